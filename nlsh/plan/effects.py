@@ -1,0 +1,48 @@
+"""Effects: what a step needs, each with its concrete target. A preview lists them; a grant is a set of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+# kind: (what the target is, does it change anything, words for a person)
+KINDS: dict[str, tuple[str, bool, str]] = {
+    "fs.read": ("path: a file, or a folder and all below it", False, "read"),
+    "fs.write": ("path: a file or folder that is created or overwritten", True, "write"),
+    "fs.delete": ("path: a file or folder that disappears from where it is", True, "remove"),
+    "fs.meta": ("path: its mode, owner, times or attributes change", True, "change attributes of"),
+    "proc.read": ("'*': facts about running processes", False, "look at processes"),
+    "proc.signal": ("pid: a process that gets a signal", True, "signal process"),
+    "proc.tune": ("pid: a process whose priority, affinity or limits change", True, "tune process"),
+    "exec": ("the command line that runs", True, "run"),
+    "net.read": ("'*': addresses and sockets of this machine", False, "look at the network state"),
+    "net.connect": ("host:port, or '*'", True, "connect to"),
+    "net.listen": ("port, or '*'", True, "listen on"),
+    "dev.read": ("a class of devices: block, usb, gpu, mounts", False, "look at devices"),
+    "dev.control": ("a device node", True, "control device"),
+    "sys.read": ("'*': load, memory, uptime, versions", False, "look at the system state"),
+    "sys.control": ("what of the system changes", True, "control the system"),
+    "priv.root": ("why root rights are needed", True, "use root rights"),
+}
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Effect:
+    """One thing a step needs: a kind of KINDS and its target. Raises ValueError for an unknown kind or an empty target."""
+
+    kind: str
+    target: str
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise ValueError(f"unknown effect kind: {self.kind}")
+        if not self.target:
+            raise ValueError(f"effect {self.kind} needs a target")
+
+    @property
+    def changes(self) -> bool:
+        """Whether this effect can change anything outside the worker."""
+        return KINDS[self.kind][1]
+
+    def as_data(self) -> dict[str, Any]:
+        return {"kind": self.kind, "target": self.target}

@@ -1,0 +1,127 @@
+"""Plans: calls in order, each of which may name an earlier result; and the preview of one, frozen for approval."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from nlsh.plan.effects import Effect
+from nlsh.plan.errors import BadPlan
+from nlsh.plan.steps import Step
+
+LAST = "_"
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """The result of an earlier call by name; `_` is the result of the last turn."""
+
+    name: str
+
+
+Value = str | bool | Ref | tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """An action with its arguments as they were written, and the name of its result where a later call uses it."""
+
+    action: str
+    args: Mapping[str, Value] = field(default_factory=dict)
+    result: str | None = None
+
+    def __hash__(self) -> int:
+        return hash((self.action, tuple(sorted(self.args.items(), key=lambda kv: kv[0])), self.result))
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Calls in order. Raises BadPlan where a call names a result that no earlier call has."""
+
+    calls: tuple[Call, ...]
+
+    def __post_init__(self) -> None:
+        known = {LAST}
+        for call in self.calls:
+            for value in call.args.values():
+                if isinstance(value, Ref) and value.name not in known:
+                    raise BadPlan(f"{call.action} uses “{value.name}”, which no earlier call names.")
+            if call.result is not None:
+                if call.result in known:
+                    raise BadPlan(f"The result name “{call.result}” is used twice.")
+                known.add(call.result)
+
+    def as_data(self) -> list[dict[str, Any]]:
+        """Return JSON-able data; `plan_from_data` is its inverse."""
+        return [
+            {
+                "action": c.action,
+                "args": {k: {"ref": v.name} if isinstance(v, Ref) else list(v) if isinstance(v, tuple) else v for k, v in c.args.items()},
+                **({"result": c.result} if c.result else {}),
+            }
+            for c in self.calls
+        ]
+
+
+def plan_from_data(data: Any) -> Plan:
+    """Rebuild a plan from `as_data`. Raises BadPlan."""
+    try:
+        calls = []
+        for item in data:
+            args: dict[str, Value] = {}
+            for key, value in item["args"].items():
+                if isinstance(value, dict):
+                    args[key] = Ref(value["ref"])
+                elif isinstance(value, list):
+                    args[key] = tuple(str(v) for v in value)
+                elif isinstance(value, (str, bool)):
+                    args[key] = value
+                else:
+                    raise TypeError(type(value).__name__)
+            calls.append(Call(str(item["action"]), args, item.get("result")))
+    except (KeyError, TypeError, AttributeError) as error:
+        raise BadPlan(f"This is not plan data: {error}.") from error
+    return Plan(tuple(calls))
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewedCall:
+    """A call with the steps it amounts to. `undo` is why it cannot be undone, empty if it can or changes nothing."""
+
+    call: Call
+    steps: tuple[Step, ...]
+    effects: tuple[Effect, ...]
+    no_undo: str = ""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def changes(self) -> bool:
+        return any(not s.reads_only for s in self.steps)
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """The frozen list of steps and effects of a plan: what is approved, what is run, what is hashed into the audit."""
+
+    plan: Plan
+    calls: tuple[PreviewedCall, ...]
+    request: str = ""
+
+    @property
+    def effects(self) -> tuple[Effect, ...]:
+        return tuple(sorted({e for c in self.calls for e in c.effects}, key=lambda e: (e.kind, e.target)))
+
+    @property
+    def changes(self) -> bool:
+        return any(c.changes for c in self.calls)
+
+    def digest(self) -> str:
+        """Return the SHA-256 of the plan, its steps and its effects."""
+        data = [
+            {"call": p, "steps": [s.as_data() for s in c.steps], "effects": [e.as_data() for e in c.effects]}
+            for p, c in zip(self.plan.as_data(), self.calls, strict=True)
+        ]
+        return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()

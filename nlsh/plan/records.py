@@ -1,0 +1,288 @@
+"""Records: the typed results of actions. A table on a terminal, plain lines on a pipe, objects with `--json`.
+
+Sizes are bytes, times are seconds since the epoch, durations are seconds, shares are per cent: the field names say so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
+
+RECORD_TYPES: dict[str, type[Record]] = {}
+
+
+class Record:
+    """Base of all results. `line` names the field that a plain line shows first, and that a later call takes."""
+
+    columns: ClassVar[tuple[str, ...]] = ()
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        RECORD_TYPES[cls.__name__] = cls
+
+    def plain(self) -> str:
+        """Return the line for a pipe: the columns, separated by tabs."""
+        return "\t".join(_plain(getattr(self, c)) for c in self.columns)
+
+    def as_data(self) -> dict[str, Any]:
+        return {"record": type(self).__name__, **asdict(self)}  # type: ignore[call-overload]
+
+
+def _plain(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.1f}"
+    return str(value)
+
+
+def record_from_data(data: dict[str, Any]) -> Record:
+    """Rebuild a record sent by a worker."""
+    fields = dict(data)
+    kind = RECORD_TYPES[fields.pop("record")]
+    return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()})
+
+
+@dataclass(frozen=True, slots=True)
+class File(Record):
+    """A file, folder or link. `type` is file, folder, link or other."""
+
+    path: str
+    type: str = "file"
+    size_bytes: int = 0
+    modified_at: float = 0.0
+    mode: int = 0
+    owner: str = ""
+    columns: ClassVar = ("path",)
+
+
+@dataclass(frozen=True, slots=True)
+class FileInfo(Record):
+    """Everything there is to say about one file."""
+
+    path: str
+    type: str
+    size_bytes: int
+    mode: int
+    owner: str
+    group: str
+    modified_at: float
+    accessed_at: float
+    created_at: float | None
+    links: int
+    inode: int
+    target: str | None = None
+    content_type: str | None = None
+    columns: ClassVar = ("path", "type", "size_bytes", "mode", "owner", "modified_at")
+
+
+@dataclass(frozen=True, slots=True)
+class Size(Record):
+    """How much a folder holds. `size_bytes` is what is on disk in it, `files` how many."""
+
+    path: str
+    size_bytes: int
+    files: int
+    columns: ClassVar = ("path", "size_bytes")
+
+
+@dataclass(frozen=True, slots=True)
+class Tally(Record):
+    """A count of something."""
+
+    count: int
+    of: str
+    path: str = ""
+    columns: ClassVar = ("count",)
+
+
+@dataclass(frozen=True, slots=True)
+class TextCount(Record):
+    """Lines, words, characters of a text file."""
+
+    path: str
+    lines: int
+    words: int
+    characters: int
+    columns: ClassVar = ("path", "lines", "words", "characters")
+
+
+@dataclass(frozen=True, slots=True)
+class Line(Record):
+    """One line of a text, without its line end. `number` counts from 1; `path` is empty when there is just one file."""
+
+    text: str
+    number: int = 0
+    path: str = ""
+    columns: ClassVar = ("text",)
+
+
+@dataclass(frozen=True, slots=True)
+class Match(Record):
+    """A line of a file in which a text was found."""
+
+    path: str
+    number: int
+    text: str
+    columns: ClassVar = ("path", "number", "text")
+
+
+@dataclass(frozen=True, slots=True)
+class Member(Record):
+    """A member of an archive."""
+
+    path: str
+    size_bytes: int
+    type: str = "file"
+    columns: ClassVar = ("path", "size_bytes")
+
+
+@dataclass(frozen=True, slots=True)
+class Process(Record):
+    """A running process. `cpu_percent` is of one core, over the sampling time; `memory_bytes` is resident."""
+
+    pid: int
+    name: str
+    user: str = ""
+    cpu_percent: float = 0.0
+    memory_bytes: int = 0
+    memory_percent: float = 0.0
+    status: str = ""
+    started_at: float = 0.0
+    command: str = ""
+    port: int | None = None
+    columns: ClassVar = ("pid", "name", "user", "cpu_percent", "memory_bytes", "command")
+
+
+@dataclass(frozen=True, slots=True)
+class Cpu(Record):
+    """Use of the processor (`core` is 'all' or a number)."""
+
+    core: str
+    used_percent: float
+    mhz: float | None = None
+    load_1m: float | None = None
+    load_5m: float | None = None
+    load_15m: float | None = None
+    columns: ClassVar = ("core", "used_percent")
+
+
+@dataclass(frozen=True, slots=True)
+class Memory(Record):
+    """Use of memory (`kind` is memory or swap)."""
+
+    kind: str
+    total_bytes: int
+    used_bytes: int
+    available_bytes: int
+    used_percent: float
+    columns: ClassVar = ("kind", "total_bytes", "used_bytes", "available_bytes", "used_percent")
+
+
+@dataclass(frozen=True, slots=True)
+class Disk(Record):
+    """How full a file system is."""
+
+    mount: str
+    device: str
+    total_bytes: int
+    used_bytes: int
+    free_bytes: int
+    used_percent: float
+    type: str = ""
+    columns: ClassVar = ("mount", "device", "total_bytes", "used_bytes", "free_bytes", "used_percent")
+
+
+@dataclass(frozen=True, slots=True)
+class Mount(Record):
+    """A mounted file system."""
+
+    mount: str
+    device: str
+    type: str
+    options: str = ""
+    columns: ClassVar = ("mount", "device", "type", "options")
+
+
+@dataclass(frozen=True, slots=True)
+class Device(Record):
+    """A block, USB or graphics device."""
+
+    name: str
+    kind: str
+    description: str = ""
+    size_bytes: int | None = None
+    detail: str = ""
+    columns: ClassVar = ("name", "kind", "description", "size_bytes", "detail")
+
+
+@dataclass(frozen=True, slots=True)
+class Socket(Record):
+    """A listening socket and who owns it."""
+
+    port: int
+    protocol: str
+    address: str
+    pid: int | None = None
+    process: str = ""
+    columns: ClassVar = ("port", "protocol", "address", "pid", "process")
+
+
+@dataclass(frozen=True, slots=True)
+class Address(Record):
+    """An address of a network interface."""
+
+    interface: str
+    family: str
+    address: str
+    up: bool = True
+    columns: ClassVar = ("interface", "family", "address")
+
+
+@dataclass(frozen=True, slots=True)
+class Fact(Record):
+    """A named fact about the system."""
+
+    name: str
+    value: str
+    columns: ClassVar = ("name", "value")
+
+
+@dataclass(frozen=True, slots=True)
+class Change(Record):
+    """A change that was made: the words of its step, and the path or process it left behind."""
+
+    what: str
+    path: str = ""
+    columns: ClassVar = ("what",)
+
+
+@dataclass(frozen=True, slots=True)
+class Note(Record):
+    """Something a person must know beside the result (folders that could not be read): shown on stderr, never part of the result."""
+
+    text: str
+    columns: ClassVar = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Exit(Record):
+    """How a raw command ended."""
+
+    status: int
+    columns: ClassVar = ()
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryEntry(Record):
+    """A run of the journal. `status`: running, done, partly, failed, cancelled or interrupted; `undo`: yes, or why not."""
+
+    run: int
+    at: float
+    request: str
+    plan: str
+    status: str
+    done: int
+    total: int
+    undo: str
+    columns: ClassVar = ("run", "at", "status", "request", "undo")

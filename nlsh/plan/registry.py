@@ -1,0 +1,64 @@
+"""The registry: finds actions by walking the package. `noun.verb` lives in `actions/noun/verb.py`; there is no list to edit.
+
+Names are found without importing anything, and an action is imported when it is asked for: a one-shot pays for what it uses.
+"""
+
+from __future__ import annotations
+
+import importlib
+from functools import cache
+from pathlib import Path
+
+from nlsh.plan.action import Action
+from nlsh.plan.errors import BadPlan, UnknownAction
+from nlsh.plan.plan import Plan
+from nlsh.plan.syntax import format_plan, parse_plan
+
+_ROOT = Path(__file__).resolve().parent.parent / "actions"
+
+
+@cache
+def names() -> tuple[str, ...]:
+    """Return every action's name, sorted."""
+    return tuple(sorted(f"{f.parent.name}.{f.stem}" for f in _ROOT.glob("*/*.py") if not f.name.startswith("_")))
+
+
+@cache
+def get(name: str) -> Action:
+    """Return the action `noun.verb`. Raises UnknownAction with the nearest names."""
+    if name not in names():
+        import difflib
+
+        close = difflib.get_close_matches(name, names(), 3)
+        raise UnknownAction(f"There is no action “{name}”.", hint=f"Nearest: {', '.join(close)}." if close else "See `nlsh actions`.")
+    module = importlib.import_module(f"nlsh.actions.{name}")
+    found = [v for v in vars(module).values() if isinstance(v, type) and issubclass(v, Action) and vars(v).get("name") == name]
+    if len(found) != 1:
+        raise BadPlan(f"nlsh.actions.{name} must define exactly one action called {name}.")
+    return found[0]()
+
+
+def all_actions() -> tuple[Action, ...]:
+    """Import and return every action of the catalogue."""
+    return tuple(get(n) for n in names())
+
+
+def positional(name: str) -> str | None:
+    """Return the argument of an action that may stand without its name."""
+    return get(name).first_argument()
+
+
+def parse(text: str) -> Plan:
+    """Return the plan that `text` writes, over this catalogue, with every argument's name checked. Raises BadPlan."""
+    plan = parse_plan(text, positional)
+    for call in plan.calls:
+        fields = get(call.action).Args.fields
+        for key in call.args:
+            if key not in fields:
+                get(call.action).Args.bind(call.action, {key: ""})
+    return plan
+
+
+def format(plan: Plan) -> str:
+    """Return the plan's text."""
+    return format_plan(plan, positional)

@@ -1,0 +1,84 @@
+"""Steps: one primitive change (or one observation) a call amounts to. Data, with an inverse where there is one.
+
+The concrete steps live in `nlsh.steps`; this module owns what all of them are, how they travel to a worker and back,
+and nothing that touches the machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    from nlsh.plan.effects import Effect
+    from nlsh.plan.records import Record
+
+STEP_TYPES: dict[str, type[Step]] = {}
+
+
+class Step:
+    """Base of all steps. A subclass is a frozen dataclass whose fields are JSON-able and registers itself by its name.
+
+    `check` runs in the worker, before `apply`, and raises `StaleStep` if the world is not what was approved.
+    `apply` runs in the worker and makes the change; an observation yields records instead of changing anything.
+    `inverse` is pure: the step that takes this one back, or None. It must hold for the world as `apply` leaves it.
+    """
+
+    reads_only: ClassVar[bool] = False
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        # A dataclass with slots is built twice; the second class is the one that is used.
+        STEP_TYPES[cls.__name__] = cls
+
+    def effects(self) -> tuple[Effect, ...]:
+        """What this step needs; pure."""
+        raise NotImplementedError
+
+    def describe(self) -> str:
+        """One line for the preview; raw text, the screen escapes it."""
+        raise NotImplementedError
+
+    def check(self) -> None:
+        """Raise StaleStep unless the world is what was approved."""
+
+    def apply(self) -> Iterator[Record] | None:
+        """Do it. Runs confined."""
+        raise NotImplementedError
+
+    def inverse(self) -> Step | None:
+        """Return the step that takes this one back, or None."""
+        return None
+
+    def state(self) -> str:
+        """After a crash: 'undone', 'done' or 'unknown', read from the world. Only steps with an inverse need it."""
+        return "unknown"
+
+    def touches(self) -> tuple[str, ...]:
+        """Folders whose own modification time this step changes; undo puts those times back."""
+        return ()
+
+    def makes(self) -> tuple[tuple[str, str], ...]:
+        """Paths that this step leaves where there was nothing, each with 'file' or 'folder': what later calls of a plan may count on."""
+        return ()
+
+    def as_data(self) -> dict[str, Any]:
+        """Return JSON-able data that `step_from_data` turns back into an equal step."""
+        return {"step": type(self).__name__, **vars(self)}
+
+
+def step_from_data(data: dict[str, Any]) -> Step:
+    """Rebuild a step. Raises KeyError for an unknown step and TypeError for wrong fields."""
+    import nlsh.steps  # registers the concrete steps
+
+    nlsh.steps.load()
+    fields = dict(data)
+    kind = STEP_TYPES[fields.pop("step")]
+    return kind(**{k: _tuples(v) for k, v in fields.items()})
+
+
+def _tuples(value: Any) -> Any:
+    """JSON turns tuples into lists; steps hold tuples so that they stay hashable."""
+    if isinstance(value, list):
+        return tuple(_tuples(v) for v in value)
+    return value

@@ -1,0 +1,521 @@
+"""Values: how people write sizes, ages, counts, modes and names, and what they mean.
+
+A plan keeps every value as it was written ("100MB", "two days", "下载文件夹"); `parse` turns it into a number or a name when
+the call is bound. Each type raises ValueError with a sentence a person can act on. English and Chinese forms are
+accepted everywhere. Types that need to look at the machine (does this path exist?) only tidy the text here; `world`
+resolves it.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+ENGLISH_NUMBERS = {
+    "zero": 0, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9,
+    "ten": 10, "eleven": 11, "twelve": 12, "thirteen": 13, "fourteen": 14, "fifteen": 15, "sixteen": 16,
+    "seventeen": 17, "eighteen": 18, "nineteen": 19, "twenty": 20, "thirty": 30, "forty": 40, "fifty": 50,
+    "sixty": 60, "seventy": 70, "eighty": 80, "ninety": 90, "single": 1, "couple": 2, "few": 3,
+    "several": 5, "dozen": 12, "half": 0.5, "quarter": 0.25, "third": 1 / 3,
+}  # fmt: skip
+CHINESE_DIGITS = {"零": 0, "〇": 0, "一": 1, "二": 2, "两": 2, "俩": 2, "三": 3, "四": 4, "五": 5, "六": 6, "七": 7, "八": 8, "九": 9, "半": 0.5}
+CHINESE_UNITS = {"十": 10, "百": 100, "千": 1000, "万": 10_000}
+_SCALES = {"hundred": 100, "thousand": 1000, "k": 1000, "million": 1_000_000}
+_ARTICLES = {"a", "an"}
+_FILLER = {"of", "and", "the", "about", "around", "top", "first", "last", "next", "past", "个", "前", "最近"}
+_NUMBER = re.compile(r"[+-]?\d+(?:[.,]\d+)?")
+
+
+def number(text: str) -> float:
+    """Return the number that `text` writes in digits, English words or Chinese numerals.
+
+    >>> number("5"), number("twenty five"), number("a hundred"), number("十五"), number("两百")
+    (5.0, 25.0, 100.0, 15.0, 200.0)
+    """
+    cleaned = text.strip().lower().replace("-", " ") if not re.match(r"^[+-]?\d", text.strip()) else text.strip()
+    if _NUMBER.fullmatch(cleaned):
+        return float(_decimal(cleaned))
+    if re.fullmatch(r"\d{1,3}(,\d{3})+", cleaned):
+        return float(cleaned.replace(",", ""))
+    cleaned = re.sub(r"个$", "", cleaned)
+    if cleaned and all(c in CHINESE_DIGITS or c in CHINESE_UNITS for c in cleaned):
+        return _chinese(cleaned)
+    total, current, seen, article = 0.0, 0.0, False, False
+    for word in cleaned.replace(",", " ").split():
+        if word in _ARTICLES:
+            article = True
+        elif word in ENGLISH_NUMBERS:
+            value = ENGLISH_NUMBERS[word]
+            current = current * value if word == "dozen" and seen else current + value
+            seen = True
+        elif _NUMBER.fullmatch(word):
+            current, seen = current + float(_decimal(word)), True
+        elif word in _SCALES:
+            current, seen = max(current, 1) * _SCALES[word], True
+            if _SCALES[word] >= 1000:
+                total, current = total + current, 0.0
+        elif word not in _FILLER:
+            raise ValueError(f"“{text}” is not a number")
+    if not seen and not article:
+        raise ValueError(f"“{text}” is not a number")
+    return total + current if seen else 1.0
+
+
+def _decimal(text: str) -> str:
+    return text.replace(",", ".") if re.fullmatch(r"[+-]?\d+,\d{1,2}", text) else text.replace(",", "")
+
+
+def _chinese(text: str) -> float:
+    total = section = digit = 0.0
+    for char in text:
+        if char in CHINESE_DIGITS:
+            # "二零": digits in a row are written out one by one.
+            digit = digit * 10 + CHINESE_DIGITS[char] if digit and CHINESE_DIGITS[char] >= 1 else digit + CHINESE_DIGITS[char]
+        elif char == "万":
+            total, section, digit = total + (section + digit or 1) * 10_000, 0.0, 0.0
+        else:
+            section, digit = section + (digit or 1) * CHINESE_UNITS[char], 0.0
+    return total + section + digit
+
+
+class ValueType:
+    """What one argument accepts. `name` is the word used in documentation, `example` one written form."""
+
+    name = "value"
+    example = "value"
+    choices: tuple[str, ...] = ()
+
+    def parse(self, written: Any) -> Any:
+        """Return the value that `written` means. Raises ValueError."""
+        raise NotImplementedError
+
+
+class Text(ValueType):
+    """Any text, taken as it is."""
+
+    name = "text"
+    example = "hello world"
+
+    def parse(self, written: Any) -> str:
+        if not isinstance(written, str) or not written:
+            raise ValueError("it must be some text")
+        return written
+
+
+class Name(Text):
+    """A bare name: of a program, a user, a service."""
+
+    name = "name"
+    example = "firefox"
+
+
+class Paths(ValueType):
+    """One or more files or folders: paths, names, patterns, or the result of an earlier call."""
+
+    name = "paths"
+    example = "~/Downloads/report.pdf"
+
+    def parse(self, written: Any) -> tuple[str, ...]:
+        items = written if isinstance(written, (tuple, list)) else (written,)
+        for item in items:
+            if not isinstance(item, str) or not item:
+                raise ValueError("it must be a path, or several")
+            if "\0" in item:
+                raise ValueError("a path cannot contain a zero byte")
+        return tuple(items)
+
+
+class Path(Paths):
+    """One file or folder."""
+
+    name = "path"
+
+    def parse(self, written: Any) -> str:  # type: ignore[override]
+        items = super().parse(written)
+        if len(items) != 1:
+            raise ValueError("it must be one path")
+        return items[0]
+
+
+class Processes(ValueType):
+    """Processes found by an earlier call."""
+
+    name = "processes"
+    example = "_"
+
+    def parse(self, written: Any) -> tuple[int, ...]:
+        items = written if isinstance(written, (tuple, list)) else (written,)
+        return tuple(Pid().parse(i) if isinstance(i, str) else int(i) for i in items)
+
+
+class Choice(ValueType):
+    """One of a few words."""
+
+    name = "choice"
+
+    def __init__(self, *choices: str) -> None:
+        self.choices = choices
+        self.example = choices[0]
+
+    def parse(self, written: Any) -> str:
+        if written not in self.choices:
+            raise ValueError(f"it must be one of {', '.join(self.choices)}")
+        return str(written)
+
+
+class Flag(ValueType):
+    """True or false."""
+
+    name = "flag"
+    example = "true"
+
+    def parse(self, written: Any) -> bool:
+        if isinstance(written, bool):
+            return written
+        if str(written).lower() in ("true", "yes"):
+            return True
+        if str(written).lower() in ("false", "no"):
+            return False
+        raise ValueError("it must be true or false")
+
+
+class Count(ValueType):
+    """A whole number of things, at least one."""
+
+    name = "count"
+    example = "5"
+
+    def parse(self, written: Any) -> int:
+        text = str(written).strip()
+        text = re.sub(r"^(top|first|last|前|后|最后|第)\s*", "", text, flags=re.I)
+        text = re.sub(r"\s*(lines?|files?|items?|entries|processes|个|条|行|名|项)$", "", text, flags=re.I)
+        value = number(text)
+        if value != int(value) or value < 1:
+            raise ValueError(f"“{written}” is not a whole number of at least 1")
+        return int(value)
+
+
+class Whole(ValueType):
+    """A whole number within bounds."""
+
+    name = "number"
+    example = "8080"
+
+    def __init__(self, low: int, high: int, what: str = "number") -> None:
+        self.low, self.high, self.name = low, high, what
+        self.example = str(min(max(8080, low), high))
+
+    def parse(self, written: Any) -> int:
+        value = number(str(written).lstrip(":#"))
+        if value != int(value) or not self.low <= value <= self.high:
+            raise ValueError(f"“{written}” is not a {self.name} from {self.low} to {self.high}")
+        return int(value)
+
+
+def Pid() -> Whole:
+    """A process id."""
+    return Whole(1, 2**22, "process id")
+
+
+def Port() -> Whole:
+    """A TCP or UDP port."""
+    return Whole(1, 65535, "port")
+
+
+class Nice(Whole):
+    """A nice value: -20 (first served) to 19 (last served)."""
+
+    def __init__(self) -> None:
+        super().__init__(-20, 19, "nice value")
+        self.example = "10"
+
+    def parse(self, written: Any) -> int:
+        text = str(written).strip().lower()
+        for sign, words in (("-", ("minus ", "负", "negative ")), ("", ("plus ",))):
+            for word in words:
+                if text.startswith(word):
+                    text = sign + text[len(word) :]
+        return super().parse(text)
+
+
+class Cores(ValueType):
+    """A number of CPU cores ("one", "2"), or which ones ("0,2", "0-3")."""
+
+    name = "cores"
+    example = "2"
+
+    def parse(self, written: Any) -> int | tuple[int, ...]:
+        text = re.sub(r"\s*(logical |physical )?(cpus?|cores?|processors?|threads?|个?核心?|个)?\s*(cores?)?$", "", str(written).strip(), flags=re.I)
+        if re.fullmatch(r"\d+(-\d+)?(,\d+(-\d+)?)+|\d+-\d+", text):
+            chosen: set[int] = set()
+            for part in text.split(","):
+                low, _, high = part.partition("-")
+                chosen |= set(range(int(low), int(high or low) + 1))
+            return tuple(sorted(chosen))
+        value = number(text)
+        if value != int(value) or value < 1:
+            raise ValueError(f"“{written}” is not a number of cores")
+        return int(value)
+
+
+class Percent(ValueType):
+    """A share: "30%", "half", "20 percent". Parsed to a number from 0 (exclusive) to 100."""
+
+    name = "share"
+    example = "30%"
+
+    def parse(self, written: Any) -> float:
+        text = str(written).strip().lower()
+        words = {"half": 50.0, "a half": 50.0, "a third": 100 / 3, "one third": 100 / 3, "a quarter": 25.0, "one quarter": 25.0, "一半": 50.0, "三分之一": 100 / 3, "四分之一": 25.0}
+        if text in words:
+            return words[text]
+        if match := re.fullmatch(r"百分之(.+)", text):
+            text = match[1]
+        value = number(re.sub(r"\s*(%|％|percent|per cent|pct)$", "", text))
+        if not 0 < value <= 100:
+            raise ValueError(f"“{written}” is not a share between 0% and 100%")
+        return value
+
+
+_BYTE_UNITS = {"": 1, "b": 1, "byte": 1, "bytes": 1, "字节": 1}
+for _power, _names in enumerate(
+    (
+        ("k", "kb", "kib", "kilo", "kilos", "kilobyte", "kilobytes", "千字节"),
+        ("m", "mb", "mib", "meg", "megs", "mega", "megabyte", "megabytes", "兆", "兆字节", "mb字节"),
+        ("g", "gb", "gib", "gig", "gigs", "giga", "gigabyte", "gigabytes", "吉", "吉字节", "个g"),
+        ("t", "tb", "tib", "tera", "terabyte", "terabytes", "太字节"),
+    ),
+    start=1,
+):
+    for _name in _names:
+        # As `ls -h`, `du -h` and `find -size` do: powers of 1024, whichever way the unit is spelt.
+        _BYTE_UNITS[_name] = 1024**_power
+
+
+class Bytes(ValueType):
+    """An amount of data: "100MB", "2 gigs", "1.5G". Powers of 1024."""
+
+    name = "size"
+    example = "100MB"
+
+    def parse(self, written: Any) -> int:
+        text = str(written).strip().lower()
+        match = re.fullmatch(r"(.*?)\s*([a-z]*|字节|千字节|兆字节|兆|吉字节|吉|太字节)", text)
+        if match and match[2] in _BYTE_UNITS and match[1]:
+            return int(number(match[1]) * _BYTE_UNITS[match[2]])
+        if match and match[2] in _BYTE_UNITS and match[2]:
+            return _BYTE_UNITS[match[2]]
+        raise ValueError(f"“{written}” is not a size such as 100MB or 2G")
+
+
+_TIME_UNITS = {
+    1: ("s", "sec", "secs", "second", "seconds", "秒", "秒钟"),
+    60: ("m", "min", "mins", "minute", "minutes", "分", "分钟"),
+    3600: ("h", "hr", "hrs", "hour", "hours", "小时", "个小时", "钟头", "个钟头"),
+    86400: ("d", "day", "days", "night", "天", "日"),
+    604800: ("w", "wk", "wks", "week", "weeks", "周", "星期", "个星期", "礼拜", "个礼拜"),
+    2592000: ("mo", "month", "months", "月", "个月"),
+    31536000: ("y", "yr", "yrs", "year", "years", "年"),
+}
+_UNIT_SECONDS = {name: seconds for seconds, names in _TIME_UNITS.items() for name in names}
+_RELATIVE_DAYS = {"today": 1, "yesterday": 2, "今天": 1, "昨天": 2, "fortnight": 14, "a fortnight": 14, "quarter": 91, "a quarter": 91, "半年": 182, "half a year": 182, "半个月": 15, "半天": 0.5, "half an hour": 1 / 48, "half a day": 0.5, "半小时": 1 / 48, "overnight": 1, "the weekend": 3}  # fmt: skip
+
+
+class Duration(ValueType):
+    """A length of time: "30d", "two weeks", "3小时". Parsed to seconds."""
+
+    name = "duration"
+    example = "30d"
+
+    def parse(self, written: Any) -> float:
+        text = re.sub(r"^(the )?(last|past|previous|过去|最近|近)\s*", "", str(written).strip().lower())
+        text = re.sub(r"\s*(ago|old|以前|之前|前|内|以内|了)$", "", text)
+        if text in _RELATIVE_DAYS:
+            return _RELATIVE_DAYS[text] * 86400.0
+        if match := re.fullmatch(r"(.+?) ([a-z]+) and a half|(.+?) and a half ([a-z]+)", text):
+            return (number(match[1] or match[3]) + 0.5) * self._unit(match[2] or match[4], written)
+        if match := re.fullmatch(r"(.+?)(年|天)半", text):
+            return (number(match[1]) + 0.5) * self._unit(match[2], written)
+        match = re.fullmatch(r"(.*?)\s*(个?[a-z]+|个?(?:小时|钟头|星期|礼拜|月)|秒钟?|分钟?|天|日|周|年)", text)
+        if not match:
+            raise ValueError(f"“{written}” is not a length of time such as 30d or two weeks")
+        amount = match[1].strip()
+        if amount.endswith("半") and len(amount) > 1:
+            return (number(amount[:-1].rstrip("个")) + 0.5) * self._unit(match[2], written)
+        return (number(amount) if amount else 1.0) * self._unit(match[2], written)
+
+    @staticmethod
+    def _unit(word: str, written: Any) -> int:
+        if word not in _UNIT_SECONDS:
+            raise ValueError(f"“{written}” is not a length of time such as 30d or two weeks")
+        return _UNIT_SECONDS[word]
+
+
+# kind: (extensions, words people use). A word may carry "files", "file", "documents", "文件" around it.
+KINDS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "image": (("jpg", "jpeg", "png", "gif", "bmp", "webp", "tiff", "tif", "heic", "svg", "raw", "cr2", "nef", "arw", "avif"), ("images", "pictures", "photos", "pics", "photographs", "screenshots", "图片", "照片", "图像", "相片", "截图", "图")),
+    "video": (("mp4", "mkv", "avi", "mov", "webm", "wmv", "flv", "m4v", "mpg", "mpeg"), ("videos", "movies", "films", "clips", "recordings", "视频", "电影", "影片", "录像", "短片")),
+    "audio": (("mp3", "flac", "wav", "ogg", "m4a", "aac", "opus", "wma", "aiff"), ("audio", "music", "songs", "tracks", "sound", "sounds", "audios", "tunes", "音乐", "音频", "歌曲", "歌", "录音")),
+    "document": (("pdf", "doc", "docx", "odt", "rtf", "txt", "md", "pages", "tex", "epub"), ("documents", "docs", "papers", "文档", "文件资料")),
+    "word": (("doc", "docx", "odt"), ("word documents", "word docs", "word", "word files", "word文档", "word文件")),
+    "spreadsheet": (("xls", "xlsx", "ods", "csv", "tsv"), ("spreadsheets", "sheets", "workbooks", "表格", "电子表格")),
+    "excel": (("xls", "xlsx", "xlsm"), ("excel", "excel files", "excel sheets", "excel表格", "excel文件")),
+    "presentation": (("ppt", "pptx", "odp", "key"), ("presentations", "slides", "slide decks", "decks", "powerpoints", "powerpoint", "幻灯片", "演示文稿")),
+    "archive": (("zip", "tar", "gz", "tgz", "bz2", "xz", "zst", "7z", "rar", "txz", "tbz2"), ("archives", "compressed files", "zips and tars", "tarballs", "压缩包", "压缩文件", "归档")),
+    "code": (("py", "js", "ts", "jsx", "tsx", "c", "h", "cpp", "hpp", "cc", "rs", "go", "java", "rb", "php", "sh", "cs", "swift", "kt", "scala", "lua", "pl", "r", "sql", "html", "css"), ("code", "source", "sources", "source code", "代码", "源代码", "源码", "程序文件")),
+    "python": (("py", "pyi", "pyw"), ("python", "python scripts", "python scripts", "python sources", "python code", "python脚本", "python代码", "python源码")),
+    "notebook": (("ipynb",), ("notebooks", "jupyter notebooks", "jupyter", "笔记本")),
+    "javascript": (("js", "mjs", "cjs", "jsx"), ("javascript", "js sources")),
+    "typescript": (("ts", "tsx"), ("typescript",)),
+    "shell": (("sh", "bash", "zsh"), ("shell scripts", "scripts", "bash scripts", "shell", "bash", "脚本", "shell脚本")),
+    "c": (("c", "h"), ("c", "c sources", "c code")),
+    "c++": (("cpp", "cc", "cxx", "hpp", "hh"), ("c++", "cpp", "c++ sources")),
+    "rust": (("rs",), ("rust", "rust sources")),
+    "go": (("go",), ("go", "golang")),
+    "java": (("java",), ("java", "java sources")),
+    "web": (("html", "htm"), ("web pages", "html pages", "webpages", "网页")),
+    "text": (("txt",), ("text", "texts", "plain text", "text documents", "文本", "纯文本")),
+    "markdown": (("md", "markdown"), ("markdown", "markdown notes", "notes")),
+    "log": (("log",), ("logs", "log", "日志")),
+    "config": (("conf", "cfg", "ini", "toml", "yaml", "yml", "config"), ("configs", "config", "configuration", "settings", "配置", "配置文件")),
+    "data": (("csv", "tsv", "json", "parquet", "xml", "jsonl"), ("data", "datasets", "数据")),
+    "backup": (("bak", "old", "orig", "backup"), ("backups", "backup", "备份")),
+    "temporary": (("tmp", "temp", "swp", "part", "crdownload"), ("temporary", "temp", "tmp", "temps", "临时")),
+    "ebook": (("epub", "mobi", "azw3", "djvu"), ("ebooks", "e-books", "books", "电子书")),
+    "disk image": (("iso", "img", "dmg", "vdi", "qcow2"), ("disk images", "iso images", "isos", "镜像", "光盘镜像")),
+    "installer": (("deb", "rpm", "appimage", "exe", "msi", "dmg", "pkg", "run"), ("installers", "packages", "setup", "安装包")),
+    "font": (("ttf", "otf", "woff", "woff2"), ("fonts", "字体")),
+    "subtitle": (("srt", "vtt", "ass", "sub"), ("subtitles", "字幕")),
+    "database": (("db", "sqlite", "sqlite3"), ("databases", "sqlite", "数据库")),
+}  # fmt: skip
+_KIND_WORDS: dict[str, str] = {}
+for _kind, (_extensions, _words) in KINDS.items():
+    for _word in (_kind, *_words):
+        _KIND_WORDS.setdefault(_word, _kind)
+_EXTENSION = re.compile(r"\*?\.?([a-z0-9+_]{1,12}(?:\.(?:gz|xz|bz2|zst))?)")
+
+
+def kind_extensions(written: str) -> tuple[str, ...]:
+    """Return the lower-case extensions, without dots, that a file kind in anybody's words means.
+
+    >>> kind_extensions("pdfs"), kind_extensions(".tar.gz files"), kind_extensions("python脚本")
+    (('pdf',), ('tar.gz',), ('py', 'pyi', 'pyw'))
+    """
+    text = re.sub(r"\s+", " ", written.strip().lower().strip("\"'`"))
+    text = re.sub(r"^(the|my|all|all the|any|every|these|those|所有的?|全部的?)\s*", "", text)
+    for candidate in _kind_candidates(text):
+        if candidate in _KIND_WORDS:
+            return KINDS[_KIND_WORDS[candidate]][0]
+    for candidate in _kind_candidates(text):
+        match = _EXTENSION.fullmatch(candidate)
+        if match and re.search(r"[a-z]", match[1]):
+            known = {e for extensions, _ in KINDS.values() for e in extensions}
+            # "jpegs", "txts": a plural of an extension; an unknown word is taken as an extension only with a dot or "files".
+            if match[1] in known or (candidate.startswith((".", "*."))):
+                return {"jpg": ("jpg", "jpeg"), "jpeg": ("jpg", "jpeg"), "tif": ("tif", "tiff")}.get(match[1], (match[1],))
+            if candidate != text and match[1].isascii() and len(match[1]) <= 5:
+                return (match[1],)
+    raise ValueError(f"“{written}” is not a kind of file known here; say an extension such as .pdf")
+
+
+def _kind_candidates(text: str) -> list[str]:
+    found = [text]
+    trimmed = re.sub(r"\s*(files?|documents?|docs?|scripts?|pages?|images?|的?文件|类?文档|格式的?文件?)$", "", text).strip()
+    for form in (trimmed, text, trimmed):
+        if form and form not in found:
+            found.append(form)
+    for form in list(found):
+        for end in ("'s", "’s", "s", "es"):
+            if form.endswith(end) and len(form) > len(end) + 1:
+                found.append(form[: -len(end)])
+    return found
+
+
+class Kind(ValueType):
+    """A kind of file in anybody's words: "pdfs", "images", ".log files", "图片". Parsed to its extensions."""
+
+    name = "kind"
+    example = "pdfs"
+
+    def parse(self, written: Any) -> tuple[str, ...]:
+        return kind_extensions(str(written))
+
+
+class Glob(ValueType):
+    """A name pattern: "*.log", "report*", ".tmp files", or a part of a name."""
+
+    name = "pattern"
+    example = "*.log"
+
+    def parse(self, written: Any) -> str:
+        text = str(written).strip().strip("\"'`")
+        if not text:
+            raise ValueError("it must be a name or a pattern such as *.log")
+        if "/" in text:
+            raise ValueError(f"“{text}” is a path, not a name pattern; say the folder on its own")
+        if match := re.fullmatch(r"(.+?)\s*(?:files?|文件)", text, flags=re.I):
+            text = match[1]
+            if not any(c in text for c in "*?["):
+                return f"*.{text.lstrip('.')}"
+        if re.fullmatch(r"\.\w+(\.\w+)?", text) and text.lower() not in (".bashrc", ".profile", ".env", ".gitignore", ".zshrc", ".vimrc"):
+            return f"*{text}"
+        return text
+
+
+_MODE_WORDS = {
+    "a+x": ("executable", "runnable", "+x", "x", "exec", "可执行", "执行权限", "可执行权限", "能运行", "可运行"),
+    "a-w": ("read-only", "readonly", "read only", "ro", "unwritable", "只读", "只读权限"),
+    "u+w": ("writable", "writeable", "editable", "+w", "w", "可写", "写权限", "可写权限", "可编辑"),
+    "go-rwx": ("private", "only mine", "owner only", "owner-only", "secret", "私有", "私密", "仅自己可见"),
+    "a+r": ("readable", "+r", "world-readable", "public", "可读", "公开"),
+    "a-x": ("non-executable", "not executable", "-x", "不可执行"),
+}
+_MODE_BY_WORD = {word: mode for mode, words in _MODE_WORDS.items() for word in words}
+_SYMBOLIC = re.compile(r"[ugoa]*[+=-][rwxXst]*(,[ugoa]*[+=-][rwxXst]*)*")
+
+
+class Mode(ValueType):
+    """File permissions: "755", "u+x", "executable", "read-only", "private". Parsed to chmod's own notation."""
+
+    name = "mode"
+    example = "755"
+    choices = ("executable", "read-only", "writable", "private")
+
+    def parse(self, written: Any) -> str:
+        text = str(written).strip().lower()
+        if re.fullmatch(r"0?[0-7]{3}", text):
+            return text[-3:].zfill(3)
+        if re.fullmatch(r"0?[1-7][0-7]{3}", text):
+            raise ValueError("setuid, setgid and sticky bits are not set by nlsh")
+        if re.fullmatch(r"[r-][w-][x-]([r-][w-][x-]){2}", text):
+            return "".join(str(sum(b for c, b in zip(text[i : i + 3], (4, 2, 1), strict=True) if c != "-")) for i in (0, 3, 6))
+        if text in _MODE_BY_WORD:
+            return _MODE_BY_WORD[text]
+        if _SYMBOLIC.fullmatch(text):
+            if "s" in text.split("=")[-1].split("+")[-1] or "t" in text:
+                raise ValueError("setuid, setgid and sticky bits are not set by nlsh")
+            return ",".join("a" + part if part[0] in "+-=" else part for part in text.split(","))
+        raise ValueError(f"“{written}” is not a mode such as 755, u+x, executable or read-only")
+
+
+def apply_mode(symbolic: str, old: int) -> int:
+    """Return the permission bits that `symbolic` (octal or chmod notation) makes of `old`, for a file that is not a folder.
+
+    >>> oct(apply_mode("a+x", 0o640)), oct(apply_mode("755", 0o600))
+    ('0o751', '0o755')
+    """
+    if symbolic.isdigit():
+        return int(symbolic, 8)
+    new = old
+    for part in symbolic.split(","):
+        who, sign, what = re.fullmatch(r"([ugoa]*)([+=-])([rwxX]*)", part).groups()  # type: ignore[union-attr]
+        bits = 0
+        for target in "ugo" if "a" in who or not who else who:
+            shift = {"u": 6, "g": 3, "o": 0}[target]
+            for letter in what:
+                wanted = {"r": 4, "w": 2, "x": 1, "X": 1 if old & 0o111 else 0}[letter]
+                bits |= wanted << shift
+            if sign == "=":
+                new &= ~(7 << shift)
+        new = new & ~bits if sign == "-" else new | bits
+    return new

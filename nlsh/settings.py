@@ -1,0 +1,94 @@
+"""Where nlsh keeps things (XDG base directories) and what the user has set.
+
+Precedence: flags > environment (`NLSH_*`) > user file (`config.toml`) > defaults. An unknown key is an error that names the nearest known one.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from nlsh.plan.errors import SettingsError
+
+
+def _xdg(variable: str, fallback: str) -> Path:
+    value = os.environ.get(variable, "")
+    # The specification says that relative paths are to be ignored.
+    base = Path(value) if value.startswith("/") else Path(os.path.expanduser("~")) / fallback
+    return base / "nlsh"
+
+
+def config_dir() -> Path:
+    """Return where policy.toml and config.toml live."""
+    return _xdg("XDG_CONFIG_HOME", ".config")
+
+
+def state_dir() -> Path:
+    """Return where the journal, the audit and the history live; created owner-only."""
+    path = _xdg("XDG_STATE_HOME", ".local/state")
+    path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return path
+
+
+def cache_dir() -> Path:
+    """Return where things live that can be made again."""
+    path = _xdg("XDG_CACHE_HOME", ".cache")
+    path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return path
+
+
+def trash_dir() -> Path:
+    """Return the home trash of the freedesktop.org trash specification 1.0."""
+    value = os.environ.get("XDG_DATA_HOME", "")
+    base = Path(value) if value.startswith("/") else Path(os.path.expanduser("~")) / ".local/share"
+    return base / "Trash"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a user can set. `planner` and `encoder` are paths of GGUF files, empty for the shipped ones."""
+
+    planner: str = ""
+    encoder: str = ""
+    threads: int = 1
+    sure: float = 0.0  # confidence from which one plan is offered alone; 0: what the model's calibration says
+    color: str = "auto"
+
+
+def load_settings() -> Settings:
+    """Read the user's settings. Raises SettingsError that names the file, the key and the nearest known key."""
+    values: dict[str, Any] = {}
+    file = config_dir() / "config.toml"
+    known = {f.name: f.type for f in fields(Settings)}
+    try:
+        text = file.read_text()
+    except FileNotFoundError:
+        text = ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{file} cannot be read: {error}.", hint="Nothing was run.") from error
+    if text.strip():
+        import tomllib
+
+        try:
+            values = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            raise SettingsError(f"{file} is not valid TOML: {error}.", hint="Nothing was run. Mend the file or remove it.") from error
+    for key in known:
+        if (name := f"NLSH_{key.upper()}") in os.environ:
+            values[key] = os.environ[name]
+    return Settings(**{k: _checked(file, k, v, known) for k, v in values.items()})
+
+
+def _checked(file: Path, key: str, value: Any, known: dict[str, Any]) -> Any:
+    if key not in known:
+        import difflib
+
+        close = difflib.get_close_matches(key, list(known), 1)
+        raise SettingsError(f"{file}: unknown setting “{key}”.", hint=f"Did you mean {close[0]}?" if close else f"Known: {', '.join(known)}.")
+    kinds = {"str": str, "int": int, "float": float}
+    try:
+        return kinds[str(known[key])](value)
+    except ValueError as error:
+        raise SettingsError(f"{file}: {key} must be {known[key]}, not {value!r}.", hint="Nothing was run.") from error
