@@ -60,7 +60,7 @@ class BaseArgs:
             value = written.get(key, _MISSING)
             if value is _MISSING:
                 if declared.required:
-                    raise BadArgument(f"{action} needs {key}: {declared.help}", hint=f'For example {key}="{declared.type.example}".')
+                    raise BadArgument(f"{action} needs {key}: {declared.help.removesuffix('.')}.", hint=f'For example {key}="{declared.type.example}".')
                 setattr(self, key, declared.default)
                 continue
             try:
@@ -90,10 +90,11 @@ class Never:
 class Example:
     """Requests with the plan they mean and what comes of it, on a small real scene: test, documentation, training seed.
 
-    `given`: path → text, bytes, or None for a folder, in a scratch home that is also the working directory.
+    `given`: path → text, bytes, None for a folder, or a dict of `text`, `size`, `age`, `mode`, `link`, `members` (see `nlsh.testing.Scene`),
+    in a scratch home that is also the working directory.
     `processes`: names of idle processes that run meanwhile; in `plan`, `{pid:NAME}` and `{port:NAME}` stand for theirs.
-    `result`: the first column of each expected record, in order (None: not checked; `...` as last element: at least these).
-    `after`: path → text, bytes, None for a folder, or `ABSENT`; checked after the run.
+    `result`: the first column of each expected record, in order (None: not checked, for all or one; `...` as last element: at least these).
+    `after`: path → text, bytes, None for a folder, a dict as in `given` ({}: it is there), or `ABSENT`; checked after the run.
     `refused`: the error code, when the example is one that must be refused; then nothing may change.
     `may_lack`: not every machine has such a thing; where it has none, `world.not-possible` is the right answer.
     """

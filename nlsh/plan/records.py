@@ -5,7 +5,8 @@ Sizes are bytes, times are seconds since the epoch, durations are seconds, share
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
+from functools import cache
 from typing import Any, ClassVar
 
 RECORD_TYPES: dict[str, type[Record]] = {}
@@ -25,7 +26,9 @@ class Record:
         return "\t".join(_plain(getattr(self, c)) for c in self.columns)
 
     def as_data(self) -> dict[str, Any]:
-        return {"record": type(self).__name__, **asdict(self)}  # type: ignore[call-overload]
+        """Return JSON-able data; `record_from_data` is its inverse. Fields are flat: a search sends a hundred thousand of these."""
+        kind = type(self)
+        return {"record": kind.__name__, **{name: getattr(self, name) for name in _field_names(kind)}}
 
 
 def _plain(value: Any) -> str:
@@ -36,11 +39,19 @@ def _plain(value: Any) -> str:
     return str(value)
 
 
+@cache
+def _field_names(kind: type[Record]) -> tuple[str, ...]:
+    return tuple(f.name for f in fields(kind))  # type: ignore[arg-type]
+
+
 def record_from_data(data: dict[str, Any]) -> Record:
     """Rebuild a record sent by a worker."""
-    fields = dict(data)
-    kind = RECORD_TYPES[fields.pop("record")]
-    return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()})
+    given = dict(data)
+    kind = RECORD_TYPES[given.pop("record")]
+    for name, value in given.items():
+        if type(value) is list:
+            given[name] = tuple(value)
+    return kind(**given)
 
 
 @dataclass(frozen=True, slots=True)

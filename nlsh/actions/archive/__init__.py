@@ -1,0 +1,1 @@
+"""Actions on archives: create, extract and list them."""

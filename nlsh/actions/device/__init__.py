@@ -1,0 +1,1 @@
+"""Actions on the devices of this machine."""

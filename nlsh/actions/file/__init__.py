@@ -1,0 +1,1 @@
+"""Actions on files: list, find, read, copy, move, trash."""

@@ -1,0 +1,150 @@
+"""What the changing file actions have in common: which things are meant, what is never touched, and where they go."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from nlsh.plan.errors import NotPossible, Refused
+from nlsh.plan.steps import Step
+from nlsh.steps.files import MakeFolder
+from nlsh.world import World, places
+from nlsh.world.files import real_place, status_of
+
+_UNCHANGED = "Nothing was changed."
+_SYSTEM = frozenset(
+    (
+        "/", "/bin", "/boot", "/dev", "/etc", "/home", "/lib", "/lib32", "/lib64", "/libx32", "/media", "/mnt", "/opt", "/proc", "/root",
+        "/run", "/sbin", "/srv", "/sys", "/tmp", "/usr", "/usr/bin", "/usr/lib", "/usr/local", "/usr/sbin", "/usr/share", "/var", "/var/lib",
+        "/var/log", "/var/tmp",
+    )
+)  # fmt: skip
+
+
+def chosen(written: tuple[str, ...], world: World, verb: str) -> tuple[str, ...]:
+    """Return the things that are meant, what lies inside another of them left out: it goes along.
+
+    Raises NotFound, and Refused for what no such action may touch: the root, the home folder, what they are in, the working directory.
+    """
+    found = dict.fromkeys(real_place(p) for p in world.matches(written))
+    for path in found:
+        refuse_precious(path, world, verb)
+    return tuple(p for p in found if not any(above in found for above in _above(p)))
+
+
+def _above(path: str) -> Iterable[str]:
+    while path != "/":
+        path = os.path.dirname(path)
+        yield path
+
+
+def refuse_precious(path: str, world: World, verb: str) -> None:
+    """Raise Refused for the root, a system folder, the home folder or one that it or the working directory is in."""
+    home, cwd = os.path.realpath(world.home), os.path.realpath(world.cwd)
+    if path in _SYSTEM:
+        raise Refused(f"nlsh does not {verb} the system folder {path}.", hint=f"{_UNCHANGED} Name what in it is meant.")
+    if path == home or home.startswith(path + "/"):
+        raise Refused(
+            f"nlsh does not {verb} your home folder{'' if path == home else f', which {path} holds'}.", hint=f"{_UNCHANGED} Name what in it is meant."
+        )
+    if verb != "change the mode of" and (path == cwd or cwd.startswith(path + "/")):
+        raise Refused(f"nlsh does not {verb} {path}: it is the folder you are in.", hint=f"{_UNCHANGED} Go elsewhere with cd first.")
+
+
+def is_plural(args: Any, name: str = "paths") -> bool:
+    """Return whether the plan's own words may mean several things, even where they mean one just now."""
+    written = args.written.get(name)
+    return isinstance(written, (tuple, list)) or (isinstance(written, str) and any(c in written for c in "*?["))
+
+
+@dataclass(frozen=True)
+class Goal:
+    """Where things go: `target` of each, in the order of the sources, after `folders` have been made."""
+
+    targets: tuple[str, ...]
+    folders: tuple[str, ...]
+
+    def make(self) -> tuple[Step, ...]:
+        """Return the steps that make the folders."""
+        return tuple(MakeFolder(f) for f in self.folders)
+
+
+def goal(sources: tuple[str, ...], to: str, world: World, *, plural: bool, verb: str) -> Goal:
+    """Return where `sources` go when they are to go `to`.
+
+    A folder means into it. What is missing is the new name of a single thing, and a folder that is made when it is said to be one or
+    when several things go there. Raises Refused where something would be overwritten.
+    """
+    target, into = _place(to, world, plural=plural)
+    if not into and world.exists(target):
+        raise Refused(f"There is already something at {target}.", hint=f"{_UNCHANGED} nlsh does not overwrite: choose another name, or move it away first.")
+    if into and not world.is_folder(target) and plural and os.path.splitext(target)[1] and not _says_folder(to):
+        raise Refused(f"Several things cannot become the one file {target}.", hint=f"{_UNCHANGED} End it with / if it is to be a folder.")
+    targets = tuple(os.path.join(target, os.path.basename(s)) for s in sources) if into else (target,)
+    _refuse_clashes(sources, targets, world, verb)
+    return Goal(targets, missing_folders(target if into else os.path.dirname(target), world))
+
+
+def _place(to: str, world: World, *, plural: bool) -> tuple[str, bool]:
+    """Return the path that `to` means, and whether things go into it."""
+    planned = places.new(to, cwd=world.cwd, home=world.home)
+    path = planned if planned in world.planned else world.resolve(to, must_exist=False)
+    if world.is_folder(path):
+        return (path if path in world.planned else os.path.realpath(path)), True
+    path = real_place(path)
+    return path, (plural or _says_folder(to) or places.well_known(to, world.home, world.cwd) == path) and not world.exists(path)
+
+
+def _says_folder(to: str) -> bool:
+    text = to.strip().lower()
+    return text.endswith(("/", " folder", " directory", "文件夹", "目录", "资料夹"))
+
+
+def _refuse_clashes(sources: tuple[str, ...], targets: tuple[str, ...], world: World, verb: str) -> None:
+    taken: dict[str, str] = {}
+    for source, target in zip(sources, targets, strict=True):
+        if target == source:
+            raise Refused(f"{source} is already there.", hint=f"{_UNCHANGED} Say another name or folder.")
+        if target.startswith(source.rstrip("/") + "/"):
+            raise Refused(f"{source} cannot go into itself.", hint=f"{_UNCHANGED} Say a folder outside it.")
+        if target in taken:
+            raise Refused(
+                f"{taken[target]} and {source} have the same name: only one fits at {target}.", hint=f"{_UNCHANGED} {verb.capitalize()} them one by one."
+            )
+        if world.exists(target):
+            raise Refused(f"There is already something at {target}.", hint=f"{_UNCHANGED} nlsh does not overwrite: choose another name, or move it away first.")
+        taken[target] = source
+
+
+def missing_folders(path: str, world: World) -> tuple[str, ...]:
+    """Return the folders to be made so that the folder `path` is there, outermost first. Raises Refused where a file is in the way."""
+    missing: list[str] = []
+    while not world.is_folder(path):
+        if world.exists(path):
+            raise Refused(f"{path} is a file, not a folder.", hint=f"{_UNCHANGED} Say another place.")
+        missing.append(path)
+        path = os.path.dirname(path)
+    if missing and not os.access(path, os.W_OK | os.X_OK) and path not in world.planned:
+        raise NotPossible(f"You may not create anything in {path}.", hint=f"{_UNCHANGED} Say another place.")
+    return tuple(reversed(missing))
+
+
+def device_of(path: str) -> int:
+    """Return the device of `path`, or of the nearest folder above it that exists."""
+    while not os.path.lexists(path):
+        path = os.path.dirname(path)
+    return os.lstat(path).st_dev
+
+
+def refuse_special(path: str, mode: int) -> None:
+    """Raise Refused for what cannot be copied: sockets and devices."""
+    if stat.S_ISSOCK(mode) or stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
+        raise Refused(f"{path} is a socket or a device: it cannot be copied.", hint=f"{_UNCHANGED} Leave it out.")
+
+
+def is_folder(path: str) -> bool:
+    """Return whether `path` itself is a folder, links not followed. Raises NotFound or NotPossible."""
+    return stat.S_ISDIR(status_of(path).st_mode)

@@ -1,0 +1,75 @@
+"""What file.find and file.count have in common: their arguments, and what is wanted of a file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+from nlsh.plan.action import BaseArgs, arg
+from nlsh.plan.effects import Effect
+from nlsh.plan.records import Note
+from nlsh.plan.values import Bytes, Choice, Duration, Flag, Glob, Kind, Name, Paths, Text
+from nlsh.world import World
+from nlsh.world.files import Wanted, owner_id
+
+
+class SearchArgs(BaseArgs):
+    """Below which folders, and what is wanted of a file."""
+
+    under = arg(Paths(), "The folders to search, with all below them.", default=(".",), common=("~", "/"))
+    named = arg(Glob(), "A name or pattern; without wildcards and file ending, any name it is part of.")
+    kind = arg(Kind(), "A kind of file in anybody's words.")
+    type = arg(Choice("file", "folder", "link"), "Files, folders or links; left out: no folders, unless only a name is given.")
+    larger = arg(Bytes(), "Larger than this.")
+    smaller = arg(Bytes(), "Smaller than this.")
+    newer = arg(Duration(), "Changed within this time.")
+    older = arg(Duration(), "Not changed for this time.")
+    containing = arg(Text(), "Files that hold this text.")
+    owner = arg(Name(), "Whose files.")
+    empty = arg(Flag(), "Only files, or folders, with nothing in them.", default=False)
+    hidden = arg(Flag(), "Also names that start with a dot, and what is below them.", default=False)
+
+
+def look(args: Any, world: World) -> dict[str, Any]:
+    """Return the folders to search and what depends on the moment, as JSON-able data. Raises NotFound."""
+    return {
+        "roots": list(roots(args.under, world)),
+        "now": world.now(),
+        "uid": owner_id(args.owner) if args.owner else None,
+    }
+
+
+def roots(under: tuple[str, ...], world: World) -> tuple[str, ...]:
+    """Return the real paths that `under` means, what lies below another of them left out. Raises NotFound."""
+    found = dict.fromkeys(os.path.realpath(p) for p in world.matches(under))
+    return tuple(p for p in found if not any(p != other and p.startswith(other.rstrip("/") + "/") for other in found))
+
+
+def reads(seen: dict[str, Any]) -> tuple[Effect, ...]:
+    """Return the effects of reading below the roots."""
+    return tuple(Effect("fs.read", root) for root in seen["roots"])
+
+
+def wanted(args: Any, seen: dict[str, Any]) -> Wanted:
+    """Return what is wanted of a file."""
+    return Wanted(
+        named=args.named,
+        endings=args.kind or (),
+        type=args.type,
+        larger=args.larger,
+        smaller=args.smaller,
+        since=None if args.newer is None else seen["now"] - args.newer,
+        before=None if args.older is None else seen["now"] - args.older,
+        uid=seen["uid"],
+        empty=args.empty,
+        hidden=args.hidden,
+        containing=args.containing.encode("utf-8", "surrogateescape") if args.containing else None,
+    )
+
+
+def left_out(skipped: list[str]) -> Iterator[Note]:
+    """Yield one note that names what could not be read, if anything."""
+    if skipped:
+        names = ", ".join(skipped[:3]) + (f" and {len(skipped) - 3} more" if len(skipped) > 3 else "")
+        yield Note(f"Could not be read, so left out: {names}.")

@@ -1,0 +1,121 @@
+"""file.find: what is below a folder, by name, kind, size, age, owner and content."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from nlsh.actions.file import _search
+from nlsh.plan.action import Action, Example, arg
+from nlsh.plan.effects import Effect
+from nlsh.plan.records import Record
+from nlsh.plan.values import Choice, Count
+from nlsh.world import World
+from nlsh.world.files import record
+
+_TREE = {
+    "Downloads/film.mkv": {"size": "700MB", "age": "40d"},
+    "Downloads/paper.pdf": {"text": "On shells", "age": "2d"},
+    "Downloads/old/scan.PDF": {"text": "scanned", "age": "90d"},
+    "Downloads/notes.txt": {"text": "buy milk", "age": "1d"},
+    "Downloads/empty.log": "",
+    "Downloads/.hidden.pdf": "secret",
+    "Pictures/cat.jpg": "cat",
+}
+
+
+class Find(Action):
+    """Find files and folders, everywhere below a folder."""
+
+    name = "file.find"
+    effects = ("fs.read",)
+
+    class Args(_search.SearchArgs):
+        sort = arg(Choice("name", "largest", "smallest", "newest", "oldest"), "In which order.")
+        limit = arg(Count(), "At most this many.", common=("1",))
+
+    def look(self, args: Any, world: World) -> Any:
+        return _search.look(args, world)
+
+    def needs(self, args: Any, seen: Any) -> tuple[Effect, ...]:
+        return _search.reads(seen)
+
+    def observe(self, args: Any, seen: Any, world: World) -> Iterator[Record]:
+        wanted = _search.wanted(args, seen)
+        found = (hit for root in seen["roots"] for hit in wanted.below(root))
+        if args.sort:
+            from nlsh.actions.file._order import ordered
+
+            found = ordered(found, args.sort, args.limit)
+        elif args.limit:
+            from itertools import islice
+
+            found = islice(found, args.limit)
+        for path, status in found:
+            yield record(path, status)
+        yield from _search.left_out(wanted.skipped)
+
+    examples = (
+        Example(
+            say=("find pdfs in my downloads folder", "are there any pdf files under Downloads?", "which pdfs do I have in downloads", "下载文件夹里有哪些pdf"),
+            plan='file.find(under="downloads", kind="pdfs")',
+            given=_TREE,
+            result=("Downloads/paper.pdf", "Downloads/old/scan.PDF"),
+        ),
+        Example(
+            say=(
+                "find files larger than 100MB that I haven't touched for a month",
+                "anything over 100MB and older than 30 days in here?",
+                "找出30天没动过的超过100MB的文件",
+            ),
+            plan='file.find(larger="100MB", older="30d")',
+            given=_TREE,
+            result=("Downloads/film.mkv",),
+        ),
+        Example(
+            say=("what's the biggest file in Downloads", "show the largest file under Downloads", "Downloads里最大的文件是哪个"),
+            plan='file.find(under="Downloads", sort="largest", limit="1")',
+            given=_TREE,
+            result=("Downloads/film.mkv",),
+        ),
+        Example(
+            say=(
+                "which files in Downloads changed in the last 3 days",
+                "recently changed files in Downloads, last three days",
+                "Downloads里最近三天改过的文件",
+            ),
+            plan='file.find(under="Downloads", newer="3 days", sort="newest")',
+            given=_TREE,
+            result=("Downloads/empty.log", "Downloads/notes.txt", "Downloads/paper.pdf"),
+        ),
+        Example(
+            say=("find notes.txt", "where is notes.txt", "locate the file notes.txt for me", "notes.txt在哪里"),
+            plan='file.find(named="notes.txt")',
+            given=_TREE,
+            result=("Downloads/notes.txt",),
+        ),
+        Example(
+            say=("which files in here mention milk", "find every file that contains milk", "哪些文件里写了milk"),
+            plan='file.find(containing="milk")',
+            given=_TREE,
+            result=("Downloads/notes.txt",),
+        ),
+        Example(
+            say=("find empty folders", "list directories with nothing in them", "找出空文件夹"),
+            plan='file.find(type="folder", empty=true)',
+            given={"full/a.txt": "a", "bare": None, "full/also bare": None},
+            result=("bare", "full/also bare"),
+        ),
+        Example(
+            say=("find hidden pdfs too in Downloads", "all pdf files in Downloads including hidden ones", "包括隐藏文件，找Downloads里的pdf"),
+            plan='file.find(under="Downloads", kind="pdf", hidden=true)',
+            given=_TREE,
+            result=("Downloads/.hidden.pdf", "Downloads/paper.pdf", "Downloads/old/scan.PDF"),
+        ),
+        Example(
+            say=("find pdfs in the attic folder", "any pdf files under attic?", "attic文件夹里有没有pdf"),
+            plan='file.find(under="attic", kind="pdfs")',
+            given={"a.pdf": "a"},
+            refused="world.not-found",
+        ),
+    )

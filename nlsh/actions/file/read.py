@@ -1,0 +1,95 @@
+"""file.read: what a text file says."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+from nlsh.plan.action import Action, BaseArgs, Example, arg
+from nlsh.plan.effects import Effect
+from nlsh.plan.errors import NotPossible, Refused
+from nlsh.plan.records import Line, Record
+from nlsh.plan.values import Count, Paths
+from nlsh.world import World
+
+_LOG = "".join(f"line {n}\n" for n in range(1, 31))
+
+
+class Read(Action):
+    """Show the text of a file: all of it, its first or its last lines."""
+
+    name = "file.read"
+    effects = ("fs.read",)
+
+    class Args(BaseArgs):
+        paths = arg(Paths(), "The text files.", required=True)
+        first = arg(Count(), "Only this many lines from the start.")
+        last = arg(Count(), "Only this many lines from the end.", common=("10",))
+
+    def look(self, args: Any, world: World) -> Any:
+        found = [os.path.realpath(p) for p in world.matches(args.paths)]
+        for path in found:
+            if os.path.isdir(path):
+                raise NotPossible(f"{path} is a folder: there is no text in it.", hint="Nothing was changed. file.list shows what is in it.")
+        return {"paths": list(dict.fromkeys(found))}
+
+    def needs(self, args: Any, seen: Any) -> tuple[Effect, ...]:
+        return tuple(Effect("fs.read", p) for p in seen["paths"])
+
+    def observe(self, args: Any, seen: Any, world: World) -> Iterator[Record]:
+        for path in seen["paths"]:
+            name = path if len(seen["paths"]) > 1 else ""
+            for number, text in _lines(path, args.first, args.last):
+                yield Line(text, number, name)
+
+    examples = (
+        Example(
+            say=("show me todo.txt", "what does todo.txt say", "print the contents of todo.txt", "cat todo.txt for me", "看看todo.txt的内容"),
+            plan='file.read("todo.txt")',
+            given={"todo.txt": "milk\nbread\n"},
+            result=("milk", "bread"),
+        ),
+        Example(
+            say=("show the first 2 lines of app.log", "the top two lines of app.log please", "显示app.log的前2行"),
+            plan='file.read("app.log", first="2")',
+            given={"app.log": _LOG},
+            result=("line 1", "line 2"),
+        ),
+        Example(
+            say=("the last three lines of app.log", "tail app.log, 3 lines", "app.log的最后3行"),
+            plan='file.read("app.log", last="3")',
+            given={"app.log": _LOG},
+            result=("line 28", "line 29", "line 30"),
+        ),
+        Example(
+            say=("show me the contents of photo.jpg", "print photo.jpg", "显示photo.jpg的内容"),
+            plan='file.read("photo.jpg")',
+            given={"photo.jpg": b"\xff\xd8\xff\xe0\x00\x10JFIF"},
+            refused="action.refused",
+        ),
+    )
+
+
+def _lines(path: str, first: int | None, last: int | None) -> Iterator[tuple[int, str]]:
+    """Yield number and text of lines; a number from the end of a long file is 0, because what is before was not read."""
+    from nlsh.world.contents import first_lines, last_lines, looks_binary, open_text
+
+    try:
+        descriptor = open_text(path)
+    except OSError as error:
+        raise NotPossible(f"{path} cannot be read: {error.strerror}.", hint="Nothing was changed. See who may read it with file.info.") from error
+    try:
+        start = os.read(descriptor, 8192)
+        if looks_binary(start):
+            raise Refused(f"{path} is not a text file.", hint="Nothing was changed. file.info says what it is.")
+        if last is not None and first is None:
+            lines, number = last_lines(descriptor, last)
+            yield from ((number and number + n, text) for n, text in enumerate(lines))
+            return
+        from collections import deque
+
+        shown: Any = enumerate(first_lines(descriptor, first, start), 1)
+        yield from deque(shown, maxlen=last) if last is not None else shown
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,1 @@
+"""Actions on folders: create them and measure them."""

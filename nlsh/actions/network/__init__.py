@@ -1,0 +1,1 @@
+"""Actions on the network state of this machine."""

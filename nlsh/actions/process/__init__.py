@@ -1,0 +1,1 @@
+"""Actions on running processes."""

@@ -1,0 +1,1 @@
+"""Actions on use of the processor, memory and disks, and limits on it."""

@@ -1,0 +1,153 @@
+"""resource.limit: how much of the machine processes may use."""
+
+from __future__ import annotations
+
+import os
+import resource
+from collections.abc import Iterator
+from typing import Any
+
+from nlsh.actions.process._chosen import Pids, choose, identity, noted, root_needed
+from nlsh.plan.action import Action, BaseArgs, Example, arg
+from nlsh.plan.errors import BadArgument, NotPossible
+from nlsh.plan.steps import Step
+from nlsh.plan.values import Bytes, Cores, Name, Percent, Processes
+from nlsh.steps.processes import SetAffinity, SetCpuShare, SetMemoryLimit
+from nlsh.world import World, machine, processes
+from nlsh.world.processes import Running
+
+_NOTHING = "Nothing was changed."
+_PERIOD_US = 100_000  # the kernel's own default for cpu.max
+
+
+class Limit(Action):
+    """Limit the cores, the memory or the share of the processor that running processes may use."""
+
+    name = "resource.limit"
+    effects = ("proc.tune", "fs.write", "priv.root")
+
+    class Args(BaseArgs):
+        what = arg(Processes(), "processes found by an earlier call")
+        name = arg(Name(), "the exact name of a program: all its processes")
+        pid = arg(Pids(), "process ids")
+        cores = arg(Cores(), "how many cores, or which ones: all these processes share them")
+        memory = arg(Bytes(), "how much memory: together by control group where that can be done, else each")
+        cpu = arg(Percent(), "a share of the whole processor, all cores together")
+        need_one_of = ("what", "name", "pid")
+
+    def look(self, args: Any, world: World) -> list[dict[str, Any]]:
+        if args.cores is None and args.memory is None and args.cpu is None:
+            raise BadArgument("resource.limit needs cores, memory or cpu: what to limit.", hint='For example cores="2".')
+        chosen = choose(args, "limit")
+        roots = {p.pid: root_needed(p, "limit") for p in chosen}
+        cores = _cores(args.cores, chosen) if args.cores is not None else ()
+        found: list[dict[str, Any]] = []
+        for process in chosen:
+            about = noted(process, root=roots[process.pid])
+            if cores and (old := _affinity(process.pid)) and any(set(c) != set(cores) for _, c in old):
+                found.append({**about, "limit": "cores", "old": old, "cores": cores})
+        if args.memory is not None:
+            found += _memory(args.memory, chosen, roots)
+        if args.cpu is not None:
+            found += _share(args.cpu, chosen, roots)
+        return found
+
+    def steps(self, args: Any, seen: Any) -> Iterator[Step]:
+        for item in seen:
+            match item["limit"]:
+                case "cores":
+                    old = tuple((t, tuple(c)) for t, c in item["old"])
+                    yield SetAffinity(*identity(item), old, tuple((t, tuple(item["cores"])) for t, _ in old), item["root"])
+                case "memory":
+                    yield SetMemoryLimit(*identity(item), item["old"], item["new"], item["group"], tuple(item["members"]), item["root"])
+                case _:
+                    yield SetCpuShare(*identity(item), item["group"], tuple(item["members"]), item["old"], item["new"], item["root"])
+
+    examples = (
+        Example(
+            say=("keep nlsh-idle to one core", "nlsh-idle may use 1 core and no more", "限制nlsh-idle只用一个核心"),
+            plan='resource.limit(name="nlsh-idle", cores="1")',
+            processes=("nlsh-idle",),
+        ),
+        Example(
+            say=("don't let process {pid:nlsh-idle} use more than 4GB of memory", "进程{pid:nlsh-idle}最多用4GB内存"),
+            plan='resource.limit(pid="{pid:nlsh-idle}", memory="4GB")',
+            processes=("nlsh-idle",),
+        ),
+        Example(say=("limit process 1 to one core",), plan='resource.limit(pid="1", cores="1")', refused="action.refused"),
+        Example(
+            say=("nlsh-idle gets 5000 cores",), plan='resource.limit(name="nlsh-idle", cores="5000")', processes=("nlsh-idle",), refused="world.not-possible"
+        ),
+    )
+
+
+def _affinity(pid: int) -> list[tuple[int, tuple[int, ...]]]:
+    found = []
+    for thread in processes.threads(pid):
+        try:
+            found.append((thread, tuple(sorted(os.sched_getaffinity(thread)))))
+        except ProcessLookupError:
+            continue
+    return found
+
+
+def _cores(wanted: int | tuple[int, ...], chosen: list[Running]) -> tuple[int, ...]:
+    """Return which cores: those named, or as many as wanted of the idlest, out of those the processes may use now where these are enough."""
+    online = machine.online_cores()
+    if isinstance(wanted, tuple):
+        if missing := sorted(set(wanted) - set(online)):
+            raise NotPossible(f"This machine has no core {', '.join(map(str, missing))}: it has {online[0]} to {online[-1]}.", hint=_NOTHING)
+        return wanted
+    if wanted > len(online):
+        raise NotPossible(f"This machine has {len(online)} core{'' if len(online) == 1 else 's'}, not {wanted}.", hint=_NOTHING)
+    allowed = {c for p in chosen for _, cores in _affinity(p.pid) for c in cores}
+    candidates = tuple(sorted(allowed)) if len(allowed) >= wanted else online
+    return candidates if len(candidates) == wanted else tuple(sorted(machine.idlest_cores(candidates)[:wanted]))
+
+
+def _memory(limit: int, chosen: list[Running], roots: dict[int, str]) -> list[dict[str, Any]]:
+    found = []
+    done: set[str] = set()
+    everyone = tuple(p.pid for p in chosen)
+    # The kernel counts a control group's memory in pages.
+    limit -= limit % resource.getpagesize()
+    for process in chosen:
+        about = noted(process, limit="memory", new=limit, root=roots[process.pid])
+        if group := machine.cgroup_for(everyone, process.pid, "memory.max"):
+            if group not in done:
+                done.add(group)
+                written = machine.setting(group, "memory.max")
+                found.append({**about, "old": -1 if written == "max" else int(written), "group": group, "members": machine.cgroup_members(group)})
+            continue
+        if process.virtual_bytes > limit:
+            raise NotPossible(
+                f"Process {process.pid} ({process.called}) has {machine.amount(process.virtual_bytes)} of address space already "
+                f"({machine.amount(process.resident_bytes)} of it in memory), and here only address space can be limited.",
+                hint=f"{_NOTHING} It would fail at its next request for memory. Choose more than {machine.amount(process.virtual_bytes)}, or end it.",
+            )
+        soft, hard = resource.prlimit(process.pid, resource.RLIMIT_AS)
+        if hard not in (-1, resource.RLIM_INFINITY) and limit > hard:
+            raise NotPossible(f"Process {process.pid} ({process.called}) may not have more than {machine.amount(hard)}.", hint=_NOTHING)
+        if soft != limit:
+            found.append({**about, "old": soft, "group": "", "members": ()})
+    return found
+
+
+def _share(percent: float, chosen: list[Running], roots: dict[int, str]) -> list[dict[str, Any]]:
+    found = []
+    done: set[str] = set()
+    everyone = tuple(p.pid for p in chosen)
+    cores = len(machine.online_cores()) * percent / 100
+    for process in chosen:
+        group = machine.cgroup_for(everyone, process.pid, "cpu.max")
+        if not group:
+            raise NotPossible(
+                f"The share of the processor of process {process.pid} ({process.called}) cannot be limited here: it has no control group of its own.",
+                hint=f'{_NOTHING} Instead limit it to whole cores (cores="{max(1, round(cores))}"), or let others go first: process.priority, level="low".',
+            )
+        if group not in done:
+            done.add(group)
+            new = f"{max(1000, round(cores * _PERIOD_US))} {_PERIOD_US}"
+            about = noted(process, limit="cpu", new=new, old=machine.setting(group, "cpu.max"), root=roots[process.pid])
+            found.append({**about, "group": group, "members": machine.cgroup_members(group)})
+    return found

@@ -1,0 +1,1 @@
+"""Actions on this machine as a whole."""

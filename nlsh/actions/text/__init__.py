@@ -1,0 +1,1 @@
+"""Actions on the text in files: search and count."""

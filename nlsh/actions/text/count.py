@@ -1,0 +1,91 @@
+"""text.count: how long a text is."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+from nlsh.actions.file import _search
+from nlsh.plan.action import Action, BaseArgs, Example, arg
+from nlsh.plan.effects import Effect
+from nlsh.plan.errors import NotPossible
+from nlsh.plan.records import Record, Tally, TextCount
+from nlsh.plan.values import Choice, Paths
+from nlsh.world import World
+
+
+class TextLength(Action):
+    """Count the lines, words and characters of text files."""
+
+    name = "text.count"
+    effects = ("fs.read",)
+
+    class Args(BaseArgs):
+        paths = arg(Paths(), "The text files.", required=True)
+        unit = arg(Choice("lines", "words", "characters"), "What to count; left out: all three.")
+
+    def look(self, args: Any, world: World) -> Any:
+        found = [os.path.realpath(p) for p in world.matches(args.paths)]
+        for path in found:
+            if os.path.isdir(path):
+                raise NotPossible(f"{path} is a folder, not a text.", hint="Nothing was changed. Name files, or find them with file.find.")
+        return {"paths": list(dict.fromkeys(found))}
+
+    def needs(self, args: Any, seen: Any) -> tuple[Effect, ...]:
+        return tuple(Effect("fs.read", p) for p in seen["paths"])
+
+    def observe(self, args: Any, seen: Any, world: World) -> Iterator[Record]:
+        """One file and one unit: the number. Several files: a row for each, and with a unit their sum at the end."""
+        from nlsh.world.contents import count_text
+
+        several = len(seen["paths"]) > 1
+        total = 0
+        skipped: list[str] = []
+        for path in seen["paths"]:
+            try:
+                counted = TextCount(path, *count_text(path))
+            except OSError as error:
+                if not several:
+                    raise NotPossible(f"{path} cannot be read: {error.strerror}.", hint="Nothing was changed. See who may read it with file.info.") from error
+                skipped.append(path)
+                continue
+            if several or args.unit is None:
+                yield counted
+            total += getattr(counted, args.unit) if args.unit else 0
+        if args.unit is not None:
+            yield Tally(total, args.unit, "" if several else seen["paths"][0])
+        yield from _search.left_out(skipped)
+
+    examples = (
+        Example(
+            say=("how many lines does main.py have", "count the lines of main.py", "number of lines in main.py", "main.py有多少行"),
+            plan='text.count("main.py", unit="lines")',
+            given={"main.py": "a\nb\nc\n"},
+            result=(3,),
+        ),
+        Example(
+            say=("how many words are in essay.txt", "word count of essay.txt", "essay.txt有多少个词"),
+            plan='text.count("essay.txt", unit="words")',
+            given={"essay.txt": "to be or\nnot to be"},
+            result=(6,),
+        ),
+        Example(
+            say=("how long is essay.txt: lines, words and characters", "wc essay.txt", "统计essay.txt的行数、词数和字数"),
+            plan='text.count("essay.txt")',
+            given={"essay.txt": "to be or\nnot to be"},
+            result=("essay.txt",),
+        ),
+        Example(
+            say=("count the lines of all python files in src", "how many lines of python are in src", "src里所有python文件一共多少行"),
+            plan='a = file.find(under="src", kind="python files"); text.count(a, unit="lines")',
+            given={"src/a.py": "1\n2\n", "src/sub/b.py": "3\n"},
+            result=("src/a.py", "src/sub/b.py", 3),
+        ),
+        Example(
+            say=("how many lines does the src folder have", "count lines of src", "src有多少行"),
+            plan='text.count("src", unit="lines")',
+            given={"src/a.py": "1\n"},
+            refused="world.not-possible",
+        ),
+    )

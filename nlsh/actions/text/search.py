@@ -1,0 +1,105 @@
+"""text.search: the lines that hold a text."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+from nlsh.actions.file import _search
+from nlsh.plan.action import Action, BaseArgs, Example, arg
+from nlsh.plan.effects import Effect
+from nlsh.plan.records import Match, Record
+from nlsh.plan.values import Flag, Kind, Paths, Text
+from nlsh.world import World
+from nlsh.world.files import walk
+
+_TREE = {
+    "src/main.py": "import os\n# TODO tidy\nprint(os.name)\n",
+    "src/deep/util.py": "x = 1  # todo later\n",
+    "notes.md": "TODO: ring mum\n",
+    "image.bin": b"\x00TODO\x00",
+    ".cache/x": "TODO hidden\n",
+}
+
+
+class Search(Action):
+    """Find the lines in which a text stands, everywhere below a folder or in files."""
+
+    name = "text.search"
+    effects = ("fs.read",)
+
+    class Args(BaseArgs):
+        text = arg(Text(), "The text, taken literally.", required=True)
+        under = arg(Paths(), "Files, or folders with all below them.", default=(".",))
+        kind = arg(Kind(), "Only in files of this kind.")
+        ignore_case = arg(Flag(), "Capitals and small letters are the same.", default=False)
+        hidden = arg(Flag(), "Also names that start with a dot, and what is below them.", default=False)
+
+    def look(self, args: Any, world: World) -> Any:
+        return {"roots": list(_search.roots(args.under, world))}
+
+    def needs(self, args: Any, seen: Any) -> tuple[Effect, ...]:
+        return _search.reads(seen)
+
+    def observe(self, args: Any, seen: Any, world: World) -> Iterator[Record]:
+        from nlsh.world.contents import matching_lines, pattern_for
+
+        pattern = pattern_for(args.text, ignore_case=args.ignore_case)
+        endings = tuple(f".{e}" for e in args.kind or ())
+        skipped: list[str] = []
+        for root in seen["roots"]:
+            for path in _files(root, args.hidden, endings, skipped):
+                try:
+                    for number, text in matching_lines(path, pattern):
+                        yield Match(path, number, text)
+                except FileNotFoundError:
+                    continue  # vanished meanwhile
+                except OSError:
+                    skipped.append(path)
+        yield from _search.left_out(skipped)
+
+    examples = (
+        Example(
+            say=("search for TODO in here", "grep TODO", "which lines say TODO", "在这里搜索TODO"),
+            plan='text.search("TODO")',
+            given=_TREE,
+            result=("notes.md", "src/main.py"),
+        ),
+        Example(
+            say=(
+                "find todo in the python files under src, upper or lower case",
+                "case-insensitive search for todo in src's python files",
+                "在src的python文件里搜todo，忽略大小写",
+            ),
+            plan='text.search("todo", kind="python files", under="src", ignore_case=true)',
+            given=_TREE,
+            result=("src/main.py", "src/deep/util.py"),
+        ),
+        Example(
+            say=("where does notes.md mention mum", "look for mum in notes.md", "在notes.md里找mum"),
+            plan='text.search("mum", under="notes.md")',
+            given=_TREE,
+            result=("notes.md",),
+        ),
+        Example(
+            say=("search for TODO in the attic folder", "grep TODO in attic", "在attic里搜索TODO"),
+            plan='text.search("TODO", under="attic")',
+            given=_TREE,
+            refused="world.not-found",
+        ),
+    )
+
+
+def _files(root: str, hidden: bool, endings: tuple[str, ...], skipped: list[str]) -> Iterator[str]:
+    if not os.path.isdir(root):
+        yield root
+        return
+    for entry in walk(root, hidden=hidden, skipped=skipped):
+        if endings and not entry.name.lower().endswith(endings):
+            continue
+        try:
+            if entry.is_file(follow_symlinks=False):
+                yield entry.path
+        except OSError:
+            continue

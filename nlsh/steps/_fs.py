@@ -1,0 +1,349 @@
+"""The system calls below the file steps: through folder descriptors, never over what exists, holes and attributes kept.
+
+Owns how a thing is renamed, copied and removed. What is approved and how it is taken back is in `files`, `trash` and `archives`.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import platform
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import cache
+
+from nlsh.plan.errors import NlshError, NotPossible, Refused, StaleStep
+from nlsh.world.files import Identity, is_same
+
+_RENAME_NOREPLACE = 1
+_RESOLVE_NO_SYMLINKS, _RESOLVE_NO_MAGICLINKS = 0x04, 0x02
+_SYS_OPENAT2 = 437  # the same on every architecture
+_SYS_RENAMEAT2 = {"x86_64": 316, "aarch64": 276, "riscv64": 276, "ppc64le": 357, "s390x": 347, "armv7l": 382}
+_FICLONE = 0x40049409
+_COPY = 1 << 30
+_NOT_HERE = (errno.ENOSYS, errno.EINVAL, errno.EPERM, errno.EOPNOTSUPP)
+_O_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class _OpenHow(ctypes.Structure):
+    _fields_ = (("flags", ctypes.c_uint64), ("mode", ctypes.c_uint64), ("resolve", ctypes.c_uint64))
+
+
+@cache
+def _libc() -> ctypes.CDLL:
+    return ctypes.CDLL(None, use_errno=True)
+
+
+def open_folder(path: str) -> int:
+    """Return an O_PATH descriptor of the folder `path`. Raises StaleStep where a part of the path has become a link, or OSError."""
+    flags = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
+    how = _OpenHow(flags, 0, _RESOLVE_NO_SYMLINKS | _RESOLVE_NO_MAGICLINKS)
+    # SAFETY: openat2(AT_FDCWD, path, &how, sizeof how); the kernel reads both buffers and keeps neither.
+    found = _libc().syscall(_SYS_OPENAT2, -100, ctypes.c_char_p(os.fsencode(path)), ctypes.byref(how), ctypes.sizeof(how))
+    if found >= 0:
+        return int(found)
+    code = ctypes.get_errno()
+    if code == errno.ELOOP:
+        raise StaleStep(f"A part of {path} is a link now.", hint="Nothing was changed by this step. Ask again.")
+    if code not in _NOT_HERE:
+        raise OSError(code, os.strerror(code), path)
+    return os.open(path, flags)  # LIMIT: Linux before 5.6: a link put into the path after the preview is followed
+
+
+@contextmanager
+def parent_of(path: str) -> Iterator[tuple[int, str]]:
+    """Give a descriptor of the folder that `path` is in, and its name there."""
+    folder, name = os.path.split(path)
+    descriptor = open_folder(folder)
+    try:
+        yield descriptor, name
+    except OSError as error:
+        if error.filename == name:  # say which one: whoever judges the error needs the whole path
+            error.filename = path
+        raise
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def explained(what: str) -> Iterator[None]:
+    """Turn an OSError into the sentence a person needs; `what` reads after 'Could not'."""
+    try:
+        yield
+    except NlshError:
+        raise
+    except FileNotFoundError as error:
+        raise StaleStep(f"Could not {what}: it is not there any more.", hint="Nothing was changed by this step. Ask again.") from error
+    except FileExistsError as error:
+        raise StaleStep(f"Could not {what}: something of that name is there now.", hint="Nothing was overwritten. Ask again.") from error
+    except OSError as error:
+        raise NotPossible(f"Could not {what}: {error.strerror or error}.", hint=_next(error.errno)) from error
+
+
+def _next(code: int | None) -> str:
+    if code in (errno.ENOSPC, errno.EDQUOT):
+        return "Nothing was left half done. Make room and ask again."
+    if code in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return "Nothing was changed by this step. See who may write there with file.info."
+    return "Nothing was changed by this step."
+
+
+def status_at(folder: int, name: str) -> os.stat_result:
+    """Return the status of `name` in a folder, links not followed."""
+    return os.stat(name, dir_fd=folder, follow_symlinks=False)
+
+
+def still(folder: int, name: str, known: Identity, path: str) -> os.stat_result:
+    """Return the status of `name`. Raises StaleStep unless it is what was approved."""
+    try:
+        status = status_at(folder, name)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise StaleStep(f"{path} is not there any more.", hint="Nothing was changed by this step. Ask again.") from error
+    if not is_same(status, known):
+        raise StaleStep(f"{path} has changed since it was approved.", hint="Nothing was changed by this step. Look at it and ask again.")
+    return status
+
+
+def still_there(path: str, known: Identity) -> os.stat_result:
+    """Return the status of `path`. Raises StaleStep unless it is what was approved."""
+    with explained(f"look at {path}"), parent_of(path) as (folder, name):
+        return still(folder, name, known, path)
+
+
+def must_be_free(path: str) -> None:
+    """Raise StaleStep if something is at `path`, or its folder is not there."""
+    if os.path.lexists(path):
+        raise StaleStep(f"There is something at {path} now.", hint="Nothing was overwritten. Ask again.")
+    if not os.path.isdir(os.path.dirname(path)):
+        raise StaleStep(f"There is no folder {os.path.dirname(path)} any more.", hint="Nothing was changed by this step. Ask again.")
+
+
+def is_free(path: str) -> bool:
+    """Return whether nothing is at `path`."""
+    return not os.path.lexists(path)
+
+
+def rename(old_folder: int, old: str, new_folder: int, new: str) -> None:
+    """Rename, never over something that exists. Raises FileExistsError, or OSError with EXDEV between file systems."""
+    code = _renameat2(old_folder, os.fsencode(old), new_folder, os.fsencode(new))
+    if code == 0:
+        return
+    if code not in _NOT_HERE or not _can_try(old_folder, old):
+        raise OSError(code, os.strerror(code), new)
+    if not stat.S_ISDIR(status_at(old_folder, old).st_mode):
+        # A second name, then one name less: as safe as RENAME_NOREPLACE, and known to every file system with links.
+        with suppress(OSError):
+            os.link(old, new, src_dir_fd=old_folder, dst_dir_fd=new_folder, follow_symlinks=False)
+            os.unlink(old, dir_fd=old_folder)
+            return
+    with suppress(FileNotFoundError):
+        status_at(new_folder, new)
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), new)
+    # LIMIT: file systems that know neither RENAME_NOREPLACE nor links (some FUSE, old NFS): a moment between the look and the rename.
+    os.rename(old, new, src_dir_fd=old_folder, dst_dir_fd=new_folder)
+
+
+def _can_try(folder: int, name: str) -> bool:
+    try:
+        status_at(folder, name)
+    except OSError:
+        return False
+    return True
+
+
+def _renameat2(old_folder: int, old: bytes, new_folder: int, new: bytes) -> int:
+    libc = _libc()
+    # SAFETY: renameat2(int, const char *, int, const char *, unsigned); the buffers outlive the call.
+    if hasattr(libc, "renameat2"):
+        done = libc.renameat2(old_folder, old, new_folder, new, ctypes.c_uint(_RENAME_NOREPLACE))
+    elif (number := _SYS_RENAMEAT2.get(platform.machine())) is not None:
+        done = libc.syscall(number, old_folder, ctypes.c_char_p(old), new_folder, ctypes.c_char_p(new), ctypes.c_uint(_RENAME_NOREPLACE))
+    else:
+        return errno.ENOSYS
+    return 0 if done == 0 else ctypes.get_errno()
+
+
+def copy_entry(old_folder: int, old: str, new_folder: int, new: str, *, with_owner: bool = False) -> None:
+    """Copy one file, link or named pipe with mode, times and attributes, never over something that exists.
+
+    Leaves nothing behind when it fails. `with_owner` keeps the owner where that is allowed (for a move).
+    """
+    status = status_at(old_folder, old)
+    if stat.S_ISREG(status.st_mode):
+        _copy_file(old_folder, old, new_folder, new, status, with_owner)
+        return
+    if stat.S_ISLNK(status.st_mode):
+        os.symlink(os.readlink(old, dir_fd=old_folder), new, dir_fd=new_folder)
+    elif stat.S_ISFIFO(status.st_mode):
+        os.mkfifo(new, stat.S_IMODE(status.st_mode), dir_fd=new_folder)
+    else:
+        raise Refused(f"{old} is a socket or a device: it cannot be copied.", hint="Nothing was overwritten. Leave it out.")
+    try:
+        if with_owner:
+            with suppress(OSError):
+                os.chown(new, status.st_uid, status.st_gid, dir_fd=new_folder, follow_symlinks=False)
+        os.utime(new, ns=(status.st_atime_ns, status.st_mtime_ns), dir_fd=new_folder, follow_symlinks=False)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(new, dir_fd=new_folder)
+        raise
+
+
+def _copy_file(old_folder: int, old: str, new_folder: int, new: str, status: os.stat_result, with_owner: bool) -> None:
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+    try:
+        source = os.open(old, flags | os.O_NOATIME, dir_fd=old_folder)
+    except PermissionError:  # only its owner may ask for its access time to stay
+        source = os.open(old, flags, dir_fd=old_folder)
+    try:
+        target = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=new_folder)
+        try:
+            copy_data(source, target, status.st_size)
+            copy_attributes(source, target)
+            if with_owner:
+                with suppress(OSError):
+                    os.fchown(target, status.st_uid, status.st_gid)
+            os.fchmod(target, stat.S_IMODE(status.st_mode) & 0o1777)
+            os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(new, dir_fd=new_folder)
+            raise
+        finally:
+            os.close(target)
+    finally:
+        os.close(source)
+
+
+def copy_data(source: int, target: int, size: int) -> None:
+    """Copy the bytes of a file: shared blocks where the file system can, holes kept as holes."""
+    import fcntl
+
+    try:
+        fcntl.ioctl(target, _FICLONE, source)
+        return
+    except OSError:
+        pass  # not this file system, or two of them
+    at = 0
+    while at < size:
+        try:
+            at = os.lseek(source, at, os.SEEK_DATA)
+            end = os.lseek(source, at, os.SEEK_HOLE)
+        except OSError as error:
+            if error.errno == errno.ENXIO:
+                break  # a hole to the end
+            at, end = at, size
+        end = min(end, size)
+        while at < end:
+            copied = _copy_some(source, target, at, end - at)
+            if copied == 0:
+                raise OSError(errno.EIO, "the file shrank while it was copied")
+            at += copied
+    os.ftruncate(target, size)
+
+
+def _copy_some(source: int, target: int, at: int, count: int) -> int:
+    try:
+        return os.copy_file_range(source, target, min(count, _COPY), at, at)
+    except OSError as error:
+        if error.errno not in (errno.EXDEV, errno.EBADF, *_NOT_HERE):
+            raise
+    block = os.pread(source, min(count, 1 << 20), at)
+    written = 0
+    while written < len(block):
+        written += os.pwrite(target, block[written:], at + written)
+    return written
+
+
+def copy_attributes(source: int | str, target: int | str) -> None:
+    """Copy the extended attributes (ACLs among them) that the target's file system takes."""
+    try:
+        names = os.listxattr(source)
+    except OSError:
+        return
+    for name in names:
+        # LIMIT: attributes that the other file system or this user's rights do not allow are left out, as cp does.
+        with suppress(OSError):
+            os.setxattr(target, name, os.getxattr(source, name))
+
+
+def copy_tree(old_folder: int, old: str, new_folder: int, new: str) -> None:
+    """Copy a file or a folder and all below it, owners, modes, times and attributes kept. Leaves nothing behind when it fails."""
+    status = status_at(old_folder, old)
+    if not stat.S_ISDIR(status.st_mode):
+        copy_entry(old_folder, old, new_folder, new, with_owner=True)
+        return
+    os.mkdir(new, 0o700, dir_fd=new_folder)
+    try:
+        source = os.open(old, _O_FOLDER, dir_fd=old_folder)
+        try:
+            target = os.open(new, _O_FOLDER, dir_fd=new_folder)
+            try:
+                for name in os.listdir(source):
+                    copy_tree(source, name, target, name)
+                copy_attributes(source, target)
+                with suppress(OSError):
+                    os.fchown(target, status.st_uid, status.st_gid)
+                os.fchmod(target, stat.S_IMODE(status.st_mode) & 0o1777)
+                os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))
+            finally:
+                os.close(target)
+        finally:
+            os.close(source)
+    except BaseException:
+        with suppress(OSError):
+            remove_tree(new_folder, new)
+        raise
+
+
+def remove_tree(folder: int, name: str, known: Identity | None = None) -> None:
+    """Remove a file, or a folder and all below it, never following a link. With `known`, only if it is that one."""
+    status = status_at(folder, name)
+    if known is not None and not is_same(status, known):
+        raise StaleStep(f"{name} has changed since it was approved.", hint="Nothing was removed. Ask again.")
+    if not stat.S_ISDIR(status.st_mode):
+        os.unlink(name, dir_fd=folder)
+        return
+    # LIMIT: one descriptor a level: a tree deeper than the limit of open files (1,024 by default) is not removed.
+    inside = os.open(name, _O_FOLDER, dir_fd=folder)
+    try:
+        opened = os.fstat(inside)
+        if (opened.st_dev, opened.st_ino) != (status.st_dev, status.st_ino):
+            raise StaleStep(f"{name} was exchanged while it was removed.", hint="What was put in its place was not touched.")
+        for child in os.listdir(inside):
+            with suppress(FileNotFoundError):
+                remove_tree(inside, child)
+    finally:
+        os.close(inside)
+    os.rmdir(name, dir_fd=folder)
+
+
+def move(source: str, target: str, known: Identity) -> None:
+    """Move what `known` was taken from, by renaming, or by copying and removing where the target is on another file system."""
+    with parent_of(source) as (old_folder, old), parent_of(target) as (new_folder, new):
+        still(old_folder, old, known, source)
+        try:
+            rename(old_folder, old, new_folder, new)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+        else:
+            return
+        _refuse_uncopyable(old_folder, old, source)
+        copy_tree(old_folder, old, new_folder, new)
+        remove_tree(old_folder, old, known)
+
+
+def _refuse_uncopyable(folder: int, name: str, path: str) -> None:
+    mode = status_at(folder, name).st_mode
+    if stat.S_ISSOCK(mode) or stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
+        raise Refused(f"{path} is a socket or a device: it cannot go to another file system.", hint="Nothing was changed.")
+    if stat.S_ISDIR(mode):
+        inside = os.open(name, _O_FOLDER, dir_fd=folder)
+        try:
+            for child in os.listdir(inside):
+                _refuse_uncopyable(inside, child, os.path.join(path, child))
+        finally:
+            os.close(inside)

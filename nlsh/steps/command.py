@@ -1,0 +1,99 @@
+"""RunCommand: run a raw command in the shell, on the user's own terminal. ReadCommand: one that may not change anything.
+
+It owns how the command is started and what its exit status means; what it may touch is its worker's grant.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+from nlsh.plan.effects import Effect
+from nlsh.plan.errors import NlshError, NotFound, NotPossible
+from nlsh.plan.records import Exit, Record
+from nlsh.plan.steps import Step
+
+_NOT_RESET = {signal.SIGKILL, signal.SIGSTOP}
+
+
+class CommandFailed(NlshError):
+    """A command ended with another status than 0, which is in `status`."""
+
+    code = "command.exit"
+
+    def __init__(self, message: str, *, hint: str = "", code: str | None = None, status: int = 1) -> None:
+        super().__init__(message, hint=hint, code=code)
+        self.status = status
+
+
+@dataclass(frozen=True)
+class RunCommand(Step):
+    """Run `command` in `cwd`, which it may change with all below it."""
+
+    command: str
+    cwd: str
+
+    def effects(self) -> tuple[Effect, ...]:
+        changes = tuple(Effect(kind, self.cwd) for kind in ("fs.write", "fs.delete", "fs.meta"))
+        return (Effect("exec", self.command), Effect("fs.read", "/"), Effect("proc.read", "*"), *changes)
+
+    def describe(self) -> str:
+        return f"run {self.command}"
+
+    def apply(self) -> Iterator[Record]:
+        try:
+            os.chdir(self.cwd)
+        except FileNotFoundError as error:
+            raise NotFound(f"{self.cwd} is gone.", hint="Nothing was run.") from error
+        shell = _shell()
+        try:
+            pid = os.posix_spawn(
+                shell,
+                [os.path.basename(shell), "-c", self.command],
+                dict(os.environ),
+                setsigmask=[],
+                setsigdef=sorted(signal.valid_signals() - _NOT_RESET),
+            )
+        except OSError as error:
+            raise NotPossible(f"{shell} cannot be run: {error.strerror}.", hint="Nothing was run.") from error
+        status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        # As shells say it.
+        status = status if status >= 0 else 128 - status
+        yield Exit(status)
+        if status:
+            raise CommandFailed(_words(status), status=status)
+
+
+@dataclass(frozen=True)
+class ReadCommand(RunCommand):
+    """Run `command`, which may read but change nothing."""
+
+    reads_only: ClassVar[bool] = True
+
+    network: bool = False
+
+    def effects(self) -> tuple[Effect, ...]:
+        found = (Effect("exec", self.command), Effect("fs.read", "/"), Effect("proc.read", "*"))
+        return (*found, Effect("net.read", "*")) if self.network else found
+
+    def describe(self) -> str:
+        return f"run {self.command} (it may change nothing)"
+
+
+def _shell() -> str:
+    wanted = os.environ.get("SHELL", "")
+    return wanted if os.path.basename(wanted) == "bash" and os.access(wanted, os.X_OK) else "/bin/sh"
+
+
+def _words(status: int) -> str:
+    if status > 128:
+        try:
+            return f"The command was ended by {signal.Signals(status - 128).name}."
+        except ValueError:
+            pass
+    if status == 127:
+        return "There is no such command."
+    return f"The command ended with status {status}."

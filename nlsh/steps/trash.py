@@ -1,0 +1,157 @@
+"""Steps of the trash (freedesktop.org trash specification 1.0): put something in, put it back."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from dataclasses import dataclass
+
+from nlsh.plan.effects import Effect
+from nlsh.plan.errors import StaleStep
+from nlsh.plan.steps import Step
+from nlsh.steps import _fs
+from nlsh.world.files import Identity, loosened
+
+_UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.~/")
+
+
+def info_text(written: str, when: str) -> str:
+    """Return what a .trashinfo holds; `written` is the path it gives, `when` local time as YYYY-MM-DDThh:mm:ss."""
+    escaped = "".join(chr(b) if b in _UNRESERVED else f"%{b:02X}" for b in os.fsencode(written))
+    return f"[Trash Info]\nPath={escaped}\nDeletionDate={when}\n"
+
+
+def _inside(trash: str, name: str) -> tuple[str, str]:
+    return os.path.join(trash, "files", name), os.path.join(trash, "info", name + ".trashinfo")
+
+
+@dataclass(frozen=True)
+class TrashPath(Step):
+    """Move one file, link or folder to the trash `trash`, where it is called `name`.
+
+    `link`: whether it is a link: what it leads to is none of this step's business.
+    `info` is what its .trashinfo holds; `missing` are the folders of the trash that are not there yet.
+    """
+
+    path: str
+    trash: str
+    name: str
+    info: str
+    identity: Identity
+    missing: tuple[str, ...] = ()
+    same_device: bool = True
+    link: bool = False
+
+    def effects(self) -> tuple[Effect, ...]:
+        kept, info = _inside(self.trash, self.name)
+        return (
+            *(() if self.link else (Effect("fs.read", self.path),)),
+            Effect("fs.delete", self.path),
+            *(Effect("fs.write", folder) for folder in self.missing),
+            Effect("fs.write", kept),
+            Effect("fs.write", info),
+        )
+
+    def describe(self) -> str:
+        return f"move {self.path} to the trash"
+
+    def check(self) -> None:
+        _fs.still_there(self.path, self.identity)
+        if not all(_fs.is_free(p) for p in _inside(self.trash, self.name)):
+            raise StaleStep(f"The trash has got another “{self.name}” meanwhile.", hint="Nothing was changed by this step. Ask again.")
+
+    def apply(self) -> None:
+        kept, info = _inside(self.trash, self.name)
+        with _fs.explained(f"move {self.path} to the trash"):
+            for folder in self.missing:
+                with suppress(FileExistsError):  # an earlier step of this plan may have made it
+                    os.mkdir(folder, 0o700)
+            # The information first: without it, what is in the trash has no way back.
+            with _fs.parent_of(info) as (folder, name):
+                descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=folder)
+                try:
+                    os.write(descriptor, self.info.encode())
+                    os.fsync(descriptor)
+                finally:
+                    os.close(descriptor)
+                try:
+                    _fs.move(self.path, kept, self.identity)
+                except BaseException:
+                    with suppress(OSError):
+                        os.unlink(name, dir_fd=folder)
+                    raise
+
+    def inverse(self) -> Step:
+        known = self.identity if self.same_device else loosened(self.identity)
+        return RestoreTrashed(self.path, self.trash, self.name, self.info, known, self.missing, self.same_device, self.link)
+
+    def state(self) -> str:
+        kept, _ = _inside(self.trash, self.name)
+        if _fs.is_free(kept):
+            return "undone"
+        return "done" if _fs.is_free(self.path) else "unknown"
+
+    def touches(self) -> tuple[str, ...]:
+        return (os.path.dirname(self.path), *(os.path.dirname(folder) for folder in self.missing[:1]))
+
+    def makes(self) -> tuple[tuple[str, str], ...]:
+        return ((_inside(self.trash, self.name)[0], "file"),)
+
+
+@dataclass(frozen=True)
+class RestoreTrashed(Step):
+    """Put something back from the trash to where it was, and remove what the trash knew of it."""
+
+    path: str
+    trash: str
+    name: str
+    info: str
+    identity: Identity
+    missing: tuple[str, ...] = ()
+    same_device: bool = True
+    link: bool = False
+
+    def effects(self) -> tuple[Effect, ...]:
+        kept, info = _inside(self.trash, self.name)
+        return (
+            *(() if self.link else (Effect("fs.read", kept),)),
+            Effect("fs.delete", kept),
+            Effect("fs.delete", info),
+            *(Effect("fs.delete", folder) for folder in self.missing),
+            Effect("fs.write", self.path),
+        )
+
+    def describe(self) -> str:
+        return f"put {self.path} back from the trash"
+
+    def check(self) -> None:
+        kept, _ = _inside(self.trash, self.name)
+        if _fs.is_free(kept):
+            raise StaleStep(f"{self.path} is not in the trash any more.", hint="Nothing was changed by this step: the trash was emptied.")
+        _fs.still_there(kept, self.identity)
+        _fs.must_be_free(self.path)
+
+    def apply(self) -> None:
+        kept, info = _inside(self.trash, self.name)
+        with _fs.explained(f"put {self.path} back from the trash"):
+            _fs.move(kept, self.path, self.identity)
+            with suppress(FileNotFoundError), _fs.parent_of(info) as (folder, name):
+                os.unlink(name, dir_fd=folder)
+            # What was made for it goes with it, unless something else is in there by now.
+            for folder in reversed(self.missing):
+                with suppress(OSError):
+                    os.rmdir(folder)
+
+    def inverse(self) -> Step:
+        known = self.identity if self.same_device else loosened(self.identity)
+        return TrashPath(self.path, self.trash, self.name, self.info, known, self.missing, self.same_device, self.link)
+
+    def state(self) -> str:
+        kept, _ = _inside(self.trash, self.name)
+        free = _fs.is_free(self.path)
+        if _fs.is_free(kept):
+            return "unknown" if free else "done"
+        return "undone" if free else "unknown"
+
+    def touches(self) -> tuple[str, ...]:
+        return (os.path.dirname(self.path), *(os.path.dirname(folder) for folder in self.missing[:1]))

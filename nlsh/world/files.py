@@ -1,0 +1,334 @@
+"""Facts about files: a streaming walk, what is wanted of a file, and how to know a file again.
+
+Owns reading names and attributes. What is inside files is `contents` and `archives`; nothing here changes anything.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from itertools import islice
+from typing import Any
+
+from nlsh.plan.errors import NotFound, NotPossible
+from nlsh.plan.records import File
+
+# A folder is known by (device, inode), anything else by (device, inode, mtime_ns, size). Device and inode 0: not known, because the
+# file was made on another file system; then time and size must do.
+Identity = tuple[int, ...]
+
+# Not files of anybody's: a walk that starts above them leaves them out; one that starts in them does not.
+_KERNEL_FOLDERS = frozenset(("/proc", "/sys", "/dev"))
+# Entries of one folder are sorted in batches of this size, so that a folder of millions needs no more memory than this.
+_BATCH = 50_000
+
+
+def identity(status: os.stat_result) -> Identity:
+    """Return what `status` is known by later."""
+    if stat.S_ISDIR(status.st_mode):
+        return (status.st_dev, status.st_ino)
+    return (status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size)
+
+
+def identify(path: str) -> Identity:
+    """Return what `path` is known by later, links not followed. Raises NotFound or NotPossible."""
+    return identity(status_of(path))
+
+
+def status_of(path: str) -> os.stat_result:
+    """Return the status of `path`, links not followed. Raises NotFound or NotPossible."""
+    try:
+        return os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise NotFound(f"There is no {path}.", hint="Nothing was changed.") from error
+    except OSError as error:
+        raise NotPossible(f"{path} cannot be looked at: {error.strerror}.", hint="Nothing was changed.") from error
+
+
+def loosened(known: Identity) -> Identity:
+    """Return `known` for a copy of the file on any file system: without device and inode."""
+    return (0, 0, *known[2:])
+
+
+def is_same(status: os.stat_result, known: Identity) -> bool:
+    """Return whether `status` is of the file or folder that `known` was taken from."""
+    if stat.S_ISDIR(status.st_mode) != (len(known) == 2):
+        return False
+    if known[1] and (status.st_dev, status.st_ino) != known[:2]:
+        return False
+    if len(known) == 2:
+        return True
+    mtime_ns, size = known[2:]
+    if status.st_size != size:
+        return False
+    if status.st_mtime_ns == mtime_ns:
+        return True
+    # FAT keeps times to two seconds, some network file systems to one.
+    return not known[1] and status.st_mtime_ns % 1_000_000_000 == 0 and abs(status.st_mtime_ns - mtime_ns) < 2_000_000_000
+
+
+def type_of(mode: int) -> str:
+    """Return file, folder, link or other for a `st_mode`."""
+    if stat.S_ISREG(mode):
+        return "file"
+    if stat.S_ISDIR(mode):
+        return "folder"
+    return "link" if stat.S_ISLNK(mode) else "other"
+
+
+@cache
+def owner_name(uid: int) -> str:
+    """Return the name of a user, or the number where it has none."""
+    import pwd
+
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except (KeyError, OSError):
+        return str(uid)
+
+
+@cache
+def group_name(gid: int) -> str:
+    """Return the name of a group, or the number where it has none."""
+    import grp
+
+    try:
+        return grp.getgrgid(gid).gr_name
+    except (KeyError, OSError):
+        return str(gid)
+
+
+def owner_id(name: str) -> int:
+    """Return the number of the user called `name` (or written as a number). Raises NotFound."""
+    import pwd
+
+    if name.lower() in ("me", "myself", "我", "我自己"):
+        return os.getuid()
+    try:
+        return pwd.getpwnam(name).pw_uid
+    except KeyError:
+        if name.isascii() and name.isdigit():
+            return int(name)
+        raise NotFound(f"There is no user “{name}” here.", hint="Nothing was changed.") from None
+
+
+def record(path: str, status: os.stat_result) -> File:
+    """Return the record of a file, folder or link."""
+    mode = status.st_mode
+    return File(path, type_of(mode), status.st_size, status.st_mtime, mode & 0o7777, owner_name(status.st_uid))
+
+
+def real_place(path: str) -> str:
+    """Return `path` with every link in its folder part resolved: the last part stays what it is, a link included."""
+    folder, name = os.path.split(path)
+    return os.path.join(os.path.realpath(folder), name) if name else "/"
+
+
+def walk(root: str, *, hidden: bool = True, skipped: list[str] | None = None) -> Iterator[os.DirEntry[str]]:
+    """Yield every entry below `root`: a folder's own entries by name, then those of its folders. Links are not followed.
+
+    What vanishes meanwhile is left out; folders that cannot be read are appended to `skipped` and left out. `hidden=False` leaves out
+    names that start with a dot, and what is below them.
+    """
+    todo = [root]
+    while todo:
+        folder = todo.pop()
+        try:
+            scan = os.scandir(folder)
+        except OSError as error:
+            if skipped is not None and not isinstance(error, FileNotFoundError):
+                skipped.append(folder)
+            continue
+        below: list[str] = []
+        with scan:
+            while True:
+                try:
+                    entries = list(islice(scan, _BATCH))
+                except OSError:
+                    if skipped is not None:
+                        skipped.append(folder)
+                    break
+                if not entries:
+                    break
+                if len(entries) > 1:
+                    entries.sort(key=_name)
+                for entry in entries:
+                    if not hidden and entry.name[0] == ".":
+                        continue
+                    # Asked before the consumer gets the entry: it may have removed it by the time it comes back.
+                    try:
+                        descend = entry.is_dir(follow_symlinks=False)
+                    except OSError:
+                        descend = False
+                    yield entry
+                    if descend and (folder != "/" or entry.path not in _KERNEL_FOLDERS):
+                        below.append(entry.path)
+        below.reverse()
+        todo += below
+
+
+def _name(entry: os.DirEntry[str]) -> str:
+    return entry.name
+
+
+def name_test(pattern: str) -> tuple[str, int]:
+    """Return the regular expression (text and flags) for names that people mean by `pattern`.
+
+    A pattern without a capital matches in any case. A name without wildcards means exactly it if it has a file ending, else any name it is part of.
+    """
+    import re
+
+    flags = 0 if any(c.isupper() for c in pattern) else re.IGNORECASE
+    if any(c in pattern for c in "*?["):
+        import fnmatch
+
+        return fnmatch.translate(pattern), flags
+    if "." in pattern.strip("."):
+        return rf"(?s:{re.escape(pattern)})\Z", flags
+    return rf"(?s:.*{re.escape(pattern)}.*)\Z", flags
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is wanted of a file. Times are seconds since the epoch, sizes bytes; None: does not matter."""
+
+    named: str | None = None
+    endings: tuple[str, ...] = ()
+    type: str | None = None
+    larger: int | None = None
+    smaller: int | None = None
+    since: float | None = None
+    before: float | None = None
+    uid: int | None = None
+    empty: bool = False
+    hidden: bool = False
+    containing: bytes | None = None
+    skipped: list[str] = field(default_factory=list, compare=False)
+
+    @property
+    def by_name_only(self) -> bool:
+        """Whether a name is all that was given: then a folder of that name is meant, too."""
+        other = (self.larger, self.smaller, self.since, self.before, self.containing)
+        return self.named is not None and not self.endings and not self.empty and all(v is None for v in other)
+
+    def below(self, root: str) -> Iterator[tuple[str, os.stat_result]]:
+        """Yield path and status of everything wanted below `root` (or `root` itself where it is not a folder)."""
+        match, endings, hidden = self._names()
+        wants_folders = self.type == "folder" or (self.type is None and self.by_name_only)
+        wants_others = self.type != "folder"
+        if not os.path.isdir(root):
+            status = status_of(root)
+            name = os.path.basename(root)
+            if (match is None or match(name)) and (not endings or name.lower().endswith(endings)) and self._has(root, status):
+                yield root, status
+            return
+        for entry in walk(root, hidden=hidden, skipped=self.skipped):
+            name = entry.name
+            if match is not None and match(name) is None:
+                continue
+            if endings and not name.lower().endswith(endings):
+                continue
+            try:
+                # What the folder says of its entries is free; a status costs a system call.
+                if not (wants_folders if entry.is_dir(follow_symlinks=False) else wants_others):
+                    continue
+                status = entry.stat(follow_symlinks=False)
+            except OSError:
+                continue  # vanished meanwhile
+            if self._has(entry.path, status):
+                yield entry.path, status
+
+    def _names(self) -> tuple[Callable[[str], Any] | None, tuple[str, ...], bool]:
+        """Return what tests a name (None: any will do), the endings, and whether hidden names are looked at."""
+        endings = tuple(f".{e}" for e in self.endings)
+        if not self.named:
+            return None, endings, self.hidden
+        import re
+
+        # Who asks for a name with a dot in front wants hidden ones.
+        return re.compile(*name_test(self.named)).match, endings, self.hidden or self.named.startswith(".")
+
+    def count(self, root: str) -> int:
+        """Return how many `below` would yield, without asking for the status of each where names and types are enough."""
+        details = (self.larger, self.smaller, self.since, self.before, self.uid, self.containing)
+        if self.empty or any(d is not None for d in details) or not os.path.isdir(root) or self.by_name_only:
+            return sum(1 for _ in self.below(root))
+        match, endings, hidden = self._names()
+        number = 0
+        for entry in walk(root, hidden=hidden, skipped=self.skipped):
+            if match is not None and match(entry.name) is None:
+                continue
+            if endings and not entry.name.lower().endswith(endings):
+                continue
+            try:
+                if self.type == "folder":
+                    number += entry.is_dir(follow_symlinks=False)
+                else:
+                    number += (self.type != "link" and entry.is_file(follow_symlinks=False)) or (self.type != "file" and entry.is_symlink())
+            except OSError:
+                continue
+        return number
+
+    def _has(self, path: str, status: os.stat_result) -> bool:
+        kind = type_of(status.st_mode)
+        if self.type is None:
+            if kind == "other" or (kind == "folder" and not self.by_name_only):
+                return False
+        elif kind != self.type:
+            return False
+        size, mtime = status.st_size, status.st_mtime
+        # The size of a link is the length of a path: it says nothing about a file.
+        if self.larger is not None and (size <= self.larger or kind != "file"):
+            return False
+        if self.smaller is not None and (size >= self.smaller or kind != "file"):
+            return False
+        if (self.since is not None and mtime < self.since) or (self.before is not None and mtime >= self.before):
+            return False
+        if self.uid is not None and status.st_uid != self.uid:
+            return False
+        if self.empty and not (_is_empty_folder(path) if kind == "folder" else kind == "file" and size == 0):
+            return False
+        if self.containing is not None:
+            if kind != "file":
+                return False
+            from nlsh.world.contents import contains
+
+            try:
+                return contains(path, self.containing)
+            except OSError:
+                self.skipped.append(path)
+                return False
+        return True
+
+
+def _is_empty_folder(path: str) -> bool:
+    try:
+        with os.scandir(path) as scan:
+            return next(scan, None) is None
+    except OSError:
+        return False
+
+
+def tree_size(root: str, skipped: list[str] | None = None) -> tuple[int, int]:
+    """Return how many bytes of disk `root` and all below it take, and how many files it holds; a file with several names counts once."""
+    status = status_of(root)
+    total, files = status.st_blocks * 512, int(not stat.S_ISDIR(status.st_mode))
+    if not stat.S_ISDIR(status.st_mode):
+        return total, files
+    seen: set[tuple[int, int]] = set()
+    for entry in walk(root, skipped=skipped):
+        try:
+            status = entry.stat(follow_symlinks=False)
+        except OSError:
+            continue
+        is_folder = stat.S_ISDIR(status.st_mode)
+        if status.st_nlink > 1 and not is_folder:
+            if (key := (status.st_dev, status.st_ino)) in seen:
+                continue
+            seen.add(key)
+        total += status.st_blocks * 512
+        files += not is_folder
+    return total, files
