@@ -1,0 +1,54 @@
+"""shell.run: run a command line in the shell."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+from nlsh.actions.shell._reading import needs_network_state, only_reads
+from nlsh.plan.action import ABSENT, Action, BaseArgs, Example, Never, arg
+from nlsh.plan.errors import Refused
+from nlsh.plan.steps import Step
+from nlsh.plan.values import Text
+from nlsh.steps.command import ReadCommand, RunCommand
+from nlsh.world import World
+
+
+class Run(Action):
+    """Run a command line in the shell, confined to reading, or to changing the folder it runs in."""
+
+    name = "shell.run"
+    effects = ("exec", "fs.read", "fs.write", "fs.delete", "fs.meta", "proc.read", "net.read")
+    undo = Never("what a raw command changes is not journalled in this version")
+
+    class Args(BaseArgs):
+        command = arg(Text(), "the command line", required=True)
+
+    def look(self, args: Any, world: World) -> dict[str, Any]:
+        if only_reads(args.command):
+            return {"cwd": world.cwd, "reads": True, "network": needs_network_state(args.command)}
+        # What Landlock allows for a folder it allows for all below: a whole home would take the keys and nlsh's own journal with it.
+        cwd, home = os.path.realpath(world.cwd), os.path.realpath(world.home)
+        if home == cwd or cwd == "/" or home.startswith(cwd + "/"):
+            whole = "your whole home folder" if home == cwd else cwd
+            raise Refused(
+                f"“{args.command}” may change files, and {whole} is too much to give to one command.",
+                hint="Nothing was run. cd into the folder it is about: it may then change what is in there. Commands that only read run anywhere.",
+            )
+        return {"cwd": world.cwd, "reads": False, "network": False}
+
+    def steps(self, args: Any, seen: Any) -> Iterator[Step]:
+        yield ReadCommand(args.command, seen["cwd"], seen["network"]) if seen["reads"] else RunCommand(args.command, seen["cwd"])
+
+    examples = (
+        Example(say=("!ls notes", "run the command ls notes"), plan='shell.run("ls notes")', given={"notes/a.txt": "a"}, after={"notes/a.txt": "a"}),
+        Example(
+            say=("!cd notes && rm a.txt", "run rm a.txt in notes"),
+            plan='shell.run("cd notes && rm a.txt")',
+            given={"notes/a.txt": "a"},
+            after={"notes/a.txt": "a"},
+            refused="action.refused",
+        ),
+        Example(say=("!touch x",), plan='shell.run("touch x")', after={"x": ABSENT}, refused="action.refused"),
+    )

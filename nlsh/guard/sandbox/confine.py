@@ -1,0 +1,186 @@
+"""Enter the sandbox for a grant: rlimits, NO_NEW_PRIVS, capabilities, Landlock, seccomp, in this order, or refuse."""
+
+from __future__ import annotations
+
+import functools
+import os
+import resource
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+
+from nlsh.guard.grant import LEVELS, Grant
+from nlsh.guard.sandbox import capabilities, landlock, seccomp
+from nlsh.guard.sandbox.kernel import GET_NO_NEW_PRIVS, GET_SECCOMP, SET_NO_NEW_PRIVS, prctl
+from nlsh.plan.effects import Effect
+from nlsh.plan.errors import NotEnforced
+from nlsh.steps import handles
+
+_FILTERED = 2
+# Programs, libraries and what the C library looks up: readable in every worker, secrets are elsewhere.
+_SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64")
+_LOOKED_UP = (
+    "/etc/ld.so.cache", "/etc/nsswitch.conf", "/etc/passwd", "/etc/group", "/etc/localtime", "/etc/timezone", "/etc/locale.alias",
+    "/etc/mime.types", "/etc/magic", "/proc/stat", "/proc/meminfo", "/proc/cpuinfo", "/proc/filesystems", "/proc/version",
+)  # fmt: skip
+_DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty")
+_FACTS = {
+    "proc.read": ("/proc",),
+    "proc.signal": ("/proc",),
+    "proc.tune": ("/proc", "/sys/fs/cgroup"),
+    "sys.read": ("/proc", "/sys", "/etc/os-release", "/etc/hostname", "/etc/debian_version", "/run/utmp", "/var/run/utmp", "/var/log/wtmp"),
+    "net.read": ("/proc", "/sys", "/etc/hosts", "/etc/resolv.conf", "/etc/services", "/etc/protocols"),
+    "dev.read": ("/proc", "/sys", "/run/udev", "/etc/fstab", "/var/lib/usbutils"),
+}
+
+
+def level(version: int) -> str:
+    """Return the level that a version of Landlock gives, beside seccomp."""
+    return "L2" if version >= 6 else "L1" if version >= 1 else "L0"
+
+
+def enter(grant: Grant) -> None:
+    """Confine this process to `grant`, for good. Raises NotEnforced, after which nothing may be run in it."""
+    version = 0 if grant.looks_into_processes else landlock.abi()
+    _demand(grant, version)
+    try:
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        signalled = handles.take(grant.processes)
+        rules = _rules(grant, version) if version else None
+        filter_ = seccomp.build(_profile(grant, version, signalled))
+        prctl(SET_NO_NEW_PRIVS, 1)
+        capabilities.drop(capabilities.wanted(grant))
+        if rules is not None:
+            rules.enforce()
+        seccomp.install(filter_)
+        held = prctl(GET_NO_NEW_PRIVS) == 1 and prctl(GET_SECCOMP) == _FILTERED
+    except OSError as error:
+        raise NotEnforced(f"The sandbox for this cannot be set up here: {error.strerror or error}.", hint=_HINT) from error
+    if not held:
+        raise NotEnforced("The kernel did not take the filter of system calls.", hint=_HINT)
+
+
+_HINT = "Nothing was run. `nlsh doctor` shows what this kernel can enforce."
+
+
+def rehearse() -> None:
+    """Do what `enter` does up to confining, for the usual grants, so that a process forked from here does it faster. Raises OSError."""
+    version = landlock.abi()
+    capabilities.held()
+    for kinds in ((), ("proc.read",), ("fs.write",), ("exec",), ("exec", "fs.write")):
+        usual = replace(Grant.of(()), effects=tuple(Effect(k, "*") for k in kinds))
+        seccomp.build(_profile(usual, 0 if usual.looks_into_processes else version, handles.FIRST))
+    if version:
+        os.close(_rules(Grant.of(()), version).descriptor)
+
+
+def _demand(grant: Grant, version: int) -> None:
+    if len(os.listdir("/proc/self/task")) != 1:
+        raise NotEnforced("A process with several threads cannot be confined.", hint=_HINT)
+    have = landlock.abi() if grant.looks_into_processes else version
+    if LEVELS.index(level(have)) < LEVELS.index(grant.level_required):
+        raise NotEnforced(
+            f"This needs enforcement of level {grant.level_required}, and this kernel gives {level(have)}: it has no Landlock that can confine changes."
+            if grant.level_required == "L1"
+            else f"This needs enforcement of level {grant.level_required}, and this kernel gives {level(have)}.",
+            hint=_HINT,
+        )
+    ports = [e.target for e in grant.effects if e.kind in ("net.connect", "net.listen")]
+    if version < 4 and any(p != "*" for p in ports):
+        raise NotEnforced("This kernel cannot hold connections to a port (Landlock before version 4).", hint=_HINT)
+
+
+def _rules(grant: Grant, version: int) -> landlock.Ruleset:
+    wanted = {"net.connect": landlock.CONNECT, "net.listen": landlock.BIND}
+    ports = [(e.target.rpartition(":")[2], wanted[e.kind]) for e in grant.effects if e.kind in wanted]
+    free = functools.reduce(lambda bits, p: bits | p[1] if p[0] == "*" else bits, ports, 0)
+    rules = landlock.Ruleset(version, net=(landlock.BIND | landlock.CONNECT) & ~free, scope_signals=not grant.has("proc.signal"))
+    run = landlock.EXECUTE if grant.has("exec") else 0
+    for path in _runtime():
+        rules.allow(path, landlock.READ | run)
+    for path in _LOOKED_UP:
+        rules.allow(path, landlock.READ_FILE)
+    for path in _DEVICES:
+        rules.allow(path, landlock.DEVICE)
+    for path, rights in _granted(grant, run):
+        rules.allow(path, rights)
+    rules.finish()
+    for port, right in ports:
+        if port != "*":
+            rules.allow_port(int(port), right)
+    return rules
+
+
+def _granted(grant: Grant, run: int) -> Iterator[tuple[str, int]]:
+    """Yield (path, rights) of what the grant adds to what every worker has."""
+    readable = [*grant.read, *grant.change, *grant.remove, *(m for m in grant.meta if not os.path.isdir(m))]
+    for root in dict.fromkeys(readable):
+        # Under “/”, the devices are left out: other terminals and raw disks are not files to look into.
+        hidden = (*grant.hidden, "/dev") if root == "/" else grant.hidden
+        for path, whole in landlock.split(root, hidden):
+            yield path, landlock.READ | run if whole else landlock.READ_DIR
+    for root in grant.change:
+        yield root, landlock.CHANGE
+    # Landlock lets a file move only where it gains no right, so what is moved from must allow what is moved to.
+    for root in grant.remove:
+        yield root, landlock.CHANGE if grant.change else landlock.REMOVE
+    # To open a folder is enough to set its times; what is in it stays unread.
+    for path in grant.meta:
+        yield path, landlock.READ_DIR
+    for path in grant.devices:
+        yield path, landlock.DEVICE
+    for effect in grant.effects:
+        for path in _FACTS.get(effect.kind, ()):
+            yield path, landlock.READ
+        if effect.kind == "dev.read":
+            yield "/dev", landlock.READ_DIR
+            if effect.target in ("gpu", "*"):
+                for name in os.listdir("/dev"):
+                    if name.startswith(("nvidia", "dri", "kfd")):
+                        yield f"/dev/{name}", landlock.DEVICE | landlock.READ_DIR
+    yield os.path.realpath("/proc/self"), landlock.READ
+    if run:
+        for descriptor in (0, 1, 2):
+            if os.isatty(descriptor):
+                yield os.ttyname(descriptor), landlock.DEVICE
+
+
+@functools.cache
+def _runtime() -> tuple[str, ...]:
+    """Return what Python, its libraries and nlsh are made of."""
+    prefixes = (sys.prefix, sys.base_prefix, sys.exec_prefix)
+    found = [os.path.realpath(p) for p in sys.path if p and any(landlock.within(p, prefix) for prefix in prefixes)]
+    found += [os.path.join(os.path.realpath(sys.base_prefix), "lib"), os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))]
+    return tuple(dict.fromkeys((*_SYSTEM, *found)))
+
+
+def _profile(grant: Grant, version: int, signalled: int) -> seccomp.Profile:
+    pids = tuple(dict.fromkeys(pid for pid, _, _ in grant.processes))
+    connects = [e.target for e in grant.effects if e.kind == "net.connect"]
+    # Where only open's flags stand before the files, they must stand for raw commands and graphics devices too.
+    devices_open = grant.has("exec", "dev.control") or any(e.kind == "dev.read" and e.target in ("gpu", "*") for e in grant.effects)
+    return seccomp.Profile(
+        write=grant.changes_files,
+        write_by_flags=not (devices_open and version),
+        exec=grant.has("exec"),
+        route=grant.has("net.read"),
+        tcp=bool(connects),
+        udp="*" in connects,
+        listen=grant.has("net.listen"),
+        signal_descriptors=(handles.FIRST, signalled),
+        signal_scoped=version >= 6 and not grant.has("proc.signal"),
+        known=pids,
+        tune=tuple(_threads(grant)),
+        truncates_unseen=version < 3,
+    )
+
+
+def _threads(grant: Grant) -> Iterator[int]:
+    """Yield the processes that may be tuned and all their threads: Linux tunes each by itself."""
+    for pid, _, what in grant.processes:
+        if what == "tune":
+            yield pid
+            try:
+                yield from (int(t) for t in os.listdir(f"/proc/{pid}/task") if int(t) != pid)
+            except OSError:
+                continue

@@ -1,0 +1,296 @@
+"""Seccomp: a small BPF assembler, the system call numbers of x86-64 and aarch64, and the filter for a profile.
+
+It owns what is refused at the system call. A filter sees registers only, so paths are Landlock's; every rule here looks at numbers.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import functools
+import platform
+import struct
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from nlsh.guard.sandbox.kernel import syscall
+
+_MACHINE = platform.machine()
+_COLUMN = {"x86_64": 0, "aarch64": 1}.get(_MACHINE)
+_AUDIT_ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}.get(_MACHINE, 0)
+_X32 = 0x40000000
+
+# name: (x86-64, aarch64); None where the architecture does not have it
+_NUMBERS: dict[str, tuple[int | None, int | None]] = dict(
+    open=(2, None), ioctl=(16, 29), dup2=(33, None), socket=(41, 198), connect=(42, 203), sendto=(44, 206), sendmsg=(46, 211), bind=(49, 200),
+    listen=(50, 201), socketpair=(53, 199), setsockopt=(54, 208), clone=(56, 220), execve=(59, 221), kill=(62, 129), shmget=(29, 194),
+    shmat=(30, 196), semget=(64, 190), msgget=(68, 186), fcntl=(72, 25), truncate=(76, 45), rename=(82, None), mkdir=(83, None), rmdir=(84, None),
+    creat=(85, None), link=(86, None), unlink=(87, None), symlink=(88, None), chmod=(90, None), fchmod=(91, 52), chown=(92, None), fchown=(93, 55),
+    lchown=(94, None), ptrace=(101, 117), syslog=(103, 116), rt_sigqueueinfo=(129, 138), utime=(132, None), mknod=(133, None), uselib=(134, None),
+    personality=(135, 92), sysfs=(139, None), setpriority=(141, 140), sched_setparam=(142, 118), sched_setscheduler=(144, 119), vhangup=(153, 58),
+    modify_ldt=(154, None), pivot_root=(155, 41), prctl=(157, 167), chroot=(161, 51), acct=(163, 89), settimeofday=(164, 170), mount=(165, 40),
+    umount2=(166, 39), swapon=(167, 224), swapoff=(168, 225), reboot=(169, 142), sethostname=(170, 161), setdomainname=(171, 162), iopl=(172, None),
+    ioperm=(173, None), init_module=(175, 105), delete_module=(176, 106), quotactl=(179, 60), nfsservctl=(180, 42), setxattr=(188, 5),
+    lsetxattr=(189, 6), fsetxattr=(190, 7), removexattr=(197, 14), lremovexattr=(198, 15), fremovexattr=(199, 16), tkill=(200, 130),
+    sched_setaffinity=(203, 122), lookup_dcookie=(212, 18), clock_settime=(227, 112), tgkill=(234, 131), utimes=(235, None), mq_open=(240, 180),
+    mq_unlink=(241, 181), kexec_load=(246, 104), add_key=(248, 217), request_key=(249, 218), keyctl=(250, 219), ioprio_set=(251, 30),
+    migrate_pages=(256, 238), openat=(257, 56), mkdirat=(258, 34), mknodat=(259, 33), fchownat=(260, 54), futimesat=(261, None), unlinkat=(263, 35),
+    renameat=(264, 38), linkat=(265, 37), symlinkat=(266, 36), fchmodat=(268, 53), unshare=(272, 97), move_pages=(279, 239), utimensat=(280, 88),
+    dup3=(292, 24), rt_tgsigqueueinfo=(297, 240), perf_event_open=(298, 241), fanotify_init=(300, 262), prlimit64=(302, 261),
+    name_to_handle_at=(303, 264), open_by_handle_at=(304, 265), clock_adjtime=(305, 266), setns=(308, 268), sendmmsg=(307, 269),
+    process_vm_readv=(310, 270), process_vm_writev=(311, 271), kcmp=(312, 272), finit_module=(313, 273), sched_setattr=(314, 274),
+    renameat2=(316, 276), seccomp=(317, 277), kexec_file_load=(320, 294), bpf=(321, 280), execveat=(322, 281), userfaultfd=(323, 282),
+    pidfd_send_signal=(424, 424), io_uring_setup=(425, 425), io_uring_enter=(426, 426), io_uring_register=(427, 427), open_tree=(428, 428),
+    move_mount=(429, 429), fsopen=(430, 430), fsconfig=(431, 431), fsmount=(432, 432), fspick=(433, 433), pidfd_open=(434, 434), clone3=(435, 435),
+    openat2=(437, 437), pidfd_getfd=(438, 438), process_madvise=(440, 440), mount_setattr=(442, 442), quotactl_fd=(443, 443),
+    memfd_secret=(447, None), process_mrelease=(448, 448), fchmodat2=(452, 452), setxattrat=(463, 463), removexattrat=(466, 466),
+    open_tree_attr=(467, 467), file_setattr=(469, 469),
+)  # fmt: skip
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
+# No grant gives these: ways out of a sandbox, into other processes, or to the whole machine.
+ALWAYS_DENIED = _words(
+    "io_uring_setup io_uring_enter io_uring_register ptrace process_vm_readv process_vm_writev kcmp pidfd_getfd process_madvise process_mrelease "
+    "mount umount2 pivot_root chroot open_tree move_mount fsopen fsconfig fsmount fspick mount_setattr open_tree_attr unshare setns bpf "
+    "perf_event_open userfaultfd keyctl add_key request_key kexec_load kexec_file_load init_module finit_module delete_module swapon swapoff reboot "
+    "sethostname setdomainname settimeofday clock_settime clock_adjtime iopl ioperm acct quotactl quotactl_fd open_by_handle_at name_to_handle_at "
+    "fanotify_init syslog vhangup lookup_dcookie nfsservctl uselib sysfs modify_ldt move_pages migrate_pages memfd_secret personality "
+    "shmget shmat semget msgget mq_open mq_unlink"
+)
+_META = _words(
+    "chmod fchmod fchmodat fchmodat2 chown fchown lchown fchownat utime utimes futimesat utimensat setxattr lsetxattr fsetxattr setxattrat "
+    "removexattr lremovexattr fremovexattr removexattrat file_setattr"
+)
+_CHANGES = _words("unlink unlinkat rmdir rename renameat renameat2 mkdir mkdirat mknod mknodat symlink symlinkat link linkat truncate creat")
+_SIGNALS = _words("kill tkill tgkill rt_sigqueueinfo rt_tgsigqueueinfo pidfd_send_signal")
+_TUNES = _words("sched_setaffinity sched_setscheduler sched_setparam sched_setattr prlimit64")
+
+_KILL, _ERRNO, _ALLOW = 0x80000000, 0x00050000, 0x7FFF0000
+_LD, _JA, _JEQ, _JGE, _JSET, _AND, _RET = 0x20, 0x05, 0x15, 0x35, 0x45, 0x54, 0x06
+_NR, _ARCH = 0, 4
+_SET_MODE_FILTER = 1
+_NEW_LISTENER = 8
+
+_WRONLY, _RDWR, _CREAT, _TRUNC, _TMPFILE = 0o1, 0o2, 0o100, 0o1000, 0o20000000
+_ACCMODE = 0o3
+_SETID = 0o6000
+_NEW_NAMESPACES = 0x7E020080
+_AF_UNIX, _AF_INET, _AF_INET6, _AF_NETLINK = 1, 2, 10, 16
+_TCP, _UDP = 6, 17
+_STREAM, _DATAGRAM = 1, 2
+_FASTOPEN = 0x20000000
+_TCP_FASTOPEN_CONNECT = 30
+# TIOCSTI and TIOCLINUX type into the terminal, TIOCCONS takes the console; the others set file attributes (chattr).
+_IOCTLS = (0x5412, 0x541C, 0x541D, 0x40086602, 0x40046602, 0x401C5820)
+_F_DUPFD, _F_DUPFD_CLOEXEC, _F_SETOWN, _F_SETSIG, _F_SETOWN_EX = 0, 1030, 8, 10, 15
+_PR_SET_MM, _PR_SET_PTRACER = 35, 0x59616D61
+_WHICH_PROCESS_PRIORITY, _WHICH_PROCESS_IO = 0, 1
+
+# What a typed step gets where a program would get EPERM: no file's mode can cause it, so a refusal of ours is told from the system's own.
+OURS = errno.EKEYREJECTED
+
+# Tests set this to stand on a kernel without seccomp.
+available: bool = True
+
+Instruction = tuple[int, int, int, int]
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What a filter lets through. `signal_descriptors`: the (first, end) numbers of the pidfds that may be signalled through."""
+
+    write: bool = False
+    write_by_flags: bool = True  # without write: refuse by open's flags. False leaves opening to Landlock
+    exec: bool = False
+    route: bool = False  # the state of the network, over netlink
+    tcp: bool = False
+    udp: bool = False
+    listen: bool = False
+    signal_descriptors: tuple[int, int] = (0, 0)
+    signal_scoped: bool = False  # Landlock keeps signals within the domain: the kill family may stay
+    known: tuple[int, ...] = ()  # processes and threads whose pidfd may be opened
+    tune: tuple[int, ...] = ()  # processes and threads that may be tuned
+    truncates_unseen: bool = False  # Landlock before ABI 3 does not see truncation
+
+
+def _number(name: str) -> int | None:
+    return _NUMBERS[name][_COLUMN] if _COLUMN is not None else None
+
+
+def _argument(index: int) -> Instruction:
+    # The low word, on these little-endian machines. What is compared here is 32 bits wide in the kernel too.
+    return (_LD, 0, 0, 16 + 8 * index)
+
+
+def _ret(value: int) -> Instruction:
+    return (_RET, 0, 0, value)
+
+
+_RELOAD: Instruction = (_LD, 0, 0, _NR)
+_TO_TUNED: Instruction = (_JA, 0, 0, 0xFFFFFFFF)  # its way is filled in by `finish`
+
+
+class _Program:
+    def __init__(self, refusal: int) -> None:
+        self.refuse = _ret(_ERRNO | refusal)
+        self.code: list[Instruction] = [(_LD, 0, 0, _ARCH), (_JEQ, 1, 0, _AUDIT_ARCH), _ret(_KILL), _RELOAD]
+        if _MACHINE == "x86_64":
+            self.code += [(_JGE, 0, 1, _X32), _ret(_KILL)]
+
+    def on(self, name: str, *body: Instruction) -> None:
+        """Run `body` for the system call `name`. It returns, or reloads the number and falls through."""
+        number = _number(name)
+        if number is None:
+            return
+        if len(body) <= 255:
+            self.code.append((_JEQ, 0, len(body), number))
+        else:
+            self.code += [(_JEQ, 1, 0, number), (_JA, 0, 0, len(body))]
+        self.code += body
+
+    def deny(self, names: Iterable[str], error: int | None = None) -> None:
+        for name in names:
+            self.on(name, self.refuse if error is None else _ret(_ERRNO | error))
+
+    def only_tuned(self, name: str, index: int, *before: Instruction) -> None:
+        """After `before`, allow `name` only where its argument is a process that may be tuned."""
+        self.on(name, *before, _argument(index), _TO_TUNED)
+
+    def unless_bits(self, name: str, index: int, bits: int) -> None:
+        """Refuse `name` where its argument has one of `bits`."""
+        self.on(name, _argument(index), (_JSET, 0, 1, bits), self.refuse, _RELOAD)
+
+
+    def finish(self, tuned: Iterable[int]) -> bytes:
+        """Return the program; whatever nothing was said about is allowed."""
+        self.code.append(_ret(_ALLOW))
+        end = len(self.code)
+        self.code = [(_JA, 0, 0, end - place - 1) if i == _TO_TUNED else i for place, i in enumerate(self.code)]
+        # One list for all calls that tune: a program has at most 4096 instructions, and a browser some hundred threads.
+        self.code += [*_either(tuned), self.refuse]
+        return b"".join(struct.pack("=HBBI", *i) for i in self.code)
+
+
+def _either(values: Iterable[int]) -> list[Instruction]:
+    """Allow where the register is one of `values`; numbers in a row are one comparison."""
+    found: list[Instruction] = []
+    row: list[int] = []
+    for value in [*sorted(set(values)), None]:
+        if row and value != row[1] + 1:
+            found += [(_JEQ, 0, 1, row[0])] if row[0] == row[1] else [(_JGE, 0, 2, row[0]), (_JGE, 1, 0, row[1] + 1)]
+            found.append(_ret(_ALLOW))
+            row = []
+        if value is not None:
+            row = [row[0], value] if row else [value, value]
+    return found
+
+
+@functools.lru_cache(64)
+def build(profile: Profile) -> bytes:
+    """Return the filter for `profile` as BPF code. Raises OSError on an architecture that has no table here."""
+    if _COLUMN is None:
+        raise OSError(errno.ENOSYS, f"no system call table for {_MACHINE}")
+    # A program knows EPERM; a typed step gets the number that only this filter gives.
+    program = _Program(errno.EPERM if profile.exec else OURS)
+    _files(program, profile)
+    _sockets(program, profile)
+    _processes(program, profile)
+    program.on("ioctl", _argument(1), *(i for c in _IOCTLS for i in ((_JEQ, 0, 1, c), _ret(_ERRNO | errno.EPERM))), _ret(_ALLOW))
+    program.on("prctl", _argument(0), *(i for c in (_PR_SET_MM, _PR_SET_PTRACER) for i in ((_JEQ, 0, 1, c), program.refuse)), _ret(_ALLOW))
+    # Programs may confine themselves further, but a listener would let one answer for another.
+    program.unless_bits("seccomp", 1, _NEW_LISTENER)
+    program.deny(ALWAYS_DENIED)
+    return program.finish((0, *profile.tune))
+
+
+def _files(program: _Program, profile: Profile) -> None:
+    denied = program.refuse if not profile.exec else _ret(_ERRNO | errno.EACCES)
+    if not profile.write:
+        for name in (*_CHANGES, *_META):
+            program.on(name, denied)
+    # Its flags are behind a pointer, where a filter cannot look; programs fall back to openat.
+    if profile.exec or not profile.write:
+        program.deny(["openat2"], errno.ENOSYS)
+    for name, flags in (("openat", 2), ("open", 1)):
+        if not profile.write and profile.write_by_flags:
+            program.on(name, _argument(flags), (_JSET, 0, 1, _WRONLY | _RDWR | _CREAT | _TRUNC | _TMPFILE), denied, _ret(_ALLOW))
+            continue
+        body: list[Instruction] = []
+        if profile.truncates_unseen:
+            # Opening for reading with O_TRUNC truncates all the same.
+            body += [_argument(flags), (_JSET, 0, 3, _TRUNC), (_AND, 0, 0, _ACCMODE), (_JEQ, 0, 1, 0), denied]
+        if profile.exec:
+            body += [_argument(flags), (_JSET, 0, 3, _CREAT | _TMPFILE), _argument(flags + 1), (_JSET, 0, 1, _SETID), program.refuse]
+        if body:
+            program.on(name, *body, _ret(_ALLOW))
+    if profile.write and profile.truncates_unseen:
+        program.on("truncate", denied)
+    if profile.exec:
+        for name, mode in (("chmod", 1), ("fchmod", 1), ("fchmodat", 2), ("fchmodat2", 2), ("mknod", 1), ("mknodat", 2), ("creat", 1)):
+            program.unless_bits(name, mode, _SETID)
+        program.deny(["file_setattr"])
+    else:
+        program.deny(["execve", "execveat"])
+
+
+def _sockets(program: _Program, profile: Profile) -> None:
+    body: list[Instruction] = []
+    if profile.route:
+        body += [_argument(0), (_JEQ, 0, 3, _AF_NETLINK), _argument(2), (_JEQ, 0, 1, 0), _ret(_ALLOW)]
+    if profile.tcp or profile.udp or profile.listen:
+        body += [_argument(0), (_JEQ, 2, 0, _AF_INET), (_JEQ, 1, 0, _AF_INET6), _ret(_ERRNO | errno.EACCES)]
+        # Plain TCP and UDP only: Landlock does not see MPTCP, SCTP and SMC.
+        body += [_argument(2), (_JEQ, 3, 0, 0), (_JEQ, 2, 0, _TCP), (_JEQ, 1, 0, _UDP), _ret(_ERRNO | errno.EPROTONOSUPPORT)]
+        body += [_argument(1), (_AND, 0, 0, 0xF)]
+        body += _either(([_STREAM] if profile.tcp or profile.listen else []) + ([_DATAGRAM] if profile.udp else []))
+    refusal = _ret(_ERRNO | (errno.EACCES if profile.exec else OURS))
+    program.on("socket", *body, refusal)
+    program.on("socketpair", _argument(0), *_either([_AF_UNIX]), refusal)
+    for name, index in (("sendto", 3), ("sendmsg", 2), ("sendmmsg", 3)):
+        program.unless_bits(name, index, _FASTOPEN)
+    program.on("setsockopt", _argument(2), (_JEQ, 0, 3, _TCP_FASTOPEN_CONNECT), _argument(1), (_JEQ, 0, 1, _TCP), program.refuse, _ret(_ALLOW))
+    if not profile.listen:
+        program.on("listen", refusal)
+
+
+def _processes(program: _Program, profile: Profile) -> None:
+    program.on("clone", _argument(0), (_JSET, 0, 1, _NEW_NAMESPACES), program.refuse, _ret(_ALLOW))
+    program.deny(["clone3"], errno.ENOSYS)
+    first, end = profile.signal_descriptors
+    if end > first:
+        # Only the pidfds handed over: nothing may take their numbers.
+        program.on("pidfd_send_signal", _argument(0), (_JGE, 0, 2, first), (_JGE, 1, 0, end), _ret(_ALLOW), program.refuse)
+        for name in ("dup2", "dup3"):
+            program.on(name, _argument(1), (_JGE, 0, 1, first), program.refuse, _ret(_ALLOW))
+        body = [_argument(1), (_JEQ, 1, 0, _F_DUPFD), (_JEQ, 0, 3, _F_DUPFD_CLOEXEC), _argument(2), (_JGE, 0, 1, first), program.refuse]
+    else:
+        body = []
+    # Nor may the kernel be told to signal others when a descriptor becomes ready.
+    body += [_argument(1), *(i for c in (_F_SETOWN, _F_SETSIG, _F_SETOWN_EX) for i in ((_JEQ, 0, 1, c), program.refuse)), _ret(_ALLOW)]
+    program.on("fcntl", *body)
+    if not (profile.exec and profile.signal_scoped):
+        program.deny(_SIGNALS)
+    if not profile.exec:
+        program.on("pidfd_open", _argument(0), *_either(profile.known), program.refuse)
+    for name in _TUNES:
+        program.only_tuned(name, 0)
+    for name, which in (("setpriority", _WHICH_PROCESS_PRIORITY), ("ioprio_set", _WHICH_PROCESS_IO)):
+        program.only_tuned(name, 1, _argument(0), (_JEQ, 1, 0, which), program.refuse)
+
+
+class _Fprog(ctypes.Structure):
+    _fields_ = (("length", ctypes.c_ushort), ("filter", ctypes.c_void_p))
+
+
+def install(code: bytes) -> None:
+    """Put `code` before every further system call of this thread and its children. NO_NEW_PRIVS must be set. Raises OSError."""
+    number = _number("seccomp")
+    if not available or number is None:
+        raise OSError(errno.ENOSYS, "seccomp is not available")
+    buffer = ctypes.create_string_buffer(code, len(code))
+    # SAFETY: the kernel copies the program during the call, while the buffer lives.
+    program = _Fprog(len(code) // 8, ctypes.cast(buffer, ctypes.c_void_p))
+    syscall(number, ctypes.c_uint(_SET_MODE_FILTER), ctypes.c_uint(0), ctypes.byref(program))

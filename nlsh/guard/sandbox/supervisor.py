@@ -1,0 +1,161 @@
+"""The supervisor of one worker: it ends it, and everything it has started, when it is done, when its client goes, or when it is told to.
+
+It is not confined, and runs nothing of a plan.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import signal
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from nlsh.guard.sandbox.kernel import SET_CHILD_SUBREAPER, SET_PDEATHSIG, prctl
+from nlsh.guard.sandbox.worker import MESSAGES, Worker
+
+
+def supervise(job: dict[str, Any], writer: int, control: int, stdio: list[int]) -> None:
+    """Fork the worker; end with it, or end it."""
+    prctl(SET_CHILD_SUBREAPER, 1)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    woken, wake = os.pipe()
+    os.set_blocking(wake, False)
+    signal.set_wakeup_fd(wake)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    supervisor = os.getpid()
+    worker = os.fork()
+    if worker == 0:
+        try:
+            _work(job, writer, stdio, supervisor)
+        finally:
+            os._exit(0)
+    # Ctrl-C reaches the whole foreground group by itself: a second one would be one too many.
+    told_by_terminal = any(_is_foreground(d) for d in stdio)
+    for descriptor in stdio:
+        os.close(descriptor)
+    status = _watch(worker, control, woken, told_by_terminal)
+    _end_descendants()
+    with contextlib.suppress(BrokenPipeError):
+        os.write(writer, json.dumps({"type": "exit", "status": status}).encode() + b"\n")
+    os._exit(0)
+
+
+def _work(job: dict[str, Any], writer: int, stdio: list[int], supervisor: int) -> None:
+    prctl(SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != supervisor:
+        return
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+    # All are above the first four, since those are taken.
+    for number, descriptor in enumerate(stdio):
+        os.dup2(descriptor, number)
+    os.dup2(writer, MESSAGES, inheritable=False)
+    os.closerange(MESSAGES + 1, 65536)
+    try:
+        Worker(MESSAGES).run(job)
+    except BrokenPipeError:
+        return
+    except BaseException:
+        import traceback
+
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+
+
+def _is_foreground(descriptor: int) -> bool:
+    try:
+        return os.tcgetpgrp(descriptor) == os.getpgrp()
+    except OSError:
+        return False
+
+
+def _watch(worker: int, control: int, woken: int, told_by_terminal: bool) -> int:
+    """Wait for the worker, doing what the client says meanwhile; return its exit status, or the negative number of its signal."""
+    poller = select.poll()
+    poller.register(control, select.POLLIN)
+    poller.register(woken, select.POLLIN)
+    while True:
+        for descriptor, _ in poller.poll():
+            if descriptor == woken:
+                os.read(woken, 512)
+                status = _reap(worker)
+                if status is not None:
+                    return status
+                continue
+            word = b""
+            with contextlib.suppress(ConnectionResetError):
+                word = os.read(control, 1)
+            if word:
+                os.kill(worker, signal.SIGUSR1)
+                for pid in () if told_by_terminal else _descendants(worker):
+                    _signal(pid, signal.SIGINT)
+            else:
+                poller.unregister(control)
+                os.kill(worker, signal.SIGKILL)
+
+
+def _reap(worker: int) -> int | None:
+    """Collect every child that has ended; return the worker's status once it is among them."""
+    found = None
+    while True:
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return found
+        if pid == 0:
+            return found
+        if pid == worker:
+            found = os.waitstatus_to_exitcode(status)
+
+
+def _end_descendants() -> None:
+    """Kill whatever the worker has left behind: as subreaper, this process is its parent now."""
+    while left := _children(os.getpid()):
+        for pid in left:
+            _signal(pid, signal.SIGKILL)
+        for pid in left:
+            try:
+                os.waitpid(pid, 0)
+            except ChildProcessError:
+                continue
+
+
+def _children(pid: int) -> list[int]:
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children") as file:
+            return [int(p) for p in file.read().split()]
+    except OSError:
+        return _children_by_search(pid)
+
+
+def _descendants(pid: int) -> Iterator[int]:
+    for child in _children(pid):
+        yield child
+        yield from _descendants(child)
+
+
+def _children_by_search(parent: int) -> list[int]:
+    """For kernels without /proc/PID/task/TID/children."""
+    found = []
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            try:
+                with open(f"/proc/{name}/stat", "rb") as file:
+                    if int(file.read().rpartition(b")")[2].split()[1]) == parent:
+                        found.append(int(name))
+            except OSError:
+                continue
+    return found
+
+
+def _signal(pid: int, number: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, number)

@@ -1,0 +1,185 @@
+"""The worker: one confined process that checks and applies the steps of one job, and tells what comes of each.
+
+It owns the messages of the protocol and what an error means to the user; starting and ending it is the zygote's.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import signal
+import time
+from typing import Any
+
+from nlsh.guard.grant import Grant
+from nlsh.guard.sandbox import enter
+from nlsh.guard.sandbox.seccomp import OURS
+from nlsh.plan.errors import Denied, NlshError, NotEnforced, NotFound, NotPossible
+from nlsh.plan.steps import Step, step_from_data
+from nlsh.steps import handles
+
+MESSAGES = 3  # the descriptor that messages go to
+_BATCH_RECORDS = 512
+_BATCH_S = 0.03
+# What a typed step may know of the environment. A program that the user runs gets his own.
+_KNOWN = {"HOME", "PATH", "LANG", "LANGUAGE", "TZ", "TERM", "USER", "LOGNAME", "SHELL", "TMPDIR", "PWD", "COLUMNS", "LINES", "NO_COLOR"}
+_KNOWN_PREFIXES = ("LC_", "XDG_")
+# What makes a shell or the loader run something else first.
+_NEVER = {"BASH_ENV", "ENV", "LD_PRELOAD", "LD_AUDIT", "PYTHONSTARTUP", "PYTHONINSPECT"}
+
+
+class _Stop(Exception):
+    """The user asked to stop."""
+
+
+class Worker:
+    """Runs a job and writes its messages to a descriptor."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._out = descriptor
+        self._cancelled = False
+        self._step = 0
+
+    def cancel(self, *_: object) -> None:
+        """Stop before the next step, and between the records of an observation."""
+        self._cancelled = True
+
+    def run(self, job: dict[str, Any]) -> None:
+        """Run every step of `job`, confined to its grant. Sends exactly one last message for each."""
+        signal.signal(signal.SIGUSR1, self.cancel)
+        handles.on_progress(lambda done, total: self._send("progress", done=done, total=total))
+        count = len(job["steps"])
+        try:
+            grant = Grant.from_data(job["grant"])
+            steps = [step_from_data(s) for s in job["steps"]]
+            _set_environment(job.get("env", {}), everything=grant.has("exec"))
+            os.chdir(job["cwd"])
+            _import_for(steps)
+            enter(grant)
+        except Exception as error:
+            self._all("denied" if isinstance(error, (NotEnforced, Denied)) else "failed", _as_error(error), count)
+            return
+        broken = False
+        for self._step, step in enumerate(steps):
+            if self._cancelled:
+                self._send("failed", error=CANCELLED.as_data())
+            elif broken:
+                self._send("failed", error=SKIPPED.as_data())
+            else:
+                broken = not self._one(step, grant)
+
+    def _one(self, step: Step, grant: Grant) -> bool:
+        self._send("start")
+        try:
+            step.check()
+            status = self._records(step)
+        except _Stop:
+            self._send("failed", error=CANCELLED.as_data())
+        except Exception as error:
+            kind, data = _meaning(error, grant)
+            extra = {"status": error.status} if hasattr(error, "status") else {}
+            self._send(kind, error=data, **extra)
+        else:
+            self._send("done", status=status)
+            return True
+        return False
+
+    def _records(self, step: Step) -> int | None:
+        found = step.apply()
+        if found is None:
+            return None
+        batch: list[dict[str, Any]] = []
+        sent, status = 0.0, None
+        try:
+            for record in found:
+                batch.append(record.as_data())
+                status = getattr(record, "status", None) if batch[-1]["record"] == "Exit" else None
+                now = time.monotonic()
+                if now - sent >= _BATCH_S or len(batch) >= _BATCH_RECORDS:
+                    self._send("records", records=batch)
+                    batch, sent = [], now
+                # A command that was interrupted has said itself how it ended.
+                if self._cancelled and status is None:
+                    raise _Stop
+        finally:
+            if batch:
+                self._send("records", records=batch)
+        return status
+
+    def _all(self, kind: str, error: NlshError, count: int) -> None:
+        for self._step in range(count):
+            self._send(kind if self._step == 0 else "failed", error=(error if self._step == 0 else SKIPPED).as_data())
+
+    def _send(self, kind: str, **fields: Any) -> None:
+        # Escaped to ASCII, so that a name that is not text travels as it is.
+        data = json.dumps({"type": kind, "step": self._step, **fields}, separators=(",", ":")).encode() + b"\n"
+        while data:
+            data = data[os.write(self._out, data) :]
+
+
+SKIPPED = NlshError("Not run, because an earlier step was not done.", code="step.skipped")
+CANCELLED = NlshError("Not run: it was cancelled.", code="step.cancelled")
+
+
+def _meaning(error: Exception, grant: Grant) -> tuple[str, dict[str, str]]:
+    """Return the kind of message an error is, and its data."""
+    origin = error if isinstance(error, OSError) else error.__cause__
+    if isinstance(origin, OSError) and _ours(origin, grant):
+        where = next((_text(n) for n in (origin.filename, origin.filename2) if n is not None), "")
+        what = f" to {where}" if where else ""
+        return "denied", Denied(f"The kernel refused this step access{what}: it is outside what was approved.", hint="Nothing else was changed.").as_data()
+    if isinstance(error, (Denied, NotEnforced)):
+        return "denied", error.as_data()
+    return "failed", _as_error(error).as_data()
+
+
+def _ours(error: OSError, grant: Grant) -> bool:
+    """Whether the sandbox, not the system's own permissions, made this error."""
+    if error.errno == OURS:
+        return True
+    if error.errno not in (errno.EACCES, errno.EPERM, errno.EXDEV):
+        return False
+    names = [_text(n) for n in (error.filename, error.filename2) if isinstance(n, (str, bytes))]
+    return any(grant.refused(os.path.abspath(n)) for n in names)
+
+
+def _text(name: str | bytes | int) -> str:
+    return os.fsdecode(name) if isinstance(name, (str, bytes)) else str(name)
+
+
+def _as_error(error: Exception) -> NlshError:
+    if isinstance(error, NlshError):
+        return error
+    if isinstance(error, OSError):
+        kind = NotFound if isinstance(error, FileNotFoundError) else NotPossible
+        where = f"{_text(error.filename)}: " if error.filename is not None else ""
+        return kind(f"{where}{error.strerror or error}.", hint="This step was not done.")
+    import traceback
+
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return NlshError(
+        f"nlsh itself failed: {type(error).__name__}: {error} ({os.path.basename(place.filename)}:{place.lineno}).",
+        hint="This step was not done, or not finished. Please report it.",
+        code="internal.error",
+    )
+
+
+def _set_environment(given: dict[str, str], *, everything: bool) -> None:
+    kept = {k: v for k, v in given.items() if k not in _NEVER and (everything or k in _KNOWN or k.startswith(_KNOWN_PREFIXES))}
+    zone = os.environ.get("TZ")
+    for name in [n for n in os.environ if n not in kept]:
+        del os.environ[name]
+    for name, value in kept.items():
+        if os.environ.get(name) != value:
+            os.environ[name] = value
+    if os.environ.get("TZ") != zone:
+        time.tzset()
+
+
+def _import_for(steps: list[Step]) -> None:
+    """Import the actions that observe, while everything can still be read."""
+    from nlsh.plan.registry import get
+
+    for action in {s.action for s in steps if hasattr(s, "action")}:
+        get(action)

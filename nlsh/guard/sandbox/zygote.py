@@ -1,0 +1,253 @@
+"""The zygote: a small process, forked before anything heavy is loaded, from which each job's worker is forked.
+
+A job's worker runs under a supervisor of its own (`supervisor`). This module owns the client's promise that every step gets exactly one
+last message, whatever becomes of the others.
+"""
+
+from __future__ import annotations
+
+import array
+import contextlib
+import json
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+_LAST = ("done", "failed", "denied")
+_READ = 1 << 16
+_STDIO = 3
+_IGNORED = (signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
+
+
+class Zygote:
+    """The client's end. Make one with `Zygote.start()`, as early as possible and before any thread."""
+
+    def __init__(self, pid: int, channel: socket.socket) -> None:
+        self.pid = pid
+        self._channel = channel
+        self._controls: set[socket.socket] = set()
+
+    @classmethod
+    def start(cls) -> Zygote:
+        """Fork the zygote. It ends when this process does."""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        parent = os.getpid()
+        pid = os.fork()
+        if pid:
+            theirs.close()
+            return cls(pid, ours)
+        try:
+            ours.close()
+            _serve(theirs, parent)
+        finally:
+            os._exit(0)
+
+    def close(self) -> None:
+        """End the zygote and every worker, and wait for it."""
+        for control in list(self._controls):
+            with contextlib.suppress(OSError):
+                control.shutdown(socket.SHUT_RDWR)
+        with contextlib.suppress(OSError):
+            self._channel.shutdown(socket.SHUT_RDWR)
+        self._channel.close()
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(self.pid, 0)
+
+    def cancel(self) -> None:
+        """Have every running job stop before its next step. May be called from a signal handler."""
+        for control in list(self._controls):
+            with contextlib.suppress(OSError):
+                control.send(b"c", socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+
+    def run(self, job: dict[str, Any], stdio: tuple[int, int, int] | None = None) -> Iterator[dict[str, Any]]:
+        """Run `job` in a worker and yield its messages: exactly one last one for each step, whatever happens.
+
+        `stdio` are descriptors for the worker; without them it has none. Closing the iterator kills the worker and what it started.
+        """
+        told = _Told(len(job["steps"]))
+        try:
+            reader, control = self._send(job, stdio)
+        except OSError as error:
+            yield from told.missing(f"the process that starts workers is gone ({error.strerror})")
+            return
+        self._controls.add(control)
+        why = "the worker ended without a word"
+        try:
+            for message in _lines(reader):
+                if message["type"] == "exit":
+                    why = _ended(message["status"])
+                    told.denied = message["status"] == -signal.SIGSYS
+                elif told.take(message):
+                    yield message
+        except BaseException:
+            # Kill first, then wait for the supervisor to have cleaned up. Shut down, not just closed: a fork of this process may hold it too.
+            control.shutdown(socket.SHUT_RDWR)
+            for _ in _lines(reader):
+                continue
+            raise
+        finally:
+            self._controls.discard(control)
+            control.close()
+            os.close(reader)
+        yield from told.missing(why)
+
+    def _send(self, job: dict[str, Any], stdio: tuple[int, int, int] | None) -> tuple[int, socket.socket]:
+        written = os.memfd_create("nlsh-job")
+        reader, writer = os.pipe()
+        ours, theirs = socket.socketpair()
+        given = [written, writer, theirs.fileno()]
+        null = os.open(os.devnull, os.O_RDWR)
+        try:
+            with open(written, "wb", closefd=False) as file:
+                file.write(json.dumps(job, separators=(",", ":")).encode())
+            given += [_usable(d, null) for d in stdio] if stdio is not None else [null] * _STDIO
+            rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", given))]
+            self._channel.sendmsg([b"j"], rights, socket.MSG_NOSIGNAL)
+        except BaseException:
+            os.close(reader)
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+            for descriptor in (written, writer, null):
+                os.close(descriptor)
+        return reader, ours
+
+
+class _Told:
+    """Which steps have had their last message."""
+
+    def __init__(self, count: int) -> None:
+        self._open = dict.fromkeys(range(count))
+        self.denied = False
+
+    def take(self, message: dict[str, Any]) -> bool:
+        """Note a message; return whether it may pass: nothing follows a step's last one."""
+        if message["step"] not in self._open:
+            return False
+        if message["type"] in _LAST:
+            del self._open[message["step"]]
+        return True
+
+    def missing(self, why: str) -> Iterator[dict[str, Any]]:
+        """Yield the last message of every step that has had none: the first was lost, the others were not begun."""
+        from nlsh.guard.sandbox.worker import SKIPPED
+        from nlsh.plan.errors import Denied, NlshError
+
+        lost: NlshError = NlshError(f"This step may not have been finished: {why}.", hint="Look at what it was to change.", code="worker.lost")
+        if self.denied:
+            lost = Denied("The kernel ended this step: it made a system call that no plan may make.", hint="Nothing else was changed.")
+        for number, step in enumerate(list(self._open)):
+            del self._open[step]
+            yield {"type": "denied" if self.denied and not number else "failed", "step": step, "error": (SKIPPED if number else lost).as_data()}
+
+
+def _usable(descriptor: int, otherwise: int) -> int:
+    try:
+        os.fstat(descriptor)
+    except OSError:
+        return otherwise
+    return descriptor
+
+
+def _ended(status: int) -> str:
+    if status < 0:
+        try:
+            return f"the worker was ended by {signal.Signals(-status).name}"
+        except ValueError:
+            return f"the worker was ended by signal {-status}"
+    return f"the worker ended with status {status}"
+
+
+def _lines(reader: int) -> Iterator[dict[str, Any]]:
+    rest = b""
+    while data := os.read(reader, _READ):
+        *whole, rest = (rest + data).split(b"\n")
+        for line in whole:
+            yield json.loads(line)
+
+
+def _serve(channel: socket.socket, parent: int) -> None:
+    """Be the zygote until the client goes."""
+    import gc
+
+    from nlsh.guard.sandbox.kernel import SET_PDEATHSIG, prctl
+
+    prctl(SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        return
+    _quiet(channel.fileno())
+    for number in _IGNORED:
+        signal.signal(number, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # supervisors are not waited for
+    _warm_up()
+    gc.collect()
+    gc.freeze()
+    while True:
+        data, ancillary, _, _ = channel.recvmsg(1, socket.CMSG_SPACE(4 * (_STDIO + 3)))
+        if not data:
+            return
+        given = array.array("i")
+        for _, _, content in ancillary:
+            given.frombytes(content[: len(content) // 4 * 4])
+        # Whatever goes wrong with one job, the client learns it from the silence, and the zygote stays.
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError, IndexError):
+            _start(channel, list(given))
+
+
+def _start(channel: socket.socket, given: list[int]) -> None:
+    from nlsh.guard.sandbox.supervisor import supervise
+
+    written, writer, control = given[:3]
+    try:
+        with open(written, "rb", closefd=False) as file:
+            file.seek(0)
+            job = json.loads(file.read())
+        _import_actions(job)
+        if os.fork() == 0:
+            try:
+                channel.close()
+                os.close(written)
+                supervise(job, writer, control, given[3:])
+            finally:
+                os._exit(1)
+    finally:
+        for descriptor in given:
+            os.close(descriptor)
+
+
+def _quiet(keep: int) -> None:
+    """Let go of everything inherited but `keep`: a pipe held open here would keep its reader waiting."""
+    null = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1, 2):
+        os.dup2(null, descriptor)
+    os.closerange(3, keep)
+    os.closerange(keep + 1, 65536)
+
+
+def _warm_up() -> None:
+    """Import what every worker needs."""
+    import nlsh.guard.sandbox.confine
+    import nlsh.guard.sandbox.supervisor
+    import nlsh.guard.sandbox.worker
+    import nlsh.plan.registry
+    import nlsh.steps
+    import nlsh.world
+
+    nlsh.steps.load()
+    with contextlib.suppress(OSError):
+        nlsh.guard.sandbox.confine.rehearse()
+
+
+def _import_actions(job: dict[str, Any]) -> None:
+    """Import the actions of a job once, here, instead of in every worker. What goes wrong is the worker's to report."""
+    from nlsh.plan.registry import get
+
+    for action in {s["action"] for s in job["steps"] if "action" in s}:
+        try:
+            get(action)
+        except Exception:
+            continue  # the worker meets it again, and says so

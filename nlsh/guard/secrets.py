@@ -1,0 +1,60 @@
+"""What no plan may read or change: keys, tokens, browser profiles, and nlsh's own policy, journal and audit."""
+
+from __future__ import annotations
+
+import os
+from functools import cache, lru_cache
+
+from nlsh import settings
+
+# Below a home folder. Names that hold keys, tokens or sessions, not what people keep as documents.
+_IN_HOME = (
+    ".ssh", ".gnupg", ".aws", ".azure", ".kube", ".docker/config.json", ".config/gcloud", ".config/gh", ".config/op", ".config/rclone",
+    ".config/git/credentials", ".git-credentials", ".netrc", ".pgpass", ".npmrc", ".pypirc", ".cargo/credentials.toml", ".password-store",
+    ".local/share/keyrings", ".local/share/kwalletd", ".mozilla", ".thunderbird", ".config/google-chrome", ".config/chromium",
+    ".config/BraveSoftware", ".config/microsoft-edge", ".config/vivaldi", ".config/opera", "snap/firefox", "snap/chromium",
+    ".var/app/org.mozilla.firefox", ".var/app/com.google.Chrome", ".var/app/org.chromium.Chromium",
+)  # fmt: skip
+_OF_THE_SYSTEM = ("/etc/shadow", "/etc/gshadow", "/etc/ssl/private")
+
+
+def own() -> tuple[str, ...]:
+    """Return the folder of nlsh's configuration and policy, that of its journal and audit, and where these lead if they are links."""
+    state = os.environ.get("XDG_STATE_HOME", "")
+    base = state if state.startswith("/") else os.path.join(os.path.expanduser("~"), ".local/state")
+    return _with_real(str(settings.config_dir()), os.path.join(base, "nlsh"))
+
+
+def homes() -> tuple[str, ...]:
+    """Return the home folders whose secrets are hidden: the user's; for root, everybody's."""
+    return _homes(os.path.expanduser("~"), os.geteuid())
+
+
+@cache
+def _homes(home: str, user: int) -> tuple[str, ...]:
+    import pwd
+
+    try:
+        found = [home, pwd.getpwuid(user).pw_dir]
+        if user == 0:
+            found += [e.pw_dir for e in pwd.getpwall() if e.pw_dir.startswith(("/home/", "/root")) and os.path.isdir(e.pw_dir)]
+    except KeyError:
+        found = [home]
+    return tuple(dict.fromkeys(h.rstrip("/") for h in found if h not in ("", "/")))
+
+
+def hidden() -> tuple[str, ...]:
+    """Return every path that is hidden from plans, whether it exists or not."""
+    listed = [os.path.join(h, name) for h in homes() for name in _IN_HOME]
+    return tuple(dict.fromkeys((*_with_real(*listed), *own(), *_OF_THE_SYSTEM)))
+
+
+def _with_real(*paths: str) -> tuple[str, ...]:
+    # Where a link leads is as secret as the link.
+    return tuple(dict.fromkeys((*paths, *map(os.path.realpath, paths))))
+
+
+@lru_cache(1024)
+def above(folder: str) -> frozenset[str]:
+    """Return a folder and all that contain it, but `/`."""
+    return frozenset(folder[:place] for place, character in enumerate(folder) if character == "/") | {folder}

@@ -1,0 +1,215 @@
+"""Policy: the shipped rules, layering, files that are not valid, and what `--allow` may do."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from nlsh.guard import policy
+from nlsh.guard.policy import Decision
+from nlsh.plan.effects import Effect
+from nlsh.plan.errors import SettingsError
+from nlsh.plan.plan import Call, Plan, Preview, PreviewedCall
+from nlsh.plan.steps import Step
+from nlsh.steps.command import ReadCommand, RunCommand
+from nlsh.steps.times import RestoreTimes
+
+
+def preview(*effects: tuple[str, object], no_undo: str = "", steps: tuple[Step, ...] = ()) -> Preview:
+    """A preview of one call with these effects."""
+    found = tuple(Effect(k, str(t)) for k, t in effects) + tuple(e for s in steps for e in s.effects())
+    return Preview(Plan((Call("file.test"),)), (PreviewedCall(Call("file.test"), steps, found, no_undo),))
+
+
+def decide(*effects: tuple[str, object], allow: tuple[str, ...] = (), **more: object) -> Decision:
+    """What the policy says to one call."""
+    return policy.load().with_session(allow).decide(preview(*effects, **more))  # type: ignore[arg-type]
+
+
+def user_policy(home: Path, text: str) -> Path:
+    """Write the user's policy."""
+    path = home / ".config" / "nlsh" / "policy.toml"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize("kind", ["proc.read", "net.read", "dev.read", "sys.read"])
+def test_facts_are_allowed(home: Path, kind: str) -> None:
+    assert decide((kind, "*")).answer == "allow"
+
+
+def test_reading_is_allowed_but_secrets(home: Path) -> None:
+    for place in (home, home / "docs", "/etc/hosts", "/"):
+        assert decide(("fs.read", place)).answer == "allow"
+    for place in (home / ".ssh", home / ".ssh/id", home / ".aws/credentials", home / ".mozilla/firefox/x"):
+        assert (decide(("fs.read", place)).answer, decide(("fs.read", place)).rule) == ("deny", "secrets")
+
+
+@pytest.mark.parametrize("kind", ["fs.write", "fs.delete", "fs.meta"])
+def test_changes_ask_once(home: Path, kind: str) -> None:
+    decision = decide((kind, home / "x"), ("fs.read", home))
+    assert (decision.answer, decision.rule, decision.each_time) == ("ask", "changes", False)
+    assert decision.asked == (Effect(kind, str(home / "x")),)
+
+
+def test_what_cannot_be_undone_says_so(home: Path) -> None:
+    assert decide(("fs.delete", home / "x"), no_undo="it is gone").reason == "it cannot be undone"
+    # Trash and move take something away too, but can be undone.
+    assert decide(("fs.delete", home / "x"), ("fs.write", home / ".local/share/Trash/files/x")).rule == "changes"
+
+
+@pytest.mark.parametrize("target", ["/etc/hosts", "/usr/bin/ls", "/boot/x", "/var/lib/x", "/lib/x"])
+def test_system_paths_ask_with_their_own_reason(home: Path, target: str) -> None:
+    decision = decide(("fs.write", target))
+    assert (decision.answer, decision.rule, decision.each_time) == ("ask", "system-files", True)
+    assert "system" in decision.reason
+
+
+def test_a_link_does_not_hide_a_system_path(home: Path) -> None:
+    (home / "way").symlink_to("/etc")
+    assert decide(("fs.write", home / "way" / "hosts")).rule == "system-files"
+
+
+@pytest.mark.parametrize("kind", ["fs.write", "fs.delete", "fs.meta"])
+def test_whole_roots_are_denied(home: Path, kind: str) -> None:
+    for target in ("/", home, home.parent, f"{home}/x/.."):
+        assert (decide((kind, target)).answer, decide((kind, target)).rule) == ("deny", "roots"), target
+
+
+def test_undo_may_put_back_the_home_folder_s_time(home: Path) -> None:
+    assert decide(steps=(RestoreTimes(((str(home), 1),)),)).answer == "ask"
+    # But not under its cover anything else.
+    assert decide(("fs.write", home), steps=(RestoreTimes(((str(home), 1),)),)).answer == "deny"
+
+
+@pytest.mark.parametrize("kind", ["fs.read", "fs.write", "fs.delete", "fs.meta"])
+def test_nlsh_s_own_is_denied(home: Path, kind: str) -> None:
+    (home / ".config").mkdir(exist_ok=True)
+    (home / "way").symlink_to(home / ".config")
+    for place in (".config/nlsh/policy.toml", ".local/state/nlsh/journal.db", ".config/nlsh", "way/nlsh/policy.toml", "x/../.config/nlsh"):
+        decision = decide((kind, home / place), allow=(kind, f"{kind}:{home}"))
+        assert (decision.answer, decision.rule) == ("deny", "own-files"), place
+
+
+def test_processes(home: Path) -> None:
+    child = os.fork()
+    if child == 0:
+        os.execvp("sleep", ["sleep", "100"])
+    try:
+        assert decide(("proc.signal", child)).rule == "changes"
+    finally:
+        os.kill(child, 9)
+        os.waitpid(child, 0)
+    for own in (1, os.getpid()):
+        assert (decide(("proc.signal", own)).answer, decide(("proc.signal", own)).rule) == ("deny", "own-process")
+
+
+def test_another_user_s_process_asks_with_its_own_reason(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 4711)
+    child = os.fork()
+    if child == 0:
+        os.execvp("sleep", ["sleep", "100"])
+    try:
+        decision = decide(("proc.tune", child))
+        assert (decision.answer, decision.rule, decision.each_time) == ("ask", "other-peoples-processes", True)
+    finally:
+        os.kill(child, 9)
+        os.waitpid(child, 0)
+
+
+@pytest.mark.parametrize(("kind", "target", "rule"), [("priv.root", "the clock", "root"), ("net.connect", "a:1", "network"), ("net.listen", "80", "network")])
+def test_the_grave_ask_each_time(home: Path, kind: str, target: str, rule: str) -> None:
+    decision = decide((kind, target), ("fs.write", home / "x"))
+    assert (decision.answer, decision.rule, decision.each_time) == ("ask", rule, True)
+
+
+def test_raw_commands(home: Path) -> None:
+    assert decide(steps=(ReadCommand("ls", str(home)),)).answer == "allow"
+    (home / "in").mkdir()
+    decision = decide(steps=(RunCommand("make", str(home / "in")),), no_undo="not journalled")
+    assert (decision.answer, decision.rule) == ("ask", "cannot-undo")
+
+
+def test_nothing_needs_nothing(home: Path) -> None:
+    assert policy.load().decide(Preview(Plan((Call("a.b"),)), ())).answer == "allow"
+
+
+# --- session, user and project
+
+
+def test_allow_turns_an_ask_into_an_allow(home: Path) -> None:
+    (home / "in").mkdir()
+    assert decide(("fs.write", home / "in/x"), allow=("fs.write:~/in",)).answer == "allow"
+    assert decide(("fs.write", home / "in/x"), allow=("fs.write",)).answer == "allow"
+    assert decide(("fs.write", home / "in/x"), allow=("fs.write:in",)).answer == "allow"  # as written from here
+    assert decide(("fs.write", home / "inside"), allow=("fs.write:~/in",)).answer == "ask"
+    assert decide(("fs.delete", home / "in/x"), allow=("fs.write:~/in",)).answer == "ask"
+    assert decide(("proc.signal", "99999999"), allow=("proc.signal:99999999",)).answer == "allow"
+
+
+def test_allow_never_turns_a_deny(home: Path) -> None:
+    for target in ("~/.ssh/id", "/", "~"):
+        assert decide(("fs.write", os.path.expanduser(target)), allow=(f"fs.write:{target}", "fs.write")).answer == "deny"
+
+
+def test_allow_of_an_unknown_effect_names_the_nearest(home: Path) -> None:
+    with pytest.raises(SettingsError, match=r"fs\.write"):
+        policy.load().with_session(["fs.writ:~/x"])
+
+
+def test_the_user_may_allow_and_deny(home: Path) -> None:
+    allowed = '[[rule]]\nname="scratch"\nanswer="allow"\neffect=["fs.*"]\ntarget=["~/scratch"]\n'
+    user_policy(home, allowed + '[[rule]]\nanswer="deny"\neffect=["fs.*"]\ntarget=["~/keep"]\nreason="mine"')
+    assert decide(("fs.write", home / "scratch/x")).answer == "allow"
+    assert (decide(("fs.delete", home / "keep/x")).answer, decide(("fs.delete", home / "keep/x")).reason) == ("deny", "mine")
+    assert decide(("fs.delete", home / "keep/x"), allow=("fs.delete",)).answer == "deny"
+
+
+def test_a_project_may_only_tighten(home: Path) -> None:
+    (home / ".nlsh").mkdir()
+    project = home / ".nlsh" / "policy.toml"
+    project.write_text('[[rule]]\nanswer="ask"\neffect=["fs.read"]\ntarget=["{cwd}/private"]\nreason="private"')
+    assert decide(("fs.read", home / "private/x")).answer == "ask"
+    user_policy(home, '[[rule]]\nanswer="allow"\neffect=["fs.read"]')
+    assert decide(("fs.read", home / "private/x")).answer == "ask"
+    assert decide(("fs.read", home / "private/x"), allow=("fs.read",)).answer == "allow"
+    project.write_text('[[rule]]\nanswer="allow"\neffect=["fs.write"]')
+    with pytest.raises(SettingsError, match="tighten"):
+        policy.load()
+
+
+@pytest.mark.parametrize(("text", "said"), [
+    ("[[rule]", "not valid TOML"),
+    ('[[rule]]\nanser="ask"\neffect=["exec"]', "answer"),
+    ('[[rule]]\nanswer="maybe"\neffect=["exec"]', "maybe"),
+    ('[[rule]]\nanswer="ask"\neffect=["fs.writ"]', r"fs\.write"),
+    ('[[rule]]\nanswer="ask"', "effect"),
+    ('[[rule]]\nanswer="ask"\neffect="exec"', "list"),
+    ('[[rule]]\nanswer="ask"\neffect=["exec"]\nwhen="never"', "when"),
+    ('[rules]\n', "rule"),
+    ('rule = 1', "rule"),
+    ('[[rule]]\nanswer="deny"\neffect=["fs.write"]\ntarget=["~/a"]\nmatch=["fs.write:~/b"]', "does not match"),
+    ('[[rule]]\nanswer="deny"\neffect=["fs.write"]\ntarget=["~/a"]\nnot_match=["fs.write:~/a/b"]', "does match"),
+    ('[[rule]]\nanswer="deny"\neffect=["fs.write"]\nmatch=["~/b"]', "example"),
+])  # fmt: skip
+def test_a_broken_policy_is_an_error_of_one_line(home: Path, text: str, said: str) -> None:
+    path = user_policy(home, text)
+    with pytest.raises(SettingsError, match=said) as caught:
+        policy.load()
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert caught.value.exit_status == 2
+
+
+def test_every_shipped_rule_has_its_examples_and_reason(home: Path) -> None:
+    for rule in policy.load().rules:
+        assert rule.match, rule.name
+        assert rule.not_match, rule.name
+        assert rule.reason, rule.name
+
+
+def test_large_plans_are_decided_on(home: Path) -> None:
+    assert decide(*(("fs.delete", home / f"x{n}") for n in range(3000))).asked[0].kind == "fs.delete"
