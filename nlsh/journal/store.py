@@ -1,0 +1,371 @@
+"""The journal: what was done, in which steps, and the inverse of each; SQLite under the state folder, owner-only.
+
+A run is written with all its steps and inverses and synced before anything is applied (`begin`). Progress marks are written in
+batches and are a convenience only: after a crash the truth is read from the world. This module owns the rows; what they mean for
+undo and recovery is `nlsh.journal.undo`'s. No file contents and no secrets are stored.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nlsh.plan.errors import JournalError
+from nlsh.plan.steps import Step, step_from_data
+from nlsh.steps.times import RestoreTimes
+
+if TYPE_CHECKING:
+    import sqlite3
+
+KEEP_DAYS = 90
+KEEP_RUNS = 1000
+_VERSION = 1
+_SCHEMA = """
+CREATE TABLE runs (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  at REAL NOT NULL, finished_at REAL,
+  request TEXT NOT NULL, plan TEXT NOT NULL, digest TEXT NOT NULL, cwd TEXT NOT NULL,
+  status TEXT NOT NULL, owner TEXT NOT NULL,
+  turn TEXT NOT NULL, about INTEGER, undone_by INTEGER,
+  no_undo TEXT NOT NULL, total INTEGER NOT NULL
+);
+CREATE INDEX runs_by_status ON runs (status);
+CREATE TABLE steps (
+  run INTEGER NOT NULL, seq INTEGER NOT NULL, call INTEGER NOT NULL, step INTEGER NOT NULL,
+  data TEXT NOT NULL, inverse TEXT, source INTEGER, state TEXT NOT NULL,
+  PRIMARY KEY (run, seq)
+) WITHOUT ROWID;
+CREATE TABLE folders (
+  run INTEGER NOT NULL, path TEXT NOT NULL, before_ns INTEGER NOT NULL, after_ns INTEGER,
+  PRIMARY KEY (run, path)
+) WITHOUT ROWID;
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A journalled run, without its steps.
+
+    `status`: running, done, partly, failed or cancelled. `turn`: do, undo, redo or finish; `about` is the run that it takes back or
+    finishes, `undone_by` the run that took this one back. `no_undo` says why it cannot be undone, empty where it can.
+    """
+
+    id: int
+    at: float
+    finished_at: float | None
+    request: str
+    plan: str
+    digest: str
+    cwd: str
+    status: str
+    owner: str
+    turn: str
+    about: int | None
+    undone_by: int | None
+    no_undo: str
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class JournalledStep:
+    """A step as it was written before the run. `state`: planned, done, failed, undone, or passed (another run took it over)."""
+
+    seq: int
+    call: int
+    step: Step
+    inverse: Step | None
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class NewStep:
+    """A step to be journalled; `source` is the `seq` of the step, of the run it is about, that it takes back or finishes."""
+
+    call: int
+    index: int
+    step: Step
+    source: int | None = None
+
+
+def owner_of_this_process() -> str:
+    """Return pid, start time and boot of this process: a name that no later process can have."""
+    return f"{os.getpid()}:{_start_time(os.getpid())}:{_boot()}"
+
+
+def is_alive(owner: str) -> bool:
+    """Return whether the process named by `owner_of_this_process` still runs."""
+    pid, started, boot = owner.split(":")
+    return boot == _boot() and _start_time(int(pid)) == started
+
+
+def _start_time(pid: int) -> str:
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            # The name, in parentheses, may hold anything; the state follows it and the start time is the 20th field from there.
+            fields = file.read().rpartition(b")")[2].split()
+    except OSError:
+        return ""
+    return "" if fields[0] in (b"Z", b"X") else fields[19].decode()
+
+
+def _boot() -> str:
+    try:
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+            return file.read().strip()
+    except OSError:
+        return "unknown"
+
+
+class Journal:
+    """The store of runs. Several processes may use it at once. Every method raises JournalError where it cannot be used."""
+
+    def __init__(self, path: Path | str | None = None) -> None:
+        """Open the journal at `path` (default: under the state folder) on first use."""
+        self._path = Path(path) if path is not None else None
+        self._db: sqlite3.Connection | None = None
+
+    @property
+    def path(self) -> Path:
+        """Where the journal is."""
+        if self._path is None:
+            from nlsh.settings import state_dir
+
+            self._path = state_dir() / "journal.sqlite"
+        return self._path
+
+    def close(self) -> None:
+        """Close the connection; the next use opens it again."""
+        if self._db is not None:
+            self._db.close()
+            self._db = None
+
+    # --- writing -------------------------------------------------------------------------------------------------
+
+    def begin(
+        self, *, request: str, plan: str, digest: str, cwd: str, steps: Iterable[NewStep], no_undo: str = "",
+        turn: str = "do", about: int | None = None,
+    ) -> int:  # fmt: skip
+        """Write a run with its steps, their inverses and the touched folders' times, synced, and return its number.
+
+        Raises JournalError if the run that this one is about was taken back, or is being taken back, by another process meanwhile.
+        """
+        touched: dict[str, None] = {}
+        with self._using() as db:
+            db.execute("PRAGMA synchronous=FULL")
+            db.execute("BEGIN IMMEDIATE")
+            if about is not None:
+                self._claim(db, about)
+            cursor = db.execute(
+                "INSERT INTO runs (at, request, plan, digest, cwd, status, owner, turn, about, no_undo, total) VALUES (?,?,?,?,?,'running',?,?,?,?,0)",
+                (time.time(), _readable(request), plan, digest, json.dumps(cwd), owner_of_this_process(), turn, about, no_undo),
+            )
+            run = int(cursor.lastrowid or 0)
+            total = 0
+
+            def rows() -> Iterator[tuple[Any, ...]]:
+                nonlocal total
+                for seq, new in enumerate(steps):
+                    total = seq + 1
+                    inverse = new.step.inverse()
+                    touched.update(dict.fromkeys(new.step.touches()))
+                    yield run, seq, new.call, new.index, _dump(new.step), None if inverse is None else _dump(inverse), new.source
+
+            db.executemany("INSERT INTO steps (run, seq, call, step, data, inverse, source, state) VALUES (?,?,?,?,?,?,?,'planned')", rows())
+            times = [(run, json.dumps(path), ns) for path in touched if (ns := _mtime(path)) is not None]
+            db.executemany("INSERT INTO folders (run, path, before_ns) VALUES (?,?,?)", times)
+            db.execute("UPDATE runs SET total=? WHERE id=?", (total, run))
+            db.execute("COMMIT")
+            # From here on a lost commit costs nothing but a look at the world.
+            db.execute("PRAGMA synchronous=NORMAL")
+        return run
+
+    def forget(self, run: int) -> None:
+        """Remove a run of which nothing was applied."""
+        with self._using() as db, _transaction(db):
+            _delete(db, "id = ?", (run,))
+
+    def mark(self, run: int, marks: Iterable[tuple[int, str]]) -> None:
+        """Note the states of steps, by `seq`, in one unsynced commit."""
+        with self._using() as db, _transaction(db):
+            db.executemany("UPDATE steps SET state=? WHERE run=? AND seq=?", ((state, run, seq) for seq, state in marks))
+
+    def finish(self, run: int, status: str) -> None:
+        """Note how a run ended and the touched folders' times, carry what it undid or finished over to the run it is about; prune old runs."""
+        with self._using() as db, _transaction(db):
+            db.execute("UPDATE runs SET status=?, finished_at=? WHERE id=?", (status, time.time(), run))
+            paths = [path for (path,) in db.execute("SELECT path FROM folders WHERE run=?", (run,))]
+            db.executemany("UPDATE folders SET after_ns=? WHERE run=? AND path=?", ((_mtime(json.loads(p)), run, p) for p in paths))
+            self._carry_over(db, run)
+            _delete(
+                db, "status != 'running' AND (at < ? OR id <= (SELECT max(id) FROM runs) - ?)", (time.time() - KEEP_DAYS * 86400, KEEP_RUNS)
+            )  # fmt: skip
+
+    def _claim(self, db: sqlite3.Connection, about: int) -> None:
+        row = db.execute("SELECT undone_by, status, owner FROM runs WHERE id=?", (about,)).fetchone()
+        busy = db.execute("SELECT owner FROM runs WHERE about=? AND status='running'", (about,)).fetchall()
+        if row is None or row[0] is not None or (row[1] == "running" and is_alive(row[2])) or any(is_alive(o) for (o,) in busy):
+            db.execute("ROLLBACK")
+            raise JournalError(f"Run {about} was taken up by another nlsh meanwhile.", hint="Nothing was changed. See `history.list()`.")
+
+    def _carry_over(self, db: sqlite3.Connection, run: int) -> None:
+        turn, about = db.execute("SELECT turn, about FROM runs WHERE id=?", (run,)).fetchone()
+        if about is None:
+            return
+        sources = "(SELECT source FROM steps WHERE run=? AND state IN ('done', 'passed') AND source IS NOT NULL)"
+        if turn == "finish":
+            db.execute(f"UPDATE steps SET state='passed' WHERE run=? AND seq IN {sources}", (about, run))
+            left = db.execute("SELECT count(*) FROM steps WHERE run=? AND state IN ('planned', 'failed')", (about,)).fetchone()[0]
+            db.execute("UPDATE runs SET status=? WHERE id=?", ("partly" if left else "done", about))
+            self._carry_over(db, about)
+            return
+        db.execute(f"UPDATE steps SET state='undone' WHERE run=? AND seq IN {sources}", (about, run))
+        left = db.execute("SELECT count(*) FROM steps WHERE run=? AND state='done' AND inverse IS NOT ?", (about, _NO_CHANGE)).fetchone()[0]
+        db.execute(
+            "UPDATE runs SET undone_by=CASE WHEN ?=0 THEN ? END, status=CASE WHEN status='running' THEN 'partly' ELSE status END WHERE id=?",
+            (left, run, about),
+        )
+
+    # --- reading -------------------------------------------------------------------------------------------------
+
+    def run(self, number: int) -> Run | None:
+        """Return the run of that number, or None."""
+        return next(iter(self._runs("WHERE id=?", (number,))), None)
+
+    def recent(self, limit: int) -> list[Run]:
+        """Return the newest runs, newest first."""
+        return self._runs("ORDER BY id DESC LIMIT ?", (limit,))
+
+    def last_to_undo(self) -> Run | None:
+        """Return the newest run that changed something, is not an undo itself, and was not taken back."""
+        changed = "EXISTS (SELECT 1 FROM steps WHERE run=runs.id AND state='done' AND inverse IS NOT ?)"
+        found = self._runs(f"WHERE turn != 'undo' AND undone_by IS NULL AND status != 'running' AND {changed} ORDER BY id DESC LIMIT 1", (_NO_CHANGE,))
+        return found[0] if found else None
+
+    def running(self) -> list[Run]:
+        """Return the runs that have not ended, oldest first, whether their process lives or not."""
+        return self._runs("WHERE status='running' ORDER BY id", ())
+
+    def states(self, run: int) -> dict[str, int]:
+        """Return how many steps of a run are in each state."""
+        with self._using() as db:
+            return dict(db.execute("SELECT state, count(*) FROM steps WHERE run=? GROUP BY state", (run,)))
+
+    def steps(self, run: int) -> list[JournalledStep]:
+        """Return the steps of a run in order."""
+        with self._using() as db:
+            rows = db.execute("SELECT seq, call, data, inverse, state FROM steps WHERE run=? ORDER BY seq", (run,)).fetchall()
+        try:
+            return [JournalledStep(seq, call, _load(data), None if inverse is None else _load(inverse), state) for seq, call, data, inverse, state in rows]
+        except (KeyError, TypeError, ValueError) as error:
+            raise JournalError(f"Run {run} was written by another version of nlsh ({error}).", hint="Nothing was changed. It cannot be undone.") from error
+
+    def folders(self, run: int) -> list[tuple[str, int, int | None]]:
+        """Return the touched folders of a run: path, modification time before it and after it in nanoseconds (None: it did not end)."""
+        with self._using() as db:
+            rows = db.execute("SELECT path, before_ns, after_ns FROM folders WHERE run=? ORDER BY path", (run,)).fetchall()
+        return [(json.loads(path), before, after) for path, before, after in rows]
+
+    def _runs(self, where: str, values: tuple[Any, ...]) -> list[Run]:
+        columns = ", ".join(Run.__dataclass_fields__)
+        with self._using() as db:
+            rows = db.execute(f"SELECT {columns} FROM runs {where}", values).fetchall()
+        at = list(Run.__dataclass_fields__).index("cwd")
+        return [Run(*(json.loads(v) if i == at else v for i, v in enumerate(row))) for row in rows]
+
+    # --- the connection ------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _using(self) -> Iterator[sqlite3.Connection]:
+        import sqlite3
+
+        try:
+            if self._db is None:
+                self._db = self._open()
+            try:
+                yield self._db
+            except BaseException:
+                if self._db is not None and self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+        except (sqlite3.Error, OSError) as error:
+            self._db = None
+            raise JournalError(f"The journal {self.path} cannot be used: {error}.", hint=_next_step(self.path, error)) from error
+
+    def _open(self) -> sqlite3.Connection:
+        import sqlite3
+
+        # Made here, so that it is owner-only from the start; SQLite gives its -wal and -shm files the same mode.
+        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
+        os.chmod(self.path, 0o600)
+        db = sqlite3.connect(self.path, isolation_level=None, timeout=10)
+        try:
+            db.execute("PRAGMA busy_timeout=10000")
+            (version,) = db.execute("PRAGMA user_version").fetchone()
+            if version > _VERSION:
+                raise JournalError(f"The journal {self.path} was written by a newer nlsh.", hint="Nothing was changed. Use that version.")
+            db.execute("PRAGMA journal_mode=WAL")
+            if version < _VERSION:
+                db.execute("BEGIN IMMEDIATE")
+                if db.execute("PRAGMA user_version").fetchone()[0] < _VERSION:
+                    for statement in _SCHEMA.split(";"):
+                        db.execute(statement)
+                    db.execute(f"PRAGMA user_version={_VERSION}")
+                db.execute("COMMIT")
+        except BaseException:
+            db.close()
+            raise
+        return db
+
+
+@contextmanager
+def _transaction(db: sqlite3.Connection) -> Iterator[None]:
+    db.execute("BEGIN IMMEDIATE")
+    yield
+    db.execute("COMMIT")
+
+
+def _delete(db: sqlite3.Connection, where: str, values: tuple[Any, ...]) -> None:
+    old = [(run,) for (run,) in db.execute(f"SELECT id FROM runs WHERE {where}", values)]
+    for table, column in (("steps", "run"), ("folders", "run"), ("runs", "id")):
+        db.executemany(f"DELETE FROM {table} WHERE {column}=?", old)
+
+
+def _next_step(path: Path, error: Exception) -> str:
+    if isinstance(error, PermissionError) or "readonly" in str(error) or "unable to open" in str(error):
+        return f"Nothing was changed. Make {path.parent} writable for you, then try again."
+    if "locked" in str(error):
+        return "Nothing was changed. Another nlsh is writing to it; try again."
+    if "full" in str(error) or "I/O" in str(error):
+        return "Nothing was changed. Free some disk space, then try again."
+    return f"Nothing was changed. Move it away (mv {path} {path}.broken) to start a new one; what it held can then no longer be undone."
+
+
+def _dump(step: Step) -> str:
+    return json.dumps(step.as_data(), separators=(",", ":"))
+
+
+def _load(text: str) -> Step:
+    return step_from_data(json.loads(text))
+
+
+# The inverse of what undo itself adds to its runs: it is never what is left to take back.
+_NO_CHANGE = _dump(RestoreTimes(()))
+
+
+def _readable(text: str) -> str:
+    """Return `text` with what is not valid Unicode escaped: SQLite takes no lone surrogates."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _mtime(path: str) -> int | None:
+    try:
+        return os.lstat(path).st_mtime_ns
+    except OSError:
+        return None

@@ -1,0 +1,204 @@
+"""What the journal means: which steps of a run are done, what takes them back, and what is left of a run that was cut short.
+
+`History` is what actions see of the journal (`world.history`). It reads the journal and the world and changes neither: taking back
+and finishing are ordinary plans, whose steps come from here.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from nlsh.journal.store import Journal, JournalledStep, Run, is_alive
+from nlsh.plan.errors import NotFound, Refused, StaleStep
+from nlsh.plan.steps import Step
+from nlsh.steps.times import RestoreTimes
+
+
+@dataclass(frozen=True)
+class Reversal:
+    """Steps that take a run back (`turn` undo or redo) or finish it (finish); `sources` are the numbers of that run's steps they stand for."""
+
+    run: int
+    turn: str
+    steps: tuple[Step, ...]
+    sources: tuple[int, ...]
+    note: str
+
+
+class History:
+    """The journal as actions see it, through `world.history`."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+
+    def __call__(self, number: int | None = None) -> Reversal:
+        """Return what takes a run back (None: the last one that changed something).
+
+        Raises NotFound if there is none, and Refused, with the reason, if it cannot be taken back or the world is not as the run left it.
+        """
+        run = self._last() if number is None else self._known(number)
+        if run.status == "running" and is_alive(run.owner):
+            raise Refused(f"Run {run.id} is still running.", hint="Nothing was changed. Wait for it, or stop it with Ctrl-C where it runs.")
+        if run.undone_by is not None:
+            again = f'Nothing was changed. history.undo(run="{run.undone_by}") does it again.'
+            raise Refused(f"Run {run.id} was taken back by run {run.undone_by}.", hint=again)
+        done = [s for s in done_steps(self._journal, run) if s.state == "done" and s.inverse != RestoreTimes(())]
+        if not done:
+            raise Refused(f"Run {run.id} changed nothing, or nothing of it is left to take back.", hint="Nothing was changed. See history.list().")
+        if any(s.inverse is None for s in done):
+            reason = run.no_undo or "one of its steps has no inverse"
+            raise Refused(f"Run {run.id} ({_title(run)}) cannot be undone: {reason}.", hint=f"Nothing was changed.{self._earlier(run)}")
+        back = [(s.seq, s.inverse) for s in reversed(done) if s.inverse is not None]
+        _refuse_drift(run, [step for _, step in back])
+        steps = [step for _, step in back]
+        if folders := _times(self._journal, run):
+            steps.append(RestoreTimes(folders))
+        word = "does again what run" if run.turn == "undo" else "takes back run"
+        tail = " took back" if run.turn == "undo" else ""
+        turn = "redo" if run.turn == "undo" else "undo"
+        return Reversal(run.id, turn, tuple(steps), tuple(seq for seq, _ in back), f"{word} {run.id}{tail}: {_title(run)}")
+
+    def remaining(self, number: int | None = None) -> Reversal:
+        """Return what finishes a run that was cut short (None: the last one). Raises NotFound and Refused."""
+        run = self._cut_short() if number is None else self._known(number)
+        if run.status == "running" and is_alive(run.owner):
+            raise Refused(f"Run {run.id} is still running.", hint="Nothing was changed.")
+        if run.undone_by is not None:
+            raise Refused(f"Run {run.id} was taken back by run {run.undone_by}.", hint="Nothing was changed.")
+        left = [s for s in done_steps(self._journal, run) if s.state in ("planned", "failed")]
+        if not left:
+            raise Refused(f"Nothing of run {run.id} is left to do.", hint="Nothing was changed. See history.list().")
+        note = f"finishes run {run.id}: {_title(run)} ({len(left)} of {run.total} steps are left)"
+        return Reversal(run.id, "finish", tuple(s.step for s in left), tuple(s.seq for s in left), note)
+
+    def recent(self, limit: int) -> list[dict[str, Any]]:
+        """Return the newest runs, newest first, as the fields of `HistoryEntry`."""
+        rows = []
+        for run in self._journal.recent(limit):
+            states = self._journal.states(run.id)
+            interrupted = run.status == "running" and not is_alive(run.owner)
+            undo = f"taken back by run {run.undone_by}" if run.undone_by is not None else f"no: {run.no_undo}" if run.no_undo else "yes"
+            rows.append(
+                {
+                    "run": run.id, "at": run.at, "request": run.request or run.plan, "plan": run.plan, "status": "interrupted" if interrupted else run.status,
+                    "done": run.total - states.get("planned", 0) - states.get("failed", 0), "total": run.total, "undo": undo,
+                }
+            )  # fmt: skip
+        return rows
+
+    def _known(self, number: int) -> Run:
+        run = self._journal.run(number)
+        if run is None:
+            raise NotFound(f"There is no run {number} in the journal.", hint="Nothing was changed. See history.list().")
+        return run
+
+    def _last(self) -> Run:
+        found = [r for r in (self._journal.last_to_undo(), *self._interrupted()) if r is not None]
+        if not found:
+            raise NotFound("There is nothing to undo.", hint="nlsh has changed nothing yet, or all of it was taken back. See history.list().")
+        return max(found, key=lambda r: r.id)
+
+    def _cut_short(self) -> Run:
+        found = self._interrupted()
+        if not found:
+            raise NotFound("No run was cut short.", hint='Nothing was changed. history.finish(run="…") tries again what a run left undone.')
+        return found[-1]
+
+    def _interrupted(self) -> list[Run]:
+        return [r for r in self._journal.running() if not is_alive(r.owner)]
+
+    def _earlier(self, run: Run) -> str:
+        for other in self._journal.recent(20):
+            if other.id < run.id and other.turn != "undo" and other.undone_by is None and not other.no_undo and other.status != "running":
+                return f' history.undo(run="{other.id}") takes back the one before: {_title(other)}.'
+        return ""
+
+
+def done_steps(journal: Journal, run: Run) -> list[JournalledStep]:
+    """Return the steps of a run with their states; where its process died, as the world says and not as they were last marked.
+
+    Steps run one after the other: all before the last one that the world shows done are done, and at most the next was in flight.
+    """
+    steps = journal.steps(run.id)
+    if run.status != "running" or is_alive(run.owner):
+        return steps
+    from dataclasses import replace
+
+    last = max((i for i, s in enumerate(steps) if s.state == "done"), default=-1)
+    for i in range(len(steps) - 1, last, -1):
+        if steps[i].inverse is not None and steps[i].step.state() == "done":
+            last = i
+            break
+    return [s if s.state in ("undone", "passed") else replace(s, state="done" if i <= last else "planned") for i, s in enumerate(steps)]
+
+
+def settle(journal: Journal, run: Run) -> None:
+    """Write down how a run whose process died ended, as the world says."""
+    if run.status != "running" or is_alive(run.owner):
+        return
+    steps = done_steps(journal, run)
+    journal.mark(run.id, ((s.seq, s.state) for s in steps))
+    done = sum(s.state != "planned" for s in steps)
+    journal.finish(run.id, "done" if done == len(steps) else "partly" if done else "failed")
+
+
+def _title(run: Run) -> str:
+    return run.request or run.plan.replace("\n", "; ")
+
+
+def _times(journal: Journal, run: Run) -> tuple[tuple[str, int], ...]:
+    """Return the times to put back: not of folders in which something else changed since the run ended."""
+    wanted = []
+    for path, before, after in journal.folders(run.id):
+        try:
+            now = os.lstat(path).st_mtime_ns
+        except OSError:
+            now = after
+        if after is None or now == after:
+            wanted.append((path, before))
+    return tuple(wanted)
+
+
+def _refuse_drift(run: Run, inverses: Sequence[Step]) -> None:
+    """Check what can be checked before anything is applied. Raises Refused with what differs.
+
+    An inverse whose paths an earlier one changes cannot be judged yet; the worker checks it when its turn comes.
+    """
+    changed: set[str] = set()
+    around: set[str] = set()
+    differing: list[str] = []
+    for step in inverses:
+        effects = step.effects()
+        try:
+            step.check()
+        except StaleStep as error:
+            # What a step is about may be more than what it needs rights for.
+            named = [v for v in vars(step).values() if isinstance(v, str) and v.startswith("/")]
+            concerned = _innermost([*named, *(e.target for e in effects)])
+            if not any(p in changed or p in around or any(a in changed for a in _above(p)) for p in concerned):
+                differing.append(error.message)
+        for path in _innermost([e.target for e in effects if e.changes]):
+            changed.add(path)
+            around.update(_above(path))
+    if differing:
+        more = f" And {len(differing) - 3} more." if len(differing) > 3 else ""
+        raise Refused(
+            f"Run {run.id} ({_title(run)}) cannot be undone, things changed since: {' '.join(differing[:3])}{more}",
+            hint="Nothing was changed. Put that back by hand, or leave it as it is.",
+        )
+
+
+def _innermost(targets: list[str]) -> list[str]:
+    """Return the targets without the folders that others of them are in."""
+    return [t for t in targets if not any(other.startswith(t.rstrip("/") + "/") for other in targets)]
+
+
+def _above(path: str) -> list[str]:
+    found = []
+    while len(path) > 1 and path.startswith("/"):
+        path = path.rpartition("/")[0] or "/"
+        found.append(path)
+    return found

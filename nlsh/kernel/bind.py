@@ -1,0 +1,121 @@
+"""From a call to its steps: references filled in, arguments bound, the world looked at, the steps' effects held to the action's ceiling."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from nlsh.journal.undo import Reversal
+from nlsh.plan.effects import Effect
+from nlsh.plan.errors import BadPlan, Denied, NotFound
+from nlsh.plan.plan import LAST, Call, Plan, PreviewedCall, Ref
+from nlsh.plan.records import Note, Record
+from nlsh.plan.steps import Step
+from nlsh.plan.values import Processes
+
+if TYPE_CHECKING:
+    from nlsh.plan.action import Action
+    from nlsh.world import World
+
+
+@dataclass(frozen=True, slots=True)
+class BoundCall(PreviewedCall):
+    """A previewed call, with what the kernel knows of it besides.
+
+    `read` is what it found, where a later call needed it during the preview: it is not read again. `reversal` is set where the call
+    takes back or finishes a journalled run.
+    """
+
+    read: tuple[Record, ...] | None = None
+    reversal: Reversal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a call found or left behind, by whom, and where relative paths of it start."""
+
+    action: str
+    records: tuple[Record, ...]
+    cwd: str
+
+    @property
+    def things(self) -> tuple[Record, ...]:
+        """The records without notes on how they were found."""
+        return tuple(r for r in self.records if not isinstance(r, Note))
+
+
+def referred(plan: Plan) -> set[str]:
+    """Return the names of results that calls of the plan refer to, `_` left out."""
+    return {v.name for c in plan.calls for v in c.args.values() if isinstance(v, Ref) and v.name != LAST}
+
+
+def fill(call: Call, action: Action, results: Mapping[str, Result]) -> dict[str, Any]:
+    """Return the call's arguments with every reference replaced by paths, or by process ids where the argument takes processes.
+
+    Raises NotFound where the result that is referred to is empty or there is none, BadPlan where it holds no such things.
+    """
+    written: dict[str, Any] = {}
+    for key, value in call.args.items():
+        if not isinstance(value, Ref):
+            written[key] = value
+            continue
+        result = results.get(value.name)
+        if result is None:
+            raise NotFound(f"There is no earlier result that “{value.name}” could mean.", hint=f"Nothing was changed. Say what {call.action} is to work on.")
+        if not result.things:
+            raise NotFound(f"{result.action} found nothing, so {call.action} has nothing to do.", hint="Nothing was changed.", code="plan.nothing-found")
+        declared = action.Args.fields.get(key)
+        processes = declared is not None and isinstance(declared.type, Processes)
+        items = _pids(result) if processes else _paths(result)
+        if not items:
+            what = "processes" if processes else "files"
+            raise BadPlan(f"What {result.action} found is not {what}, so {call.action} cannot use it as {key}.", hint="Nothing was changed.")
+        written[key] = tuple(items)
+    return written
+
+
+def _paths(result: Result) -> dict[str, None]:
+    found = (getattr(r, "path", "") for r in result.things)
+    return dict.fromkeys(os.path.join(result.cwd, p) for p in found if p)
+
+
+def _pids(result: Result) -> dict[str, None]:
+    found = (getattr(r, "pid", None) for r in result.things)
+    return dict.fromkeys(str(p) for p in found if p)
+
+
+def bind(call: Call, action: Action, written: Mapping[str, Any], world: World) -> BoundCall:
+    """Return the call with its steps. Raises what `look` raises, and Denied where a step needs more than the action declares."""
+    args = action.Args.bind(call.action, written)
+    seen = action.look(args, world)
+    steps = tuple(action.steps(args, seen))
+    reversal = seen if isinstance(seen, Reversal) else None
+    return BoundCall(
+        call, steps, _effects(call.action, action, steps), _no_undo(action, steps), (reversal.note,) if reversal is not None else (), None, reversal
+    )  # fmt: skip
+
+
+def _effects(name: str, action: Action, steps: tuple[Step, ...]) -> tuple[Effect, ...]:
+    ceiling = set(action.effects)
+    found: set[Effect] = set()
+    for step in steps:
+        needed = step.effects()
+        for effect in needed:
+            if effect.kind not in ceiling:
+                raise Denied(
+                    f"{name} wants {effect.kind} on {effect.target}, which it does not declare.",
+                    hint="Nothing was changed. This is a fault of the action: please report it.",
+                )
+        found.update(needed)
+    return tuple(sorted(found, key=lambda e: (e.kind, e.target)))
+
+
+def _no_undo(action: Action, steps: tuple[Step, ...]) -> str:
+    changing = [s for s in steps if not s.reads_only]
+    if not changing:
+        return ""
+    if action.undo is not None:
+        return action.undo.reason
+    return "" if all(s.inverse() is not None for s in changing) else "one of its steps has no inverse"

@@ -1,0 +1,78 @@
+"""Drive one worker through one call, and stop it cleanly on Ctrl-C: between steps the first time, at once the second."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from nlsh.plan.errors import NlshError
+
+if TYPE_CHECKING:
+    from nlsh.guard.grant import Grant
+    from nlsh.kernel.bind import BoundCall
+
+_TERMINAL = ("done", "failed", "denied")
+
+
+class Stop:
+    """Whether the user asked to stop; `ask` stops the running worker between steps."""
+
+    def __init__(self, zygote: Any) -> None:
+        self._zygote = zygote
+        self.asked = False
+
+    def ask(self) -> None:
+        """Stop the worker after the step it is in."""
+        self.asked = True
+        self._zygote.cancel()
+
+
+@contextmanager
+def interruptible(zygote: Any) -> Iterator[Stop]:
+    """Within: the first Ctrl-C asks to stop, the second raises KeyboardInterrupt. Outside the main thread, Ctrl-C is left alone."""
+    stop = Stop(zygote)
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+
+    def on_interrupt(number: int, frame: Any) -> None:
+        if stop.asked:
+            raise KeyboardInterrupt
+        stop.ask()
+
+    before = signal.signal(signal.SIGINT, on_interrupt)
+    try:
+        yield stop
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def drive(zygote: Any, call: BoundCall, grant: Callable[[], Grant], cwd: str) -> Iterator[dict[str, Any]]:
+    """Run a call's steps in a worker confined to what `grant` gives; yield its messages, one terminal message for every step.
+
+    A failure to start the worker becomes the failure of its first step. Closing this generator kills the worker.
+    """
+    ended = [False] * len(call.steps)
+    first = NlshError("The worker ended before it had said what became of this step.", hint="See `nlsh audit`.", code="step.lost")
+    stream = None
+    try:
+        job = {"steps": [s.as_data() for s in call.steps], "grant": grant().as_data(), "cwd": cwd, "env": dict(os.environ)}
+        stream = zygote.run(job, stdio=(0, 1, 2) if any(e.kind == "exec" for e in call.effects) else None)
+        for message in stream:
+            if message["type"] in _TERMINAL:
+                ended[message["step"]] = True
+            yield message
+    except NlshError as error:
+        first = error
+    finally:
+        # Closing the stream is what kills a worker that is still there.
+        if stream is not None:
+            stream.close()
+    for step, has_ended in enumerate(ended):
+        if not has_ended:
+            yield {"type": "denied" if first.exit_status == 3 else "failed", "step": step, "error": first.as_data()}
+            first = NlshError("It was not tried, because an earlier step failed.", code="step.skipped")
