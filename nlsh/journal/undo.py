@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from nlsh.journal.store import Journal, JournalledStep, Run, is_alive
@@ -80,7 +80,9 @@ class History:
         for run in self._journal.recent(limit):
             states = self._journal.states(run.id)
             interrupted = run.status == "running" and not is_alive(run.owner)
-            undo = f"taken back by run {run.undone_by}" if run.undone_by is not None else f"no: {run.no_undo}" if run.no_undo else "yes"
+            undo = f"no: {run.no_undo}" if run.no_undo else "yes" if states.get("done") or interrupted else "nothing to take back"
+            if run.undone_by is not None:
+                undo = f"taken back by run {run.undone_by}"
             rows.append(
                 {
                     "run": run.id, "at": run.at, "request": run.request or run.plan, "plan": run.plan, "status": "interrupted" if interrupted else run.status,
@@ -125,14 +127,14 @@ def done_steps(journal: Journal, run: Run) -> list[JournalledStep]:
     steps = journal.steps(run.id)
     if run.status != "running" or is_alive(run.owner):
         return steps
-    from dataclasses import replace
+    marked = max((i for i, s in enumerate(steps) if s.state == "done"), default=-1) + 1
+    done = marked + how_far([s.step for s in steps[marked:]])
+    return [s if s.state in ("undone", "passed") else replace(s, state="done" if i < done else "planned") for i, s in enumerate(steps)]
 
-    last = max((i for i, s in enumerate(steps) if s.state == "done"), default=-1)
-    for i in range(len(steps) - 1, last, -1):
-        if steps[i].inverse is not None and steps[i].step.state() == "done":
-            last = i
-            break
-    return [s if s.state in ("undone", "passed") else replace(s, state="done" if i <= last else "planned") for i, s in enumerate(steps)]
+
+def how_far(steps: Sequence[Step]) -> int:
+    """Return how many of these steps, which run one after the other, the world shows to be done."""
+    return next((i + 1 for i in range(len(steps) - 1, -1, -1) if not steps[i].reads_only and steps[i].inverse() is not None and steps[i].state() == "done"), 0)
 
 
 def settle(journal: Journal, run: Run) -> None:

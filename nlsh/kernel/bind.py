@@ -11,7 +11,7 @@ from nlsh.journal.undo import Reversal
 from nlsh.plan.effects import Effect
 from nlsh.plan.errors import BadPlan, Denied, NotFound
 from nlsh.plan.plan import LAST, Call, Plan, PreviewedCall, Ref
-from nlsh.plan.records import Note, Record
+from nlsh.plan.records import Change, Note, Record
 from nlsh.plan.steps import Step
 from nlsh.plan.values import Processes
 
@@ -77,12 +77,12 @@ def fill(call: Call, action: Action, results: Mapping[str, Result]) -> dict[str,
 
 
 def _paths(result: Result) -> dict[str, None]:
-    found = (getattr(r, "path", "") for r in result.things)
+    found = (r.path if not isinstance(r, Change) or r.path.startswith("/") else "" for r in result.things if hasattr(r, "path"))
     return dict.fromkeys(os.path.join(result.cwd, p) for p in found if p)
 
 
 def _pids(result: Result) -> dict[str, None]:
-    found = (getattr(r, "pid", None) for r in result.things)
+    found = (r.path if isinstance(r, Change) and r.path.isdigit() else getattr(r, "pid", None) for r in result.things)
     return dict.fromkeys(str(p) for p in found if p)
 
 

@@ -33,7 +33,9 @@ class Unfinished:
 
 def unfinished(journal: Journal) -> list[Unfinished]:
     """Return the runs whose process died, oldest first. One of which nothing or everything was done is closed here and returned this once."""
-    found = []
+    found: list[Unfinished] = []
+    if not journal.path.exists():
+        return found
     for run in journal.running():
         if is_alive(run.owner):
             continue

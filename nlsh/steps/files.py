@@ -55,7 +55,9 @@ class MovePath(Step):
             _fs.move(self.source, self.target, self.identity)
 
     def inverse(self) -> Step:
-        return MovePath(self.target, self.source, self.identity if self.same_device else loosened(self.identity), self.same_device, self.link)
+        # A worker that may not read what a link leads to may have to make the link anew (Landlock: nothing moves to where it gains rights).
+        kept = self.same_device and not self.link
+        return MovePath(self.target, self.source, self.identity if kept else loosened(self.identity), self.same_device, self.link)
 
     def state(self) -> str:
         if _fs.is_free(self.target):

@@ -201,6 +201,14 @@ def test_the_last_result_is_meant_where_it_was_found(home: Path, kernel: Kernel,
     assert not (home / "a.log").exists()
 
 
+def test_what_was_only_read_for_a_plan_that_was_not_run_is_not_the_last_result(home: Path, kernel: Kernel, do: Do) -> None:
+    (home / "a.log").write_text("")
+    (home / "b.txt").write_text("")
+    do('file.find(named="*.txt")')
+    kernel.preview(registry.parse('a = file.find(named="*.log"); file.trash(a)'))
+    assert do("file.trash(_)").records == [Change(f"move {home}/b.txt to the trash", f"{home}/b.txt")]
+
+
 def test_a_result_of_the_wrong_kind_is_a_mistake_of_the_plan(home: Path, do: Do) -> None:
     do("system.uptime()")
     with pytest.raises(BadPlan, match="not files"):
@@ -276,6 +284,55 @@ def test_after_a_failure_later_calls_are_not_run(home: Path, kernel: Kernel) -> 
     (home / "a").write_text("changed meanwhile")
     assert kernel.run(preview).status == "failed"
     assert (home / "b").exists()
+
+
+def test_what_somebody_else_did_meanwhile_is_not_taken_for_done(home: Path, kernel: Kernel, do: Do) -> None:
+    (home / "a").write_text("a")
+    preview = kernel.preview(registry.parse('file.rename("a", to="b")'))
+    os.rename(home / "a", home / "b")
+    outcome = kernel.run(preview)
+    assert (outcome.status, outcome.done) == ("failed", 0)
+    with pytest.raises(NotFound, match="nothing to undo"):
+        do("history.undo()")
+
+
+def test_a_screen_that_fails_leaves_a_journal_that_knows_how_far_it_got(home: Path, make_kernel: Make, do: Do) -> None:
+    for i in range(500):
+        (home / f"f{i}").write_text("f")
+
+    def fail(event: dict[str, Any]) -> None:
+        if event["type"] == "done" and event["step"] == 3:
+            raise BrokenPipeError("nobody looks any more")
+
+    kernel = make_kernel(on_event=fail)
+    with pytest.raises(BrokenPipeError):
+        kernel.run(kernel.preview(registry.parse('file.move("f*", to="to/")')))
+    moved = len(list((home / "to").iterdir()))
+    run = kernel.journal.run(1)
+    assert run is not None
+    assert run.status in ("partly", "done")
+    assert kernel.journal.states(1).get("done") == moved + 1
+    assert do("history.undo()").status == "done"
+    assert len([p for p in home.iterdir() if p.name.startswith("f")]) == 500
+    assert not (home / "to").exists()
+
+
+def test_a_late_denial_leaves_what_was_done_and_says_so(home: Path, make_kernel: Make) -> None:
+    (home / "a").write_text("a")
+    (home / "b").write_text("b")
+
+    def swap(event: dict[str, Any]) -> None:
+        # Between the calls, somebody puts a link to nlsh's own state where the second one is to go.
+        if event["type"] == "call" and event["call"] == 1:
+            os.rmdir(home / "to")
+            os.symlink(home / ".local" / "state" / "nlsh", home / "to")
+
+    kernel = make_kernel(on_event=swap)
+    (home / "to").mkdir()
+    outcome = kernel.run(kernel.preview(registry.parse('file.rename("a", to="c"); file.move("b", to="to")')))
+    assert (outcome.status, outcome.exit_status) == ("partly", 5)
+    assert (home / "b").exists()
+    assert not (home / ".local" / "state" / "nlsh" / "b").exists()
 
 
 def test_there_can_be_nothing_to_do(home: Path, do: Do) -> None:
@@ -391,7 +448,7 @@ def test_a_second_ctrl_c_ends_a_step_that_does_not_end(home: Path, make_kernel: 
 
 
 def test_a_worker_that_dies_makes_it_partly(home: Path, make_kernel: Make, staged: Plan) -> None:
-    Staged.middle = Die(str(home / 'first'))
+    Staged.middle = Die(str(home / "first"))
     kernel = make_kernel()
     outcome = kernel.run(kernel.preview(staged))
     assert (outcome.status, outcome.exit_status, outcome.done) == ("partly", 5, 1)
@@ -483,6 +540,18 @@ def test_undo_puts_folder_times_back_unless_something_else_happened_there(home: 
     do("history.undo()")
     assert (home / "x").stat().st_mtime_ns == 1_000_000_000_123_456_789
     assert (home / "y").stat().st_mtime_ns >= changed
+
+
+def test_a_link_moved_out_of_the_home_comes_back(home: Path, do: Do) -> None:
+    elsewhere = home.parent / "elsewhere"
+    elsewhere.mkdir()
+    os.symlink("nowhere", home / "link")
+    os.utime(home / "link", ns=(1, 1_500_000_000_000_000_001), follow_symlinks=False)
+    assert do(f'file.move("link", to="{elsewhere}")').status == "done"
+    assert do("history.undo()").status == "done"
+    assert os.readlink(home / "link") == "nowhere"
+    assert os.lstat(home / "link").st_mtime_ns == 1_500_000_000_000_000_001
+    assert os.listdir(elsewhere) == []
 
 
 def test_history_lists_the_newest_first(home: Path, do: Do) -> None:

@@ -12,7 +12,47 @@ from nlsh.plan.errors import BadPlan
 from nlsh.plan.plan import Call, Plan, Ref, plan_from_data
 from nlsh.plan.syntax import format_plan, parse_plan
 
-names = st.from_regex(r"[a-z]{1,8}", fullmatch=True).filter(lambda n: n not in {"true", "false", "if", "in", "is", "or", "and", "as", "not", "for", "def", "del", "try", "with", "else", "elif", "from", "pass", "class", "while", "async", "await", "break", "raise", "yield", "global", "import", "lambda", "return", "assert", "except", "finally", "continue", "nonlocal"})
+names = st.from_regex(r"[a-z]{1,8}", fullmatch=True).filter(
+    lambda n: (
+        n
+        not in {
+            "true",
+            "false",
+            "if",
+            "in",
+            "is",
+            "or",
+            "and",
+            "as",
+            "not",
+            "for",
+            "def",
+            "del",
+            "try",
+            "with",
+            "else",
+            "elif",
+            "from",
+            "pass",
+            "class",
+            "while",
+            "async",
+            "await",
+            "break",
+            "raise",
+            "yield",
+            "global",
+            "import",
+            "lambda",
+            "return",
+            "assert",
+            "except",
+            "finally",
+            "continue",
+            "nonlocal",
+        }
+    )
+)
 texts = st.text(max_size=30)
 values = st.one_of(texts, st.booleans(), st.just(Ref("_")), st.lists(texts, max_size=3).map(tuple))
 

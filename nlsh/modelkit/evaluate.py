@@ -1,0 +1,236 @@
+"""Score the shipped models as they run: GGUF, grammar, retrieval, n-best, on phrasings they never saw. Fit the calibration; write the tables.
+
+Two plans are the same if every call is the same action and every argument means the same: "the downloads folder" and "downloads", "2 gigs" and "2GB".
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from nlsh.modelkit.corpus import Corpus, plan_of
+from nlsh.plan.errors import NlshError
+from nlsh.plan.plan import Call, Plan, Ref
+from nlsh.plan.records import File, Process
+from nlsh.plan.registry import get, positional
+from nlsh.plan.syntax import parse_plan
+from nlsh.plan.values import Path as PathType
+from nlsh.plan.values import Paths
+from nlsh.planner.answer import Answer, Context
+from nlsh.planner.planner import Calibration, Planner
+from nlsh.planner.vocabulary import REFUSAL
+from nlsh.world.places import _bare
+
+
+@dataclass(frozen=True)
+class Case:
+    """A request, the plan it means, and where it comes from."""
+
+    request: str
+    plan: Plan
+    language: str
+    source: str
+    previous: str | None = None
+
+
+def meaning_of(plan: Plan) -> Any:
+    """Return a comparable form of what a plan means. Raises BadPlan."""
+    names: dict[str, int] = {}
+    calls = []
+    for number, call in enumerate(plan.calls):
+        if call.result:
+            names[call.result] = number
+        calls.append((call.action, tuple(sorted((k, _meant(call, k, v, names)) for k, v in call.args.items()))))
+    return tuple(calls)
+
+
+def _meant(call: Call, key: str, value: Any, names: dict[str, int]) -> str:
+    if isinstance(value, Ref):
+        return f"ref {names.get(value.name, -1)}"
+    if call.action == REFUSAL:
+        return str(value)
+    kind = get(call.action).Args.fields[key].type
+    if isinstance(kind, (Paths, PathType)):
+        items = value if isinstance(value, tuple) else (value,)
+        return repr(sorted(_bare(i.lower().rstrip("/") or "/")[-1].strip("\"'“”「」`") for i in items))
+    try:
+        return repr(kind.parse(value)).lower()
+    except (ValueError, TypeError):
+        return repr(value).lower()
+
+
+def held_out(corpus: Corpus, seed: int = 11) -> list[Case]:
+    """Return each held-out phrasing once, its slots filled with names kept for tests."""
+    rng = random.Random(seed)
+    cases = []
+    for p in corpus.held_out:
+        s = corpus.fill(p, rng, varied=False, test=True)
+        if s is not None:
+            cases.append(Case(s.request, plan_of(s), p.language, p.style, p.meaning.previous))
+    return cases
+
+
+def strangers(folder: Path) -> list[Case]:
+    """Return the strangers' requests: written by people who do not know the catalogue, never trained on."""
+    cases = []
+    for file in sorted(folder.glob("*.txt")):
+        for line in file.read_text(encoding="utf-8").splitlines():
+            request, tab, text = line.partition("\t")
+            if not tab:
+                continue
+            text = text.replace("none(", f"{REFUSAL}(").replace("; ", "\n")
+            plan = parse_plan(text, lambda a: "reason" if a == REFUSAL else positional(a))
+            chinese = sum("\u4e00" <= c <= "\u9fff" for c in request) > 1
+            cases.append(Case(request, plan, "zh" if chinese else "en", file.stem))
+    return cases
+
+
+@dataclass
+class Outcome:
+    """How one case went. `rank` is the place of the right plan among the readings, or None."""
+
+    case: Case
+    rank: int | None
+    action_right: bool
+    answer: Answer
+    log_decoder: float
+    log_retrieval: float
+    milliseconds: float
+    best: Plan | None
+
+
+def run(planner: Planner, cases: Iterable[Case]) -> list[Outcome]:
+    """Plan every case."""
+    found = []
+    for case in cases:
+        records = (File("x"),) if (case.previous or "").startswith("file") else (Process(1, "x"),)
+        context = Context("/home/u", "/home/u", case.previous, records if case.previous else ())
+        began = time.perf_counter()
+        try:
+            answer, readings, logs = planner.explain(case.request, context)
+        except NlshError as error:
+            answer, readings, logs = Answer("question", (), error.message), [], []
+        spent = (time.perf_counter() - began) * 1e3
+        wanted = meaning_of(case.plan)
+        rank = next((i for i, r in enumerate(readings) if _safe(r) == wanted), None)
+        best = readings[0] if readings else None
+        right = best is not None and best.calls[0].action == case.plan.calls[0].action and len(best.calls) == len(case.plan.calls)
+        found.append(Outcome(case, rank, right, answer, logs[0][0] if logs else -20.0, logs[0][1] if logs else -7.0, spent, best))
+    return found
+
+
+def _safe(plan: Plan) -> Any:
+    try:
+        return meaning_of(plan)
+    except NlshError:
+        return None
+
+
+def table(outcomes: list[Outcome], title: str) -> str:
+    """Return scores as Markdown: exact, right among three, action, and how it was offered."""
+    lines = [f"### {title} ({len(outcomes)} requests)", "", "| part | n | exact plan | among three | action | asked instead | wrong change offered as sure |", "| --- | --- | --- | --- | --- | --- | --- |"]
+    parts: dict[str, list[Outcome]] = {"all": outcomes}
+    for o in outcomes:
+        parts.setdefault(f"language {o.case.language}", []).append(o)
+        parts.setdefault("negatives" if o.case.plan.calls[0].action == REFUSAL else "plans", []).append(o)
+    for name, part in parts.items():
+        n = len(part)
+        asked = sum(o.answer.kind in ("choose", "question") for o in part)
+        lines.append(
+            f"| {name} | {n} | {sum(o.rank == 0 for o in part) / n:.1%} | {sum(o.rank is not None for o in part) / n:.1%} | {sum(o.action_right for o in part) / n:.1%} "
+            f"| {asked / n:.1%} | {sum(map(harmful, part)) / n:.1%} |"
+        )
+    times = sorted(o.milliseconds for o in outcomes)
+    lines += ["", f"Time from request to plan: median {times[len(times) // 2]:.0f} ms, 95th percentile {times[int(len(times) * 0.95)]:.0f} ms (this machine, one thread)."]
+    return "\n".join(lines)
+
+
+def harmful(o: Outcome) -> bool:
+    """Whether a wrong plan that changes something was offered alone, as if sure."""
+    return o.answer.kind == "plan" and o.rank != 0 and o.best is not None and o.best.calls[0].action != REFUSAL and Planner._changes(o.best)
+
+
+def by_action(outcomes: list[Outcome]) -> str:
+    groups: dict[str, list[Outcome]] = defaultdict(list)
+    for o in outcomes:
+        groups[o.case.plan.calls[-1].action].append(o)
+    rows = sorted((sum(o.rank == 0 for o in g) / len(g), a, len(g)) for a, g in groups.items())
+    return "| action | n | exact |\n| --- | --- | --- |\n" + "\n".join(f"| {a} | {n} | {share:.0%} |" for share, a, n in rows)
+
+
+def worst(outcomes: list[Outcome], most: int = 50) -> str:
+    from nlsh.plan.syntax import format_plan
+
+    wrong = sorted((o for o in outcomes if o.rank != 0), key=lambda o: -(o.answer.readings[0].confidence if o.answer.readings else 0))
+    return "\n".join(
+        f"- `{o.case.request}` → `{'; '.join(format_plan(o.best).splitlines()) if o.best else '(nothing)'}`, meant `{'; '.join(format_plan(o.case.plan).splitlines())}`" for o in wrong[:most]
+    )
+
+
+def calibrate(outcomes: list[Outcome]) -> Calibration:
+    """Fit the logistic calibration by Newton's method on the outcomes, and set thresholds: a lone change must be right 97 times of 100."""
+    rows = [((1.0, o.log_decoder, o.log_retrieval), float(o.rank == 0)) for o in outcomes]
+    weights = [0.0, 1.0, 0.5]
+    for _ in range(30):
+        gradient = [0.0] * 3
+        hessian = [[1e-3 if i == j else 0.0 for j in range(3)] for i in range(3)]
+        for x, y in rows:
+            p = 1 / (1 + math.exp(-max(-30.0, min(30.0, sum(w * v for w, v in zip(weights, x, strict=True))))))
+            for i in range(3):
+                gradient[i] += (y - p) * x[i]
+                for j in range(3):
+                    hessian[i][j] += p * (1 - p) * x[i] * x[j]
+        step = _solve(hessian, gradient)
+        weights = [w + s for w, s in zip(weights, step, strict=True)]
+        if max(map(abs, step)) < 1e-6:
+            break
+    fitted = Calibration(weights[0], weights[1], weights[2])
+    scored = sorted(((fitted.confidence(o.log_decoder, o.log_retrieval), o.rank == 0) for o in outcomes), reverse=True)
+    return replace(fitted, sure=_threshold(scored, 0.93), sure_change=_threshold(scored, 0.97), choose=0.15)
+
+
+def _threshold(scored: list[tuple[float, bool]], precision: float) -> float:
+    """Return the lowest confidence from which on at least `precision` of the plans are right."""
+    right, lowest = 0, 0.99
+    for n, (confidence, ok) in enumerate(scored, start=1):
+        right += ok
+        if n >= 50 and right / n >= precision:
+            lowest = confidence
+    return round(lowest, 3)
+
+
+def _solve(a: list[list[float]], b: list[float]) -> list[float]:
+    m = [[*row, v] for row, v in zip(a, b, strict=True)]
+    n = len(m)
+    for i in range(n):
+        pivot = max(range(i, n), key=lambda r: abs(m[r][i]))
+        m[i], m[pivot] = m[pivot], m[i]
+        for r in range(n):
+            if r != i:
+                factor = m[r][i] / m[i][i]
+                m[r] = [x - factor * y for x, y in zip(m[r], m[i], strict=True)]
+    return [m[i][n] / m[i][i] for i in range(n)]
+
+
+def calibration_error(outcomes: list[Outcome], fitted: Calibration, bins: int = 10) -> float:
+    """Return the expected calibration error of the best reading's confidence."""
+    groups: dict[int, list[tuple[float, bool]]] = defaultdict(list)
+    for o in outcomes:
+        c = fitted.confidence(o.log_decoder, o.log_retrieval)
+        groups[min(bins - 1, int(c * bins))].append((c, o.rank == 0))
+    return sum(abs(sum(c for c, _ in g) - sum(ok for _, ok in g)) for g in groups.values()) / max(1, len(outcomes))
+
+
+def save_calibration(fitted: Calibration, file: Path) -> None:
+    file.write_text(json.dumps({k: round(v, 4) for k, v in asdict(fitted).items()}) + "\n")
+
+
+def kinds(outcomes: list[Outcome]) -> str:
+    return ", ".join(f"{k} {n}" for k, n in Counter(o.answer.kind for o in outcomes).most_common())

@@ -1,0 +1,148 @@
+"""The steps of the recipe, each from files to files: what `python -m nlsh.modelkit` runs."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import shutil
+from pathlib import Path
+from typing import Any
+
+from nlsh.modelkit.__main__ import CORPUS, MODELS, corpus_hash
+from nlsh.modelkit.corpus import Corpus
+
+
+def encoder(args: argparse.Namespace) -> int:
+    """Fine-tune the encoder and rank the meanings for every phrasing."""
+    from nlsh.modelkit import encoder as enc
+
+    stamp = {"corpus": corpus_hash(), "minutes": args.encoder_minutes, "seed": args.seed}
+    corpus, out = Corpus.load(CORPUS), args.work / "encoder.pt"
+    if not _done(args.work / "encoder.json", stamp) or not out.exists():
+        enc.train(corpus, out, minutes=args.encoder_minutes, threads=args.threads, seed=args.seed)
+        (args.work / "encoder.json").write_text(json.dumps(stamp))
+    rank(args.work, corpus)
+    return 0
+
+
+def rank(work: Path, corpus: Corpus) -> None:
+    """Write which meanings the encoder finds nearest to every phrasing."""
+    from nlsh.modelkit import encoder as enc
+
+    trained = enc.load(work / "encoder.pt")
+    rng = random.Random(17)
+    filled = [(p, s.request) for p in corpus.phrasings if (s := corpus.fill(p, rng, varied=False, test=p.held_out))]
+    ranked = trained.rank([request for _, request in filled])
+    found = {p.text: [trained.meanings[i] for i in places] for (p, _), places in zip(filled, ranked, strict=True)}
+    (work / "rank.json").write_text(json.dumps(found, ensure_ascii=False), encoding="utf-8")
+
+
+def decoder(args: argparse.Namespace) -> int:
+    """Train the tokenizer and the decoder."""
+    from tokenizers import Tokenizer
+
+    from nlsh.modelkit import tokenizer as tok
+    from nlsh.modelkit import train
+    from nlsh.planner.vocabulary import catalogue, control_tokens
+
+    corpus, actions = Corpus.load(CORPUS), catalogue()
+    control = control_tokens(actions)
+    # The tokens are frozen with the tokenizer: a checkpoint outlives a growing catalogue.
+    stamp = {"corpus": corpus_hash(), "control": control}
+    file = args.work / "tokenizer.json"
+    if not _done(args.work / "control.json", stamp) or not file.exists():
+        tok.build(corpus, control, 4096, file)
+        (args.work / "control.json").write_text(json.dumps(stamp))
+    rank = json.loads((args.work / "rank.json").read_text(encoding="utf-8"))
+    encoding = train.Encoding(Tokenizer.from_file(str(file)), actions, corpus.meanings)
+    recipe = train.Recipe(minutes=args.decoder_minutes, threads=args.threads, seed=args.seed, width=args.width, layers=args.layers, feed_forward=3 * args.width)
+    train.train(corpus, encoding, train.retrieval_of(corpus, rank), recipe, args.work / "decoder.pt")
+    return 0
+
+
+def export(args: argparse.Namespace) -> int:
+    """Write GGUF files to `work/shipped`, quantised to Q8_0."""
+    from nlsh.modelkit import encoder as enc
+    from nlsh.modelkit import export as gguf
+    from nlsh.modelkit import train
+    from nlsh.modelkit.quantize import quantize
+    from nlsh.planner.vocabulary import catalogue
+
+    corpus = Corpus.load(CORPUS)
+    out = args.work / "shipped"
+    for name in ("encoder", "planner"):
+        (out / name).mkdir(parents=True, exist_ok=True)
+    control = json.loads((args.work / "control.json").read_text())["control"]
+    trained = enc.load(args.work / "encoder.pt")
+    gguf.export_encoder(trained, args.work / "encoder-f16.gguf")
+    quantize(args.work / "encoder-f16.gguf", out / "encoder" / "encoder.gguf", "q8_0")
+    gguf.export_decoder(train.load(args.work / "decoder.pt"), args.work / "tokenizer.json", control, args.work / "planner-f16.gguf")
+    quantize(args.work / "planner-f16.gguf", out / "planner" / "planner.gguf", "q8_0")
+    gguf.export_meanings(trained, corpus.meanings, catalogue(), out / "planner" / "meanings.bin")
+    return 0
+
+
+def evaluate(args: argparse.Namespace) -> int:
+    """Print the tables for the models in `args.models`."""
+    print(scores(args.models, most=args.most, calibrate=args.calibrate, worst=args.worst)["text"])
+    return 0
+
+
+def scores(models: Path, *, most: int = 0, calibrate: bool = False, worst: int = 0) -> dict[str, Any]:
+    """Score the models in a folder as they run; with `calibrate`, write the calibration fitted on the held-out phrasings first."""
+    from nlsh.modelkit import evaluate as ev
+    from nlsh.planner.planner import Planner
+    from nlsh.settings import Settings
+
+    planner = Planner(Settings(), models)
+    corpus = Corpus.load(CORPUS)
+    held = ev.held_out(corpus)[: most or None]
+    outcomes = ev.run(planner, held)
+    if calibrate:
+        # The reranking weight comes from the fit, so the order of readings can change: run once more with it.
+        for _ in range(2):
+            fitted = ev.calibrate(outcomes)
+            ev.save_calibration(fitted, models / "planner" / "calibration.json")
+            planner = Planner(Settings(), models)
+            outcomes = ev.run(planner, held)
+    strange = ev.run(planner, ev.strangers(CORPUS / "strangers")[: most or None])
+    text = [ev.table(outcomes, "Held-out phrasings"), "", ev.table(strange, "Strangers (never trained on, other authors)"), ""]
+    text.append(f"Expected calibration error: held out {ev.calibration_error(outcomes, planner.calibration):.3f}, strangers {ev.calibration_error(strange, planner.calibration):.3f}.")
+    text += ["", "Strangers by action:", "", ev.by_action(strange)]
+    if worst:
+        text += ["", "Worst failures, strangers:", "", ev.worst(strange, worst), "", "Worst failures, held out:", "", ev.worst(outcomes, worst)]
+    exact = sum(o.rank == 0 for o in [*outcomes]) / len(outcomes)
+    return {"text": "\n".join(text), "held_out": exact, "strangers": sum(o.rank == 0 for o in strange) / len(strange), "corpus": corpus_hash()}
+
+
+def ship(args: argparse.Namespace) -> int:
+    """Copy the built models to `models/` if they score better on the strangers' set than what is there."""
+    built = scores(args.work / "shipped", calibrate=True, worst=25)
+    there = MODELS / "planner" / "scores.json"
+    before = json.loads(there.read_text())["strangers"] if there.exists() else -1.0
+    print(built["text"])
+    if built["strangers"] < before:
+        print(f"kept what is in models/: strangers {before:.1%} against {built['strangers']:.1%}")
+        return 1
+    for name in ("encoder", "planner"):
+        (MODELS / name).mkdir(parents=True, exist_ok=True)
+        for file in (args.work / "shipped" / name).iterdir():
+            shutil.copyfile(file, MODELS / name / file.name)
+    there.write_text(json.dumps({k: v for k, v in built.items() if k != "text"}, indent=1) + "\n")
+    (MODELS / "planner" / "scores.md").write_text(built["text"] + "\n", encoding="utf-8")
+    return 0
+
+
+def build(args: argparse.Namespace) -> int:
+    """Run every step."""
+    from nlsh.modelkit.__main__ import lint
+
+    return lint() or encoder(args) or decoder(args) or export(args) or ship(args)
+
+
+def _done(file: Path, stamp: dict[str, Any]) -> bool:
+    try:
+        return bool(json.loads(file.read_text()) == stamp)
+    except (OSError, ValueError):
+        return False

@@ -1,0 +1,228 @@
+"""Train the decoder on sentences of the corpus, each with the candidates the encoder would have offered.
+
+Resumable: the checkpoint holds weights, optimiser, random state and how far it is. On a GPU the same code runs in bfloat16 autocast.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from tokenizers import Tokenizer
+
+from nlsh.modelkit.corpus import Corpus, Meaning, Sentence
+from nlsh.modelkit.model import Decoder, Shape
+from nlsh.planner import prompt
+from nlsh.planner.vocabulary import Catalogue, control_tokens, encode, skeleton
+
+IGNORED = -100
+LENGTHS = (32, 48, 64, 80, 96, 128, 160, 224, 320)
+
+
+@dataclass(frozen=True)
+class Retrieval:
+    """What the encoder offers: the ranked meanings for every phrasing, and how often the right one has which rank on held-out phrasings."""
+
+    ranked: dict[str, list[str]]  # phrasing text → meanings, nearest first
+    rank_share: list[float]  # rank 0, 1, … of the right meaning on held-out phrasings; the last entry: not among them
+
+    def candidates(self, sentence: Sentence, phrasing: str, rng: random.Random) -> list[str]:
+        """Return meanings for a training sentence, the right one at a rank drawn from the held-out distribution."""
+        gold = sentence.meaning.text
+        others = [m for m in self.ranked.get(phrasing, []) if m != gold]
+        rank = rng.choices(range(len(self.rank_share)), self.rank_share)[0]
+        if rank < prompt.CANDIDATES:
+            others.insert(rank, gold)
+        return others[: prompt.CANDIDATES]
+
+
+class Encoding:
+    """Turns sentences into token ids."""
+
+    def __init__(self, tokenizer: Tokenizer, actions: Catalogue, meanings: list[Meaning]) -> None:
+        self.tokenizer, self.actions = tokenizer, actions
+        self.ids = {t: i for i, t in enumerate(control_tokens(actions))}
+        self.skeletons = {m.text: skeleton(m.plan.calls, actions) for m in meanings}
+        self._text: dict[str, list[int]] = {}
+
+    def text(self, piece: str) -> list[int]:
+        found = self._text.get(piece)
+        if found is None:
+            found = self.tokenizer.encode(piece, add_special_tokens=False).ids
+            if len(self._text) < 200_000:
+                self._text[piece] = found
+        return found
+
+    def example(self, sentence: Sentence, candidates: list[str]) -> tuple[list[int], list[int]]:
+        """Return the ids of the prompt and of the plan with its end token."""
+        asked = prompt.build(sentence.words, [self.skeletons[c] for c in candidates], sentence.previous, self.ids.__getitem__, self.text)
+        spans = {f"{{{slot}}}": span for slot, span in sentence.spans.items()}
+        return asked, [*(self.ids[t] for t in encode(sentence.calls, self.actions, spans)), self.ids["<eos>"]]
+
+
+def collate(examples: list[tuple[list[int], list[int]]], device: str) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return inputs and targets [batch, length]; only the plan is learned, not the request."""
+    longest = max(len(p) + len(o) for p, o in examples) - 1
+    length = next(n for n in LENGTHS if n >= longest)
+    x = torch.zeros(len(examples), length, dtype=torch.long)
+    y = torch.full((len(examples), length), IGNORED)
+    for i, (asked, plan) in enumerate(examples):
+        whole = asked + plan
+        x[i, : len(whole) - 1] = torch.tensor(whole[:-1])
+        y[i, len(asked) - 1 : len(whole) - 1] = torch.tensor(plan)
+    return x.to(device), y.to(device)
+
+
+def batches(corpus: Corpus, encoding: Encoding, retrieval: Retrieval, rng: random.Random, size: int) -> Iterator[list[tuple[list[int], list[int]]]]:
+    """Yield batches of examples of like length, for ever."""
+    while True:
+        examples = []
+        while len(examples) < size * 16:
+            sentence = corpus.sample(rng)
+            example = encoding.example(sentence, retrieval.candidates(sentence, sentence.source, rng))
+            if len(example[0]) + len(example[1]) <= LENGTHS[-1]:
+                examples.append(example)
+        examples.sort(key=lambda e: len(e[0]) + len(e[1]) + rng.random())
+        chunks = [examples[i : i + size] for i in range(0, len(examples), size)]
+        rng.shuffle(chunks)
+        yield from chunks
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to train: wall-clock minutes, or steps where that is not 0."""
+
+    minutes: float = 45.0
+    steps: int = 0
+    batch: int = 32
+    rate: float = 1.5e-3
+    threads: int = 2
+    seed: int = 0
+    width: int = 256
+    layers: int = 6
+    feed_forward: int = 768
+
+
+def train(corpus: Corpus, encoding: Encoding, retrieval: Retrieval, recipe: Recipe, out: Path) -> Decoder:
+    """Train and return the decoder; the checkpoint at `out` is continued if it is there and from the same recipe."""
+    torch.set_num_threads(recipe.threads)
+    torch.manual_seed(recipe.seed)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    shape = Shape(encoding.tokenizer.get_vocab_size(), recipe.width, recipe.layers, recipe.feed_forward, recipe.width // 64)
+    model = Decoder(shape).to(device)
+    matrices = [p for p in model.parameters() if p.dim() == 2]
+    vectors = [p for p in model.parameters() if p.dim() != 2]
+    optimizer = torch.optim.AdamW([{"params": matrices, "weight_decay": 0.1}, {"params": vectors, "weight_decay": 0.0}], lr=recipe.rate, betas=(0.9, 0.98), fused=True)
+    step, spent = 0, 0.0
+    if out.exists():
+        saved = torch.load(out, weights_only=True, map_location=device)
+        if saved["recipe"] == asdict(recipe) and saved["shape"] == asdict(shape):
+            model.load_state_dict(saved["model"])
+            optimizer.load_state_dict(saved["optimizer"])
+            step, spent = saved["step"], saved["spent"]
+            print(f"decoder: continuing at step {step}, {spent / 60:.1f} min", flush=True)
+    rng = random.Random(recipe.seed * 1_000_003 + step)
+    # On a GPU compiling pays; two busy CPU cores spend minutes on it.
+    hidden = torch.compile(model.hidden, dynamic=True) if device == "cuda" else model.hidden
+    began, shown, seen, average = time.time() - spent, time.time(), 0, None
+    print(f"decoder: {model.size() / 1e6:.2f} M parameters on {device}; {asdict(recipe)}", flush=True)
+    for chunk in batches(corpus, encoding, retrieval, rng, recipe.batch):
+        done = step / recipe.steps if recipe.steps else (time.time() - began) / (recipe.minutes * 60)
+        if done >= 1:
+            break
+        # Warm up, hold, then decay linearly over the last 60%.
+        rate = recipe.rate * min(1.0, (step + 1) / 200) * max(0.02, min(1.0, (1 - done) / 0.6))
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        x, y = collate(chunk, device)
+        with torch.autocast(device, dtype=torch.bfloat16, enabled=device == "cuda"):
+            h = hidden(x)
+            wanted = y != IGNORED
+            loss = F.cross_entropy(model.logits(h[wanted]).float(), y[wanted])
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        step += 1
+        seen += len(chunk)
+        average = loss.item() if average is None else 0.98 * average + 0.02 * loss.item()
+        if not math.isfinite(average):
+            raise RuntimeError(f"the loss is {average} at step {step}: lower the rate")
+        if time.time() - shown > 180:
+            shown = time.time()
+            print(f"decoder: {(shown - began) / 60:.1f} min, step {step}, {seen} sentences, loss {average:.4f}, {score(model, corpus, encoding, retrieval, 400)}", flush=True)
+            _save(out, model, optimizer, recipe, shape, step, time.time() - began)
+    _save(out, model, optimizer, recipe, shape, step, time.time() - began)
+    print(f"decoder: done at step {step}: {score(model, corpus, encoding, retrieval, 0)}", flush=True)
+    return model
+
+
+def _save(out: Path, model: Decoder, optimizer: torch.optim.Optimizer, recipe: Recipe, shape: Shape, step: int, spent: float) -> None:
+    state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "recipe": asdict(recipe), "shape": asdict(shape), "step": step, "spent": spent}
+    torch.save(state, out.with_suffix(".part"))
+    out.with_suffix(".part").replace(out)
+
+
+def load(file: Path) -> Decoder:
+    """Read the decoder of a checkpoint."""
+    saved = torch.load(file, weights_only=True, map_location="cpu")
+    model = Decoder(Shape(**saved["shape"]))
+    model.load_state_dict(saved["model"])
+    return model.eval()
+
+
+@torch.no_grad()
+def score(model: Decoder, corpus: Corpus, encoding: Encoding, retrieval: Retrieval, most: int) -> str:
+    """Return the share of held-out phrasings (0: all) whose plan is exact under teacher forcing, with the encoder's real candidates."""
+    model.eval()
+    device = next(model.parameters()).device.type
+    held = sorted(corpus.held_out, key=lambda p: hash_order(p.text))[: most or None]
+    right: dict[str, list[int]] = {"en": [], "zh": []}
+    chosen: list[int] = []
+    rng = random.Random(5)
+    examples = []
+    for p in held:
+        sentence = corpus.fill(p, rng, varied=False, test=True)
+        if sentence is not None and p.text in retrieval.ranked:
+            examples.append((p.language, encoding.example(sentence, retrieval.ranked[p.text][: prompt.CANDIDATES])))
+    examples.sort(key=lambda e: len(e[1][0]) + len(e[1][1]))
+    for i in range(0, len(examples), 64):
+        chunk = examples[i : i + 64]
+        x, y = collate([e for _, e in chunk], device)
+        ok = (model(x).argmax(-1) == y) | (y == IGNORED)
+        for j, (language, (asked, _)) in enumerate(chunk):
+            right[language].append(int(ok[j].all()))
+            chosen.append(int(ok[j, len(asked) - 1]))
+    model.train()
+    shares = " ".join(f"{k} {sum(v) / len(v):.1%}" for k, v in right.items() if v)
+    return f"held out: exact {shares}, action {sum(chosen) / len(chosen):.1%}"
+
+
+def hash_order(text: str) -> str:
+    """Order that looks random and is the same everywhere."""
+    import hashlib
+
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def retrieval_of(corpus: Corpus, rank: dict[str, list[str]]) -> Retrieval:
+    """Return the candidates for training from what the encoder ranks for each phrasing."""
+    counts = [1.0] * (prompt.CANDIDATES + 1)
+    for p in corpus.held_out:
+        ranked = rank.get(p.text)
+        if ranked is None:
+            continue
+        place = ranked.index(p.meaning.text) if p.meaning.text in ranked else prompt.CANDIDATES
+        counts[min(place, prompt.CANDIDATES)] += 1
+    return Retrieval(rank, [c / sum(counts) for c in counts])
+
+
+def save_rank(file: Path, rank: dict[str, list[str]]) -> None:
+    file.write_text(json.dumps(rank, ensure_ascii=False), encoding="utf-8")

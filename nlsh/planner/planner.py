@@ -1,0 +1,234 @@
+"""The planner: a request and its context in, a plan, a choice, a question or a refusal out. It changes nothing and grants nothing.
+
+retrieve the nearest known meanings → prompt → beam search under the grammar → check every reading against the registry → calibrated confidence →
+one plan, a choice among at most three, or a question. A wrong plan that changes something, offered as if sure, is the worst outcome, so a reading
+that changes things needs more confidence than one that only looks.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nlsh.plan.errors import NlshError, NotUnderstood
+from nlsh.plan.plan import Plan
+from nlsh.planner import grammar, prompt
+from nlsh.planner.answer import Answer, Context, Reading
+from nlsh.planner.lexer import lex
+from nlsh.planner.vocabulary import REFUSAL, Catalogue, cached_catalogue, decode
+from nlsh.shipped import models_dir
+
+if TYPE_CHECKING:
+    from nlsh.planner.engine import Engine, Written
+    from nlsh.planner.retrieve import Known, Meanings
+    from nlsh.settings import Settings
+
+MAX_REQUEST_CHARACTERS = 2_000
+BEAMS, READINGS = 4, 3
+CONTEXT_TOKENS = 1024
+
+REFUSALS = {
+    "chat": "That is talk, and nlsh only acts on this machine. Try “what is using the most memory”, or `nlsh actions` for all it can do.",
+    "unclear": "That is not clear enough to act on. Say what, and where: “show the largest files in ~/Downloads”.",
+    "outside": "nlsh has no action for that. `nlsh actions` lists what it can do; `!command` runs a command of yours.",
+    "dangerous": "nlsh does not plan that: it would wreck the system or somebody's data as a whole. Name the files or processes you mean.",
+}
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Logistic calibration of a reading's probability of being right, and the confidences needed; fitted by `modelkit.evaluate`."""
+
+    bias: float = 0.0
+    decoder: float = 1.0
+    retrieval: float = 0.5
+    sure: float = 0.6  # to offer one reading alone that only looks
+    sure_change: float = 0.8  # …that changes something
+    choose: float = 0.2  # to offer readings to choose from
+
+    @classmethod
+    def load(cls, file: Path) -> Calibration:
+        try:
+            return cls(**json.loads(file.read_text()))
+        except FileNotFoundError:
+            return cls()
+
+    def confidence(self, decoder_log_probability: float, retrieval_log_probability: float) -> float:
+        z = self.bias + self.decoder * decoder_log_probability + self.retrieval * retrieval_log_probability
+        return 1 / (1 + math.exp(-max(-60.0, min(60.0, z))))
+
+
+def checked_request(request: str) -> str:
+    """Return the request, tidied. Raises NotUnderstood for what cannot be a request: empty, too long, binary."""
+    text = unicodedata.normalize("NFC", request).strip()
+    if not text:
+        raise NotUnderstood("The request is empty.", hint="Nothing was done. Say what you want, for example: nlsh -c \"how full are my disks\"", code="request.empty")
+    if len(text) > MAX_REQUEST_CHARACTERS:
+        raise NotUnderstood(
+            f"The request has {len(text)} characters; nlsh reads at most {MAX_REQUEST_CHARACTERS}.", hint="Nothing was done. Say it in one or two sentences.", code="request.long"
+        )
+    odd = sum(1 for c in text if (ord(c) < 32 and c not in "\t\n\r") or 0xDC80 <= ord(c) <= 0xDCFF or c == "\ufffd")
+    if odd:
+        raise NotUnderstood("The request contains bytes that are not text.", hint="Nothing was done. Type it as plain text.", code="request.binary")
+    return text
+
+
+class Planner:
+    """Plans requests with the shipped models. Loading is lazy and takes some 100 ms; it raises ModelError."""
+
+    def __init__(self, settings: Settings, folder: Path | None = None) -> None:
+        self.settings = settings
+        self.folder = folder or models_dir()  # with encoder/ and planner/ in it
+
+    @cached_property
+    def actions(self) -> Catalogue:
+        return cached_catalogue()
+
+    @cached_property
+    def encoder(self) -> Engine:
+        from nlsh.planner.engine import Engine
+
+        return Engine(Path(self.settings.encoder or self.folder / "encoder" / "encoder.gguf"), context=512, threads=self.settings.threads, embed=True)
+
+    @cached_property
+    def decoder(self) -> Engine:
+        from nlsh.planner.engine import Engine
+
+        path = Path(self.settings.planner or self.folder / "planner" / "planner.gguf")
+        return Engine(path, context=CONTEXT_TOKENS, threads=self.settings.threads, sequences=2 * BEAMS + 1)
+
+    @cached_property
+    def meanings(self) -> Meanings:
+        from nlsh.planner.retrieve import Meanings
+
+        return Meanings(self.folder / "planner" / "meanings.bin")
+
+    @cached_property
+    def calibration(self) -> Calibration:
+        return Calibration.load(self.folder / "planner" / "calibration.json")
+
+    @cached_property
+    def control(self) -> dict[str, int]:
+        """The control tokens this decoder knows, by their text. Raises ModelError where it is not a decoder of plans."""
+        from nlsh.plan.errors import ModelError
+
+        engine = self.decoder
+        found: dict[str, int] = {}
+        for token in range(engine.size):
+            text = engine.token_text(token)
+            if not (text.startswith("<") and text.endswith(">") and len(text) > 2):
+                break  # control tokens come first
+            found[text] = token
+        if "<plan>" not in found:
+            raise ModelError(f"{engine.path} was not trained to write plans.", hint="Nothing was changed. Use the shipped model, or train one: python -m nlsh.modelkit build")
+        return found
+
+    @cached_property
+    def known_actions(self) -> Catalogue:
+        """The registry's actions that this decoder has tokens for, with the arguments and values it has tokens for."""
+        kept = {}
+        for name, slots in self.actions.items():
+            if f"<{name}>" in self.control:
+                kept[name] = tuple(s.only(tuple(v for v in s.fixed if f"<={v}>" in self.control)) for s in slots if f"<{s.name}=>" in self.control)
+        return kept
+
+    def warm(self) -> None:
+        """Load everything a plan needs."""
+        _ = self.encoder, self.decoder, self.meanings, self.calibration, self.known_actions
+
+    def plan(self, request: str, context: Context) -> Answer:
+        """Return what `request` means in `context`. Raises NotUnderstood for what is no request, ModelError where a model cannot run."""
+        return self.explain(request, context)[0]
+
+    def explain(self, request: str, context: Context) -> tuple[Answer, list[Plan], list[tuple[float, float]]]:
+        """Return the answer with every valid plan, refusals included, and each one's log-probabilities of decoder and retrieval."""
+        text = checked_request(request)
+        follows = bool(context.last_action and context.last_records)
+        known = self.meanings.nearest(self.encoder.embed(text), follow_up=follows)
+        found = self._found(text, known, context.last_action if follows else None)
+        readings = [
+            Reading(plan, self.calibration.confidence(d, r), f"the model is {math.exp(d):.0%} sure of its words, retrieval {math.exp(r):.0%}") for plan, d, r in found
+        ]
+        answer = self._answer(readings, tuple(f"near: {k.text} ({k.probability:.0%})" for k in known[:4]))
+        return answer, [p for p, _, _ in found], [(d, r) for _, d, r in found]
+
+    def _answer(self, readings: list[Reading], trace: tuple[str, ...]) -> Answer:
+        if not readings:
+            return Answer("question", (), REFUSALS["unclear"], trace)
+        first = readings[0].plan.calls[0]
+        readings = [r for r in readings if r.plan.calls[0].action != REFUSAL]
+        if first.action == REFUSAL:
+            reason = str(first.args.get("reason", "unclear"))
+            return Answer("question" if reason == "unclear" else "refusal", (), REFUSALS.get(reason, REFUSALS["unclear"]), trace)
+        best = readings[0]
+        needed = self.settings.sure or (self.calibration.sure_change if self._changes(best.plan) else self.calibration.sure)
+        if best.confidence >= needed:
+            return Answer("plan", tuple(readings), best.why, trace)
+        if best.confidence >= self.calibration.choose:
+            return Answer("choose", tuple(readings), "Which of these do you mean?" if len(readings) > 1 else "Is this what you mean?", trace)
+        return Answer("question", tuple(readings), "nlsh is not sure what you mean. Say it in other words, or pick the nearest reading.", trace)
+
+    def decode(self, text: str, known: Sequence[Known], previous: str | None) -> list[Written]:
+        """Return the decoder's most probable token sequences for `text`."""
+        from nlsh.planner.engine import beam_search
+
+        words = lex(text)
+        control, actions = self.control, self.known_actions
+        candidates = [k.skeleton for k in known if all(t in control for t in k.skeleton)]
+        if previous is not None and f"<{previous}>" not in control:
+            previous = None
+        ids = prompt.build(words, candidates, previous, control.__getitem__, self.decoder.tokenize)
+        rules = grammar.build(actions, len(words), last=previous is not None, token=lambda t: f"<[{control[t]}]>")
+        return beam_search(self.decoder, ids, rules, self._output, control["<eos>"], width=BEAMS, best=READINGS)
+
+    @cached_property
+    def _output(self) -> list[int]:
+        frame = {"<pad>", "<bos>", "<prev>", "<usr>", "<cand>", "<plan>"}
+        return [i for t, i in self.control.items() if t not in frame]
+
+    def _found(self, text: str, known: Sequence[Known], previous: str | None) -> list[tuple[Plan, float, float]]:
+        """Return the valid plans with their log-probabilities, best first. What does not bind is dropped: the next best is the repair."""
+        words = lex(text)
+        found: list[tuple[Plan, float, float]] = []
+        for written in self.decode(text, known, previous):
+            try:
+                plan = decode([self.token(t) for t in written.tokens], self.known_actions, text, words)
+                self._check(plan)
+            except NlshError:
+                continue
+            found.append((plan, written.log_probability, retrieval_log_probability(plan, known)))
+        c = self.calibration
+        return sorted(found, key=lambda f: -(c.decoder * f[1] + c.retrieval * f[2]))
+
+    def token(self, token: int) -> str:
+        return self.decoder.token_text(token)
+
+    @staticmethod
+    def _check(plan: Plan) -> None:
+        """Bind every call whose arguments are all written. Raises BadPlan."""
+        from nlsh.plan.plan import Ref
+        from nlsh.plan.registry import get
+
+        for call in plan.calls:
+            if call.action != REFUSAL and not any(isinstance(v, Ref) for v in call.args.values()):
+                get(call.action).Args.bind(call.action, call.args)
+
+    @staticmethod
+    def _changes(plan: Plan) -> bool:
+        from nlsh.plan.registry import get
+
+        return any(not get(c.action).reads_only() for c in plan.calls)
+
+
+def retrieval_log_probability(plan: Plan, known: Sequence[Known]) -> float:
+    """Return the log of how likely retrieval finds the plan's first action, at least one in a thousand."""
+    first = plan.calls[0].action
+    last = plan.calls[-1].action
+    share = sum(k.probability for k in known if k.actions and (k.actions[-1] == last or k.actions[0] == first and len(plan.calls) > len(k.actions)))
+    return math.log(max(share, 1e-3))

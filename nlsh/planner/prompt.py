@@ -1,0 +1,43 @@
+"""The decoder's prompt, the same in training and in use: the words of the request, each behind its index, then the nearest known meanings.
+
+    <bos> [<prev> <file.find>] <usr> <w0> move <w1> a.txt … <cand> <file.move> <what=> <to=> <cand> … <plan>
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from nlsh.planner.lexer import Word
+from nlsh.planner.vocabulary import WORDS
+
+CANDIDATES = 3
+MAX_WORD_TOKENS = 8
+
+
+def build(
+    words: Sequence[Word],
+    candidates: Sequence[Sequence[str]],
+    previous: str | None,
+    control: Callable[[str], int],
+    text: Callable[[str], list[int]],
+) -> list[int]:
+    """Return the prompt's token ids.
+
+    `control` gives the id of a control token, `text` the ids of plain text (never a control token, whatever it says). A long word is clipped in its
+    middle: the model needs to see that it is a path and how it ends, not all of it.
+    """
+    ids = [control("<bos>")]
+    if previous is not None:
+        ids += [control("<prev>"), control(f"<{previous}>")]
+    ids.append(control("<usr>"))
+    for index, word in enumerate(words):
+        pieces = text(f" {word.text}" if word.spaced else word.text)
+        if len(pieces) > MAX_WORD_TOKENS:
+            pieces = pieces[: MAX_WORD_TOKENS - 3] + pieces[-3:]
+        ids.append(control(WORDS[index]))
+        ids += pieces
+    for candidate in candidates[:CANDIDATES]:
+        ids.append(control("<cand>"))
+        ids += [control(t) for t in candidate]
+    ids.append(control("<plan>"))
+    return ids

@@ -1,0 +1,63 @@
+"""Find the known meanings nearest to a request: the encoder's vector against one prototype vector a meaning.
+
+A few hundred prototypes are compared in plain Python in about the time numpy would take to import.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from array import array
+from dataclasses import dataclass
+from operator import mul
+from pathlib import Path
+
+from nlsh.plan.errors import ModelError
+
+SHARPNESS = 20.0  # the scale of the cosine classifier in training
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A known meaning: its text in the corpus, the decoder's tokens of its skeleton, its actions, and how likely it is here."""
+
+    text: str
+    skeleton: tuple[str, ...]
+    actions: tuple[str, ...]
+    probability: float
+
+
+class Meanings:
+    """The known meanings and their prototype vectors."""
+
+    def __init__(self, file: Path) -> None:
+        """Read what `modelkit.export` wrote. Raises ModelError."""
+        try:
+            data = file.read_bytes()
+            head_line, _, body = data.partition(b"\n")
+            head = json.loads(head_line)
+            self.width: int = head["width"]
+            self._meanings = [(m["text"], tuple(m["skeleton"]), tuple(m["actions"]), m["follow_up"]) for m in head["meanings"]]
+        except OSError as error:
+            raise ModelError(f"The model {file} cannot be read: {error.strerror}.", hint="Nothing was changed. Reinstall nlsh.") from error
+        except (ValueError, KeyError, TypeError) as error:
+            raise ModelError(f"{file} is damaged.", hint="Nothing was changed. Reinstall nlsh.") from error
+        rows = array("f")
+        if len(body) != 4 * self.width * len(self._meanings):
+            raise ModelError(f"{file} is damaged: its size is wrong.", hint="Nothing was changed. Reinstall nlsh.")
+        rows.frombytes(body)
+        self._rows = [rows[i * self.width : (i + 1) * self.width] for i in range(len(self._meanings))]
+
+    def nearest(self, vector: list[float], *, follow_up: bool, most: int = 8) -> list[Known]:
+        """Return the `most` likely meanings, best first. Follow-ups count only where there is something to follow."""
+        if len(vector) != self.width:
+            raise ModelError(f"The encoder gives vectors of {len(vector)} numbers, the meanings have {self.width}.", hint="Use the shipped encoder.")
+        scores = [
+            SHARPNESS * sum(map(mul, row, vector)) if follow_up or not meaning[3] else -math.inf
+            for row, meaning in zip(self._rows, self._meanings, strict=True)
+        ]
+        top = max(scores)
+        weights = [math.exp(s - top) for s in scores]
+        total = sum(weights)
+        order = sorted(range(len(scores)), key=lambda i: -scores[i])[:most]
+        return [Known(*self._meanings[i][:3], weights[i] / total) for i in order]

@@ -1,0 +1,90 @@
+"""Command or sentence: both ways of being wrong are harmless, but neither should happen to what people really type."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from nlsh.shell import detect
+
+PROGRAMS = "git ls grep cat rm mkdir find kill sort head python firefox docker yes top make touch du who free tar curl ps watch time echo systemctl".split()  # noqa: SIM905
+
+
+@pytest.fixture(autouse=True)
+def programs(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put exactly these programs on PATH."""
+    folder = home / ".bin"
+    folder.mkdir()
+    for name in PROGRAMS:
+        (folder / name).write_text("#!/bin/sh\n")
+        (folder / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(folder))
+    (home / "names.txt").write_text("b\na\n")
+    (home / "下载").mkdir()
+    (home / "run.sh").write_text("#!/bin/sh\n")
+    (home / "run.sh").chmod(0o755)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "git status", 'git commit -m "fix the thing"', "ls", "ls -la", "ls -la | wc -l", "ls 下载", "yes", "top", "echo hello to the world",
+        "mkdir logs", "rm -rf build", "rm names.txt", "cat names.txt", "sort names.txt", "head -n 3 names.txt", "find . -name '*.py'", "kill -9 4711",
+        "FOO=1 ls", "FOO=1 BAR=2 git log", "./run.sh", "./run.sh all the things -v", "touch new.txt", "du -sh *", "ps aux", "make -j2", "docker ps",
+        "cat names.txt > copy.txt", "export A=1", "for f in *; do echo $f; done", "true", "python run.py", "systemctl status nginx", "cd logs && make",
+    ],
+)  # fmt: skip
+def test_commands(line: str) -> None:
+    if line.startswith("cd "):
+        line = line.replace("cd logs", "true")
+    assert detect.is_command(line)
+
+
+SENTENCES = """
+find big files
+find all pdfs in my downloads
+kill whatever is on port 8080
+kill firefox
+sort my downloads by size
+make a folder called x
+python is eating my cpu
+firefox is slow, why?
+who is using my cpu
+what's using port 80?
+cat the readme
+rm the old logs
+free up some space
+watch the logs
+time to clean up
+head of names.txt please
+docker uses too much memory
+git out of here?
+grep for foo in my files
+show disk usage
+列出文件
+find 大文件
+find 下载里的图片
+kill 掉占用8080端口的进程
+delete names.txt
+nosuchprogram -x
+touch all the files
+move names.txt to Documents
+names.txt
+./missing.sh
+./names.txt
+A=1
+make the logs private
+"""
+
+
+@pytest.mark.parametrize("line", [*SENTENCES.strip().splitlines(), "", "?", "'", "="])
+def test_sentences(line: str) -> None:
+    assert not detect.is_command(line)
+
+
+def test_a_program_that_vanishes_is_no_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert detect.is_command("git status")
+    monkeypatch.setenv("PATH", os.devnull)
+    assert not detect.is_command("git status")

@@ -1,0 +1,130 @@
+"""What a preview says, and what its question takes for a yes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import pytest
+
+from nlsh.guard.policy import Decision
+from nlsh.plan.effects import Effect
+from nlsh.plan.plan import Call, Plan, Preview, PreviewedCall
+from nlsh.plan.steps import STEP_TYPES, Step
+from nlsh.shell.preview import ask, edit_text, preview_data, preview_lines
+from nlsh.shell.show import Look
+
+ASKS = Decision("ask", "changes", "it changes something", (Effect("fs.delete", "/h/a"),))
+
+
+@pytest.fixture(autouse=True)
+def _forget_steps() -> Iterator[None]:
+    """The steps of these tests are not for others to find."""
+    before = dict(STEP_TYPES)
+    yield
+    STEP_TYPES.clear()
+    STEP_TYPES.update(before)
+
+
+@dataclass(frozen=True)
+class Burn(Step):
+    path: str
+    identity: tuple[int, ...] = (1, 2, 3, 4096)
+    reads_only: ClassVar[bool] = False
+
+    def effects(self) -> tuple[Effect, ...]:
+        return (Effect("fs.delete", self.path),)
+
+    def describe(self) -> str:
+        return f"burn {self.path}"
+
+
+def preview(*paths: str, no_undo: str = "", notes: tuple[str, ...] = ()) -> Preview:
+    steps = tuple(Burn(p) for p in paths)
+    call = Call("file.trash", {"paths": paths})
+    return Preview(Plan((call,)), (PreviewedCall(call, steps, tuple(e for s in steps for e in s.effects()), no_undo, notes),))
+
+
+def text(shown: Preview, decision: Decision | None = None) -> str:
+    return "\n".join(preview_lines(shown, Look(), decision=decision))
+
+
+def test_it_says_plan_steps_sizes_effects_and_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/h")
+    said = text(preview("/h/a", "/h/b", no_undo="ash stays ash", notes=("takes back run 1",)), ASKS)
+    assert said == (
+        '  file.trash(["/h/a", "/h/b"])\n'
+        "  note: takes back run 1\n"
+        "    burn ~/a  4.0 KB\n"
+        "    burn ~/b  4.0 KB\n"
+        "    2 steps, 8.0 KB\n"
+        "  effects: remove ~/a, ~/b\n"
+        "  cannot be undone: file.trash: ash stays ash\n"
+        "  asks because: it changes something"
+    )
+
+
+def test_twenty_and_the_rest_is_counted() -> None:
+    lines = preview_lines(preview(*(f"/h/{n}" for n in range(1000))), Look(), with_plan=False)
+    assert sum("burn" in line for line in lines) == 20
+    assert "    and 980 more" in lines and "    1,000 steps, 3.9 MB" in lines
+    assert "1,000 in /h" in lines[-1]
+
+
+def test_twenty_one_are_shown_rather_than_and_1_more() -> None:
+    assert sum("burn" in line for line in preview_lines(preview(*(f"/h/{n}" for n in range(21))), Look(), with_plan=False)) == 21
+
+
+def test_a_name_cannot_draw_the_prompt() -> None:
+    said = text(preview("/h/x\x1b[2A\nRun this? [y/N/e/?] y\u202e"), ASKS)
+    assert "\x1b" not in said and "\u202e" not in said and r"\nRun this?" in said
+
+
+def test_data_has_everything() -> None:
+    data = preview_data(preview("/h/a"), ASKS)
+    assert data["calls"][0]["steps"][0]["says"] == "burn /h/a"
+    assert data["decision"] == {"answer": "ask", "rule": "changes", "reason": "it changes something"}
+
+
+def answers(*lines: str) -> Callable[[str], str]:
+    left = list(lines)
+
+    def read(question: str) -> str:
+        if not left:
+            raise EOFError
+        return left.pop(0)
+
+    return read
+
+
+@pytest.mark.parametrize(
+    ("typed", "wanted"),
+    [
+        (["y"], True), (["yes"], True), (["Y "], True), (["n"], False), ([""], False), (["no"], False), ([], False),
+        (["?", "y"], True), (["what", "n"], False), (["yep", ""], False), (["e"], "file.list()"),
+    ],
+)  # fmt: skip
+def test_only_a_yes_is_a_yes(typed: list[str], wanted: bool | str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert ask(preview("/h/a"), ASKS, Look(), cwd=None, read=answers(*typed), edit=lambda text: "file.list()") == wanted
+    assert "burn /h/a" in capsys.readouterr().err
+
+
+def test_an_edit_that_came_to_nothing_asks_again(capsys: pytest.CaptureFixture[str]) -> None:
+    assert ask(preview("/h/a"), ASKS, Look(), cwd=None, read=answers("e", "n"), edit=lambda text: None) is False
+
+
+def test_why_names_the_rule_and_the_effects(capsys: pytest.CaptureFixture[str]) -> None:
+    ask(preview("/h/a"), ASKS, Look(), cwd=None, read=answers("?"), edit=lambda text: None)
+    said = capsys.readouterr().err
+    assert "rule changes: it changes something" in said and "fs.delete: /h/a" in said
+
+
+def test_an_editor_that_cannot_be_started_leaves_the_plan(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.delenv("VISUAL", raising=False)
+    monkeypatch.setenv("EDITOR", "/missing/editor")
+    assert edit_text("file.list()") is None
+    monkeypatch.setenv("EDITOR", "false")
+    assert edit_text("file.list()") is None
+    monkeypatch.setenv("EDITOR", "true")
+    assert edit_text("file.list()") == "file.list()"

@@ -1,0 +1,165 @@
+"""A turn with a planner that answers what it is told to: what is run, asked, shown and returned."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from nlsh.plan import registry
+from nlsh.plan.errors import ModelError, NlshError
+from nlsh.planner.answer import Answer, Context, Reading
+from nlsh.shell.options import Options
+from nlsh.shell.report import distinct
+from nlsh.shell.turn import Session
+
+Start = Callable[..., Session]
+
+
+class FakePlanner:
+    """Gives its answers one after the other and keeps what it was asked."""
+
+    def __init__(self, *answers: Answer) -> None:
+        self.answers = list(answers)
+        self.asked: list[tuple[str, Context]] = []
+
+    def plan(self, request: str, context: Context) -> Answer:
+        self.asked.append((request, context))
+        return self.answers.pop(0)
+
+
+def reading(text: str, confidence: float = 0.9) -> Reading:
+    return Reading(registry.parse(text), confidence, "nearest: 3 examples")
+
+
+ONE = Answer("plan", (reading('file.trash("a.txt")'),), trace=("retrieved: file.trash",))
+CHOICE = Answer("choose", (reading('file.list("docs")', 0.5), reading('file.trash("a.txt")', 0.4)), "Which one?")
+
+
+@pytest.fixture
+def start(home: Path) -> Iterator[Start]:
+    """Return a function that starts a session over a fake planner, in a home with a few files."""
+    (home / "a.txt").write_text("a")
+    (home / "docs").mkdir()
+    (home / "docs" / "b.txt").write_text("b")
+    sessions: list[Session] = []
+
+    def make(*answers: Answer, **options: object) -> Session:
+        session = Session.start(Options(**options))  # type: ignore[arg-type]
+        session._planner = FakePlanner(*answers)  # type: ignore[assignment]
+        sessions.append(session)
+        return session
+
+    yield make
+    for session in sessions:
+        session.close()
+
+
+def typing(session: Session, monkeypatch: pytest.MonkeyPatch, *lines: str) -> list[str]:
+    """Have a person at the session who types these lines, and then Ctrl-D. Return the questions that were asked."""
+    left, asked = list(lines), []
+
+    def read(question: str) -> str:
+        asked.append(question)
+        if not left:
+            raise EOFError
+        return left.pop(0)
+
+    monkeypatch.setattr(session, "can_ask", lambda: True)
+    monkeypatch.setattr(session, "read", read)
+    return asked
+
+
+def test_a_plan_is_asked_about_and_run(start: Start, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    session = start(ONE)
+    asked = typing(session, monkeypatch, "y")
+    assert session.request("throw a.txt away") == 0
+    assert len(asked) == 1 and not (home / "a.txt").exists()
+
+
+def test_nobody_to_ask_is_3(start: Start, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert start(ONE).request("throw a.txt away") == 3
+    assert (home / "a.txt").exists()
+    shown = capsys.readouterr()
+    assert shown.out == "" and "nobody to ask" in shown.err
+
+
+def test_a_choice_that_nobody_can_make_is_4_and_shows_the_choices(start: Start, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert start(CHOICE, yes=True).request("do something with a.txt") == 4
+    shown = capsys.readouterr()
+    assert shown.out == "" and 'file.trash("a.txt")' in shown.err and 'file.list("docs")' in shown.err
+    assert (home / "a.txt").exists()
+
+
+def test_a_choice_as_json(start: Start, capsys: pytest.CaptureFixture[str]) -> None:
+    assert start(CHOICE, json=True).request("do something with a.txt") == 4
+    data = json.loads(capsys.readouterr().out)
+    assert data["question"] == "Which one?" and [c["confidence"] for c in data["choices"]] == [0.5, 0.4]
+
+
+@pytest.mark.parametrize(
+    ("typed", "status", "gone"),
+    [(["2", "y"], 0, True), (["2", "n"], 3, False), (["1"], 0, False), ([""], 4, False), ([], 4, False), (["9", "x", "2", "y"], 0, True)],
+)
+def test_a_person_picks(start: Start, home: Path, monkeypatch: pytest.MonkeyPatch, typed: list[str], status: int, gone: bool) -> None:
+    session = start(CHOICE)
+    typing(session, monkeypatch, *typed)
+    assert session.request("do something with a.txt") == status
+    assert (home / "a.txt").exists() is not gone
+
+
+@pytest.mark.parametrize("kind", ["question", "refusal"])
+def test_a_question_and_a_refusal_are_4(start: Start, capsys: pytest.CaptureFixture[str], kind: str) -> None:
+    assert start(Answer(kind, (), "Say which\x1b[2J folder.")).request("tidy") == 4  # type: ignore[arg-type]
+    shown = capsys.readouterr()
+    assert shown.out == "" and shown.err == "nlsh: Say which\\x1b[2J folder.\n"
+
+
+def test_explain_says_what_the_planner_was_given(start: Start, capsys: pytest.CaptureFixture[str]) -> None:
+    start(ONE, explain=True, dry_run=True).request("throw a.txt away")
+    said = capsys.readouterr().err
+    assert "retrieved: file.trash" in said and '90%  file.trash("a.txt")' in said and "nearest: 3 examples" in said
+
+
+def test_the_planner_knows_what_was_before(start: Start, home: Path) -> None:
+    again = Answer("plan", (reading("file.trash(_)"),))
+    session = start(Answer("plan", (reading('file.list("docs")'),)), again, yes=True)
+    assert session.request("what is in docs?") == 0
+    assert session.request("delete those") == 0
+    planner = session._planner
+    assert isinstance(planner, FakePlanner)
+    request, context = planner.asked[1]
+    assert (request, context.last_action, context.recent) == ("delete those", "file.list", ("what is in docs?",))
+    assert [Path(r.path).name for r in context.last_records] == ["b.txt"]
+    assert not (home / "docs" / "b.txt").exists()
+
+
+def test_marks_settle_what_is_a_command(start: Start, capfd: pytest.CaptureFixture[str]) -> None:
+    session = start(Answer("question", (), "What?"))
+    assert session.request("!echo hello") == 0
+    assert capfd.readouterr().out == "hello\n"
+    assert session.request("?ls") == 4
+    planner = session._planner
+    assert isinstance(planner, FakePlanner) and [r for r, _ in planner.asked] == ["ls"]
+
+
+def test_an_edited_plan_is_asked_about_again(start: Start, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    session = start(ONE)
+    asked = typing(session, monkeypatch, "e", "y")
+    monkeypatch.setattr("nlsh.shell.turn.edit_text", lambda text: text.replace("a.txt", "docs/b.txt"))
+    assert session.request("throw a.txt away") == 0
+    assert len(asked) == 2 and (home / "a.txt").exists() and not (home / "docs" / "b.txt").exists()
+
+
+def test_a_missing_model_is_an_error_of_the_turn(start: Start, capsys: pytest.CaptureFixture[str]) -> None:
+    session = start(model="/missing.gguf")
+    session._planner = None
+    assert session.request("find pdfs") == ModelError.exit_status
+    assert "/missing.gguf" in capsys.readouterr().err
+
+
+def test_errors_are_said_once() -> None:
+    first, same, follows = NlshError("It broke."), NlshError("It broke."), NlshError("Skipped.", code="step.skipped")
+    assert distinct([first, same, follows]) == [first]

@@ -1,0 +1,207 @@
+"""Packs: what is read, what is refused, and the tests the shipped ones carry."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nlsh.plan import registry
+from nlsh.plan.errors import BadArgument, NlshError, NotFound, NotPossible
+from nlsh.plan.plan import Plan, Preview
+from nlsh.shipped import skills_dir
+from nlsh.skills import check, load, run
+from nlsh.skills.load import BadPack, Entry, Pack, load_pack
+
+SHIPPED = [load_pack(p.parent) for p in sorted(skills_dir().glob("*/pack.toml"))]
+TESTS = [(pack, entry, test) for pack in SHIPPED for entry in pack.entries.values() for test in entry.tests]
+
+SKILL = "---\nname: demo\ndescription: A pack for tests.\n---\n"
+TOML = """
+[entries.one]
+summary = "Move a file"
+plan = 'file.move("{file}", to="{to}/sub")'
+[entries.one.parameters]
+file = { type = "path", help = "What." }
+to = { type = "path", help = "Where.", default = "~/x" }
+"""
+
+
+def write(folder: Path, skill: str = SKILL, toml: str = TOML) -> Path:
+    folder.mkdir(parents=True)
+    (folder / "SKILL.md").write_text(skill)
+    (folder / "pack.toml").write_text(toml)
+    return folder
+
+
+# --- the shipped packs -----------------------------------------------------------------------------------------------
+
+
+def test_something_ships() -> None:
+    assert [p.name for p in SHIPPED] == ["tidy-downloads"]
+
+
+@pytest.mark.parametrize(("pack", "entry", "test"), TESTS, ids=[f"{e.full_name}: {t['name']}" for _, e, t in TESTS])
+def test_of_a_shipped_pack(pack: Pack, entry: Entry, test: Mapping[str, Any]) -> None:
+    assert check.check(pack, entry, test) == ""
+
+
+@pytest.mark.parametrize("pack", SHIPPED, ids=lambda p: p.name)
+def test_every_entry_is_tested_and_its_plans_are_valid(pack: Pack) -> None:
+    for entry in pack.entries.values():
+        assert entry.tests
+        used = {c.action for text in entry.parts for c in registry.parse(text).calls}
+        assert used == set(entry.requires)
+
+
+def test_a_test_that_should_fail_fails() -> None:
+    pack = SHIPPED[0]
+    entry = pack.entries["sort"]
+    test = {"name": "wrong", "given": {"Downloads/a.jpg": "1"}, "after": {"Downloads/a.jpg": "1"}}
+    problem = check.check(pack, entry, test)
+    assert "tidy-downloads.sort: wrong" in problem and "Pictures/a.jpg" in problem
+    assert "exit status 0, not 3" in check.check(pack, entry, {**test, "exit": 3})
+
+
+# --- reading ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_pack_is_read(tmp_path: Path) -> None:
+    pack = load_pack(write(tmp_path / "demo"))
+    assert (pack.name, pack.default, list(pack.entries)) == ("demo", "one", ["one"])
+    assert pack.entries["one"].parameters["to"].default == "~/x"
+
+
+@pytest.mark.parametrize(
+    ("skill", "toml", "says"),
+    [
+        (SKILL.replace("demo", "other"), TOML, "must be “demo”"),
+        ("no front matter", TOML, "front matter"),
+        (SKILL.replace("description: A pack for tests.", "description:"), TOML, "description"),
+        (SKILL.replace("---\n", "---\ncolour: red\n", 1), TOML, "unknown key “colour”"),
+        (SKILL, "", "no entries"),
+        (SKILL, "[entries.one\n", "cannot be read"),
+        (SKILL, TOML.replace("summary", "sumary"), "Did you mean summary?"),
+        (SKILL, TOML.replace('type = "path"', 'type = "pth"'), "unknown type “pth”"),
+        (SKILL, TOML.replace("{file}", "{files}"), "{files}"),
+        (SKILL, TOML.replace("plan =", "say = []\n#"), "plan, parts or a sentence"),
+        (SKILL, 'default = "two"\n' + TOML, "no entry"),
+        (SKILL, TOML.replace('type = "path"', 'type = "choice"'), "needs choices"),
+    ],
+)
+def test_a_bad_pack_is_named_with_what_is_wrong(tmp_path: Path, skill: str, toml: str, says: str) -> None:
+    with pytest.raises(BadPack) as error:
+        load_pack(write(tmp_path / "demo", skill, toml))
+    assert says in str(error.value) and "demo" in str(error.value)
+
+
+def test_front_matter_in_the_forms_people_write(tmp_path: Path) -> None:
+    file = tmp_path / "SKILL.md"
+    file.write_text('---\n# a comment\nname: demo # trailing\ndescription: >-\n  one\n  two\nlicense: "MIT"\nmetadata:\n  a: "1"\n  b: 2\n---\nbody\n')
+    assert load.read_front_matter(file) == {"name": "demo", "description": "one two", "license": "MIT", "metadata": {"a": "1", "b": "2"}}
+
+
+def test_a_project_cannot_take_the_place_of_a_pack_the_user_knows(home: Path) -> None:
+    write(home / ".agents-elsewhere" / "demo")
+    project = home / "project"
+    project.mkdir()
+    import os
+
+    os.chdir(project)
+    write(project / ".agents" / "skills" / "tidy-downloads", SKILL.replace("demo", "tidy-downloads"))
+    write(project / ".agents" / "skills" / "demo")
+    assert load.find("tidy-downloads").name == "sort"
+    assert load.find("demo").name == "one"
+    write(home / ".config" / "nlsh" / "skills" / "demo", toml=TOML.replace("entries.one", "entries.mine"))
+    assert load.find("demo").name == "mine"
+
+
+def test_what_is_not_there_names_the_nearest(home: Path) -> None:
+    with pytest.raises(NotFound, match="tidy-downloads"):
+        load.find("tidy-download")
+    with pytest.raises(NotFound, match="sort, old, big"):
+        load.find("tidy-downloads.sotr")
+
+
+# --- parameters ------------------------------------------------------------------------------------------------------
+
+
+class Session:
+    """Previews that find what they are told to."""
+
+    def __init__(self, empty: tuple[str, ...] = ()) -> None:
+        self.empty = empty
+
+    def preview(self, plan: Plan, request: str) -> Preview:
+        text = registry.format(plan)
+        if any(word in text for word in self.empty):
+            raise NotFound("nothing", code=run.NOTHING_FOUND)
+        if "broken" in text:
+            raise NotFound("no such folder")
+        return Preview(plan, ())
+
+    def plan_of(self, text: str) -> Plan:
+        return registry.parse(f'file.list("{text}")')
+
+
+def entry(tmp_path: Path, toml: str = TOML) -> Entry:
+    return next(iter(load_pack(write(tmp_path / "demo", toml=toml)).entries.values()))
+
+
+def test_parameters_are_typed_and_filled_in(tmp_path: Path) -> None:
+    one = entry(tmp_path)
+    given = one.given(["file=a b.txt"])
+    assert given == {"file": "a b.txt", "to": "~/x"}
+    plan = run.plan_entry(one, given, Session())
+    assert plan is not None and registry.format(plan) == 'file.move("a b.txt", to="~/x/sub")'
+
+
+@pytest.mark.parametrize(("words", "says"), [([], "needs file"), (["file"], "key=value"), (["fil=x"], "no parameter “fil”"), (["file="], "needs file")])
+def test_wrong_parameters(tmp_path: Path, words: list[str], says: str) -> None:
+    with pytest.raises(BadArgument, match=says):
+        entry(tmp_path).given(words)
+
+
+def test_a_value_can_neither_add_calls_nor_fill_itself_again(tmp_path: Path) -> None:
+    one = entry(tmp_path)
+    hostile = 'x"); file.delete("~/y'
+    plan = run.plan_entry(one, one.given([f"file={hostile}", "to={file}"]), Session())
+    assert plan is not None
+    (call,) = plan.calls
+    assert call.args == {"paths": hostile, "to": "{file}/sub"}
+
+
+PARTS = """
+[entries.one]
+summary = "Parts"
+parts = ['a = file.list("{x}", kind="pdfs"); file.trash(a)', 'b = file.list("{x}", kind="zips"); file.trash(b)']
+[entries.one.parameters]
+x = { type = "path", default = "~" }
+"""
+
+
+def test_parts_that_find_nothing_are_left_out(tmp_path: Path) -> None:
+    one = entry(tmp_path, PARTS)
+    plan = run.plan_entry(one, one.given([]), Session(empty=("pdfs",)))
+    assert plan is not None and registry.format(plan) == 'b = file.list("~", kind="zips")\nfile.trash(b)'
+    assert run.plan_entry(one, one.given([]), Session(empty=("pdfs", "zips"))) is None
+
+
+def test_any_other_error_of_a_part_is_not_swallowed(tmp_path: Path) -> None:
+    one = entry(tmp_path, PARTS)
+    with pytest.raises(NlshError, match="no such folder"):
+        run.plan_entry(one, one.given(["x=broken"]), Session())
+
+
+def test_a_sentence_goes_to_the_planner(tmp_path: Path) -> None:
+    one = entry(tmp_path, "[entries.one]\nsummary = 'S'\nsentence = 'find {what} here'\nparameters.what = { type = 'text', default = 'pdfs' }\n")
+    plan = run.plan_entry(one, one.given(["what=zips"]), Session())
+    assert plan is not None and registry.format(plan) == 'file.list("find zips here")'
+
+
+def test_what_an_entry_requires_must_be_there(tmp_path: Path) -> None:
+    one = entry(tmp_path, TOML.replace("summary", "requires = ['file.burn']\nsummary"))
+    with pytest.raises(NotPossible, match=r"file\.burn"):
+        run.plan_entry(one, one.given(["file=a"]), Session())
