@@ -6,8 +6,10 @@ session's `--allow`. A `deny` is final. It owns the rules and the decision; show
 
 from __future__ import annotations
 
+import errno
 import os
 import re
+import stat
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 _ANSWERS = ("allow", "ask", "deny")
 _WHENS = ("cannot-undo", "other-user", "own-process", "only-reads", "times")
 _KEYS = ("name", "answer", "effect", "target", "but", "when", "unless", "reason", "each_time", "match", "not_match")
+_MOST_BYTES = 1 << 20  # of a policy file
 _CHANGES_SOMETHING = frozenset(kind for kind, (_, changes, _) in KINDS.items() if changes)
 
 
@@ -48,13 +51,17 @@ class Rule:
 
 @dataclass(frozen=True)
 class Decision:
-    """What is to be done with a plan: `answer`, the rule that decided and why, and the effects it was about."""
+    """What is to be done with a plan: `answer`, the rule that decided and why, and the effects it was about.
+
+    `closed` are the paths that no worker may read, though a folder around them is read: see `Policy.closed`.
+    """
 
     answer: str
     rule: str
     reason: str
     asked: tuple[Effect, ...] = ()
     each_time: bool = False
+    closed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -78,8 +85,23 @@ class Policy:
         """Return the policy with `--allow EFFECT[:TARGET]`: an ask becomes an allow, a deny stays. Raises SettingsError."""
         return replace(self, rules=(*self.rules, *(_session_rule(a) for a in allowed)))
 
+    def renewed(self) -> Policy:
+        """Return the policy for the working directory as it is now, with what was allowed for this session. Raises SettingsError."""
+        new = load()
+        return replace(new, rules=(*new.rules, *(r for r in self.rules if r.scope == "session")))
+
+    def closed(self) -> tuple[str, ...]:
+        """Return the paths that the user's and the project's rules forbid to read: a plan that reads around them must not read them either."""
+        # LIMIT: patterns, and rules with conditions, hold what is named; Landlock knows no patterns.
+        rules = (r for r in self.rules if r.answer == "deny" and r.scope != "shipped" and not (r.when or r.unless or r.but) and _is_about(r, "fs.read"))
+        context = _context(self.cwd)
+        return tuple(sorted({p for r in rules for p in _paths(r.target, context, True).trees}))
+
     def decide(self, preview: Preview) -> Decision:
         """Return what is to be done with a plan: the strictest of what its effects get."""
+        return replace(self._decision(preview), closed=self.closed())
+
+    def _decision(self, preview: Preview) -> Decision:
         worst: dict[str, list[tuple[Rule, Effect]]] = {a: [] for a in _ANSWERS}
         real: dict[str, str] = {}
         about = {kind: [r for r in self.rules if _is_about(r, kind)] for kind in {e.kind for e in preview.effects}}
@@ -122,13 +144,27 @@ def _matches(rule: Rule, case: _Case, context: _Context) -> bool:
         return False
     if rule.but and all(_under(rule.but, case, place, context) for place in case.places):
         return False
-    return not rule.target or any(_under(rule.target, case, place, context) for place in case.places)
+    if not rule.target:
+        return True
+    # What forbids or asks is also meant where a link leads. What allows is not: whoever makes a link must not thereby get leave.
+    follow = rule.answer != "allow"
+    if any(_under(rule.target, case, place, context, follow=follow) for place in case.places):
+        return True
+    return rule.answer == "deny" and case.kind in ("fs.write", "fs.delete") and any(_holds(place, rule.target, context) for place in case.places)
 
 
-def _under(patterns: tuple[str, ...], case: _Case, place: str, context: _Context) -> bool:
+def _under(patterns: tuple[str, ...], case: _Case, place: str, context: _Context, *, follow: bool = False) -> bool:
     if case.kind.startswith(("fs.", "dev.")):
-        return _is_among(place, patterns, context)
+        return _is_among(place, patterns, context, follow=follow)
     return any(_kind_pattern(p).fullmatch(place) for p in patterns)
+
+
+def _holds(place: str, patterns: tuple[str, ...], context: _Context) -> bool:
+    """Whether `place` is a folder with something in it that is meant: who moves, removes or may write the whole folder does it to that, too."""
+    paths = _paths(patterns, context, True)
+    if place not in paths.around or os.path.islink(place):
+        return False
+    return any(p.startswith(place.rstrip("/") + "/") and os.path.lexists(p) for p in paths.alone | paths.trees)
 
 
 _UNKNOWN = Rule("unknown", "ask", ("*",), "no rule is about it")
@@ -152,7 +188,7 @@ def _shipped() -> list[Rule]:
 
 def _read(path: Path, scope: str) -> list[Rule]:
     try:
-        text = path.read_text(encoding="utf-8")
+        text = _text_of(path)
     except FileNotFoundError:
         return []
     except (OSError, UnicodeDecodeError) as error:
@@ -171,6 +207,18 @@ def _read(path: Path, scope: str) -> list[Rule]:
     for rule in rules:
         _try_examples(path, rule)
     return rules
+
+
+def _text_of(path: Path) -> str:
+    # The working directory may be anybody's: a pipe or a device there must not keep nlsh waiting, nor fill its memory.
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+    with open(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "it is not a regular file")
+        data = file.read(_MOST_BYTES + 1)
+    if len(data) > _MOST_BYTES:
+        raise OSError(errno.EFBIG, f"it has more than {_MOST_BYTES:,} bytes")
+    return data.decode()
 
 
 def _rule(path: Path, scope: str, written: dict[str, Any], number: int) -> Rule:
@@ -240,7 +288,10 @@ def _try_examples(path: Path, rule: Rule) -> None:
 
 
 def _session_rule(written: str) -> Rule:
-    kind, _, target = written.partition(":")
+    kind, colon, target = written.partition(":")
+    if colon and not target.strip("= "):
+        # As of "fs.write:$UNSET": nothing given never means everything.
+        raise SettingsError(f"--allow {written}: there is no target after the colon.", hint=f"Nothing was run. Every target is --allow {kind}.")
     if kind not in KINDS:
         raise SettingsError(f"--allow {written}: there is no effect “{kind}”.", hint=_nearest(kind, tuple(KINDS)))
     return Rule(f"--allow {written}", "allow", (kind,), "allowed for this session", target=(_made_absolute(kind, target),) if target else (), scope="session")
@@ -300,6 +351,7 @@ def _states_of(effect: Effect, times: frozenset[str]) -> frozenset[str]:
 @dataclass(frozen=True, eq=False)
 class _Context:
     home: str
+    homes: tuple[str, ...]  # it, and where it leads if it is reached through a link
     cwd: str
     config: str
     state: str
@@ -314,7 +366,8 @@ def _context(cwd: str) -> _Context:
 @cache
 def _context_of(home: str, cwd: str, _config: str, _state: str) -> _Context:
     own = secrets.own()
-    return _Context(home, cwd, own[0], own[1], secrets.hidden(), own)
+    homes = tuple(dict.fromkeys((home, os.path.realpath(home))))
+    return _Context(home, homes, cwd, own[0], own[1], secrets.hidden(), own)
 
 
 def _substituted(pattern: str, context: _Context) -> tuple[str, ...]:
@@ -326,21 +379,33 @@ def _substituted(pattern: str, context: _Context) -> tuple[str, ...]:
     if body == "{own}":
         return tuple(exact + s for s in context.own)
     if body == "{above-home}":
-        found, folder = [], os.path.dirname(context.home)
-        while folder != "/":
-            found.append("=" + folder)
-            folder = os.path.dirname(folder)
-        return tuple(found)
-    if body == "~" or body.startswith("~/"):
-        body = context.home + body[1:]
-    for word in ("cwd", "config", "state", "home"):
-        body = body.replace("{" + word + "}", getattr(context, word))
-    return (exact + body,)
+        found = []
+        for folder in map(os.path.dirname, context.homes):
+            while folder != "/":
+                found.append("=" + folder)
+                folder = os.path.dirname(folder)
+        return tuple(dict.fromkeys(found))
+    # Steps name real places: where the home folder is reached through a link, both ways to it are meant.
+    bodies = [h + body[1:] for h in context.homes] if body == "~" or body.startswith("~/") else [body]
+    if "{home}" in body:
+        bodies = [body.replace("{home}", h) for h in context.homes]
+    for word in ("cwd", "config", "state"):
+        bodies = [b.replace("{" + word + "}", getattr(context, word)) for b in bodies]
+    return tuple(exact + b for b in bodies)
+
+
+@dataclass(frozen=True)
+class _Paths:
+    """What patterns mean: paths alone, paths with all below them, expressions for the rest; `around` are the folders that these paths are in."""
+
+    alone: frozenset[str]
+    trees: frozenset[str]
+    others: tuple[re.Pattern[str], ...]
+    around: frozenset[str]
 
 
 @cache
-def _paths(patterns: tuple[str, ...], context: _Context) -> tuple[frozenset[str], frozenset[str], tuple[re.Pattern[str], ...]]:
-    """Return the paths that are meant alone, those meant with all below them, and the patterns that neither set can hold."""
+def _paths(patterns: tuple[str, ...], context: _Context, follow: bool) -> _Paths:
     alone, trees, others = set(), set(), []
     for pattern in (p for written in patterns for p in _substituted(written, context)):
         exact = pattern.startswith("=")
@@ -349,17 +414,18 @@ def _paths(patterns: tuple[str, ...], context: _Context) -> tuple[frozenset[str]
             expression = "".join(_piece(p) for p in re.split(r"(\*\*/|\*\*|\*|\?)", body))
             others.append(re.compile(expression + ("" if exact else "(/.*)?"), re.S))
         else:
-            (alone if exact else trees).add(body)
-    return frozenset(alone), frozenset(trees), tuple(others)
+            (alone if exact else trees).update((body, os.path.realpath(body)) if follow else (body,))
+    around = frozenset().union(*(secrets.above(os.path.dirname(p)) for p in (*alone, *trees)))
+    return _Paths(frozenset(alone), frozenset(trees), tuple(others), around)
 
 
-def _is_among(place: str, patterns: tuple[str, ...], context: _Context) -> bool:
-    alone, trees, others = _paths(patterns, context)
-    if place in alone or "/" in trees:
+def _is_among(place: str, patterns: tuple[str, ...], context: _Context, *, follow: bool) -> bool:
+    paths = _paths(patterns, context, follow)
+    if place in paths.alone or "/" in paths.trees:
         return True
-    if place in trees or not trees.isdisjoint(secrets.above(place.rpartition("/")[0])):
+    if place in paths.trees or not paths.trees.isdisjoint(secrets.above(place.rpartition("/")[0])):
         return True
-    return any(p.fullmatch(place) for p in others)
+    return any(p.fullmatch(place) for p in paths.others)
 
 
 def _piece(text: str) -> str:

@@ -45,7 +45,13 @@ def _homes(home: str, user: int) -> tuple[str, ...]:
 
 def hidden() -> tuple[str, ...]:
     """Return every path that is hidden from plans, whether it exists or not."""
+    # LIMIT: paths as they are written. The same files under a bind mount or in a snapshot, and, in a folder that ignores case, names in
+    # another case, are others: to hide them needs a mount namespace.
     listed = [os.path.join(h, name) for h in homes() for name in _IN_HOME]
+    for variable, usual in (("XDG_CONFIG_HOME", ".config/"), ("XDG_DATA_HOME", ".local/share/")):
+        base = os.environ.get(variable, "")
+        if base.startswith("/"):
+            listed += [os.path.join(base, name.removeprefix(usual)) for name in _IN_HOME if name.startswith(usual)]
     return tuple(dict.fromkeys((*_with_real(*listed), *own(), *_OF_THE_SYSTEM)))
 
 

@@ -100,8 +100,9 @@ def owner_of_this_process() -> str:
 
 def is_alive(owner: str) -> bool:
     """Return whether the process named by `owner_of_this_process` still runs."""
-    pid, started, boot = owner.split(":")
-    return boot == _boot() and _start_time(int(pid)) == started
+    pid, _, rest = owner.partition(":")
+    started, _, boot = rest.partition(":")
+    return pid.isdecimal() and boot == _boot() and started != "" and _start_time(int(pid)) == started
 
 
 def _start_time(pid: int) -> str:
@@ -262,21 +263,23 @@ class Journal:
             rows = db.execute("SELECT seq, call, data, inverse, state FROM steps WHERE run=? ORDER BY seq", (run,)).fetchall()
         try:
             return [JournalledStep(seq, call, _load(data), None if inverse is None else _load(inverse), state) for seq, call, data, inverse, state in rows]
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
             raise JournalError(f"Run {run} was written by another version of nlsh ({error}).", hint="Nothing was changed. It cannot be undone.") from error
 
     def folders(self, run: int) -> list[tuple[str, int, int | None]]:
         """Return the touched folders of a run: path, modification time before it and after it in nanoseconds (None: it did not end)."""
         with self._using() as db:
             rows = db.execute("SELECT path, before_ns, after_ns FROM folders WHERE run=? ORDER BY path", (run,)).fetchall()
-        return [(json.loads(path), before, after) for path, before, after in rows]
+        with _readable_rows():
+            return [(json.loads(path), before, after) for path, before, after in rows]
 
     def _runs(self, where: str, values: tuple[Any, ...]) -> list[Run]:
         columns = ", ".join(Run.__dataclass_fields__)
         with self._using() as db:
             rows = db.execute(f"SELECT {columns} FROM runs {where}", values).fetchall()
         at = list(Run.__dataclass_fields__).index("cwd")
-        return [Run(*(json.loads(v) if i == at else v for i, v in enumerate(row))) for row in rows]
+        with _readable_rows():
+            return [Run(*(json.loads(v) if i == at else v for i, v in enumerate(row))) for row in rows]
 
     # --- the connection ------------------------------------------------------------------------------------------
 
@@ -322,6 +325,14 @@ class Journal:
             db.close()
             raise
         return db
+
+
+@contextmanager
+def _readable_rows() -> Iterator[None]:
+    try:
+        yield
+    except (TypeError, ValueError, RecursionError) as error:
+        raise JournalError(f"A row of the journal is not as nlsh writes it ({error}).", hint="Nothing was changed. Someone changed it by hand.") from error
 
 
 @contextmanager

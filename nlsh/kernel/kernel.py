@@ -127,7 +127,7 @@ class Kernel:
             self.audit.append("decision", **record)
             return self._ended(Outcome("denied", errors=[_refusal(decision, who)]), digest)
         try:
-            grants = [None if already_read(c) else Grant.of(c.effects) for c in preview.calls]
+            grants = [None if already_read(c) else Grant.of(c.effects, closed=decision.closed) for c in preview.calls]
         except Denied as error:
             self.audit.append("decision", **{**record, "decision": "deny", "rule": error.code, "who": "policy"})
             return self._ended(Outcome("denied", errors=[error]), digest)
@@ -140,7 +140,7 @@ class Kernel:
                 self.journal.forget(run)
             raise
         self.on_event({"type": "run", "run": run, "calls": len(preview.calls)})
-        running = Run(preview, run, self.journal, self._zygote, self._world.cwd, self.on_event)
+        running = Run(preview, run, self.journal, self._zygote, self._world.cwd, self.on_event, decision.closed)
         outcome = running.go(grants)
         if running.last is not None and outcome.status in ("done", "partly"):
             self.last = running.last

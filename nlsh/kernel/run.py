@@ -36,8 +36,11 @@ def already_read(call: Any) -> bool:
 class Run:
     """The run of an approved preview that has been journalled as `number` (None: it changes nothing)."""
 
-    def __init__(self, preview: Preview, number: int | None, journal: Journal, zygote: Zygote, cwd: str, on_event: Callable[[dict[str, Any]], None]) -> None:
-        self.preview, self.number, self.cwd = preview, number, cwd
+    def __init__(
+        self, preview: Preview, number: int | None, journal: Journal, zygote: Zygote, cwd: str, on_event: Callable[[dict[str, Any]], None],
+        closed: tuple[str, ...] = (),
+    ) -> None:  # fmt: skip
+        self.preview, self.number, self.cwd, self._closed = preview, number, cwd, closed
         self.last: Result | None = None
         self._journal, self._zygote, self._on_event = journal, zygote, on_event
         self._records: list[Record] = []
@@ -63,7 +66,7 @@ class Run:
                         break
                     self._on_event({"type": "call", "call": position, "action": call.call.action, "steps": len(call.steps)})
                     # Earlier calls may have made what a later one works on: its paths are resolved anew.
-                    grant = (lambda ready=grants[position]: ready) if first else (lambda call=call: Grant.of(call.effects))
+                    grant = (lambda ready=grants[position]: ready) if first else (lambda call=call: Grant.of(call.effects, closed=self._closed))
                     before = len(self._records)
                     self._call(position, call, grant, seq, stop)
                     seq += sum(not s.reads_only for s in call.steps)

@@ -81,7 +81,10 @@ def plan_from_data(data: Any) -> Plan:
                     args[key] = value
                 else:
                     raise TypeError(type(value).__name__)
-            calls.append(Call(str(item["action"]), args, item.get("result")))
+            result = item.get("result")
+            if not (result is None or isinstance(result, str)):
+                raise TypeError(type(result).__name__)
+            calls.append(Call(str(item["action"]), args, result))
     except (KeyError, TypeError, AttributeError) as error:
         raise BadPlan(f"This is not plan data: {error}.") from error
     return Plan(tuple(calls))

@@ -26,10 +26,14 @@ def parse_plan(text: str, positional: Callable[[str], str | None]) -> Plan:
     if len(text) > MAX_PLAN_CHARACTERS:
         raise BadPlan(f"The plan has {len(text)} characters; at most {MAX_PLAN_CHARACTERS} are read.")
     try:
-        tree = ast.parse(text.strip() + "\n")
+        return _parsed(text, positional)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         line = getattr(error, "lineno", None)
         raise BadPlan(f"This is not a plan: {getattr(error, 'msg', error)}{f' in line {line}' if line else ''}.") from error
+
+
+def _parsed(text: str, positional: Callable[[str], str | None]) -> Plan:
+    tree = ast.parse(text.strip() + "\n")
     calls = []
     for node in tree.body:
         result = None

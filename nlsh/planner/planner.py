@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 MAX_REQUEST_CHARACTERS = 2_000
 BEAMS, READINGS = 4, 3
 CONTEXT_TOKENS = 1024
+WORTH_SHOWING = 0.1  # of the best reading's confidence: less likely ones would only be noise among the choices
 
 REFUSALS = {
     "chat": "That is talk, and nlsh only acts on this machine. Try “what is using the most memory”, or `nlsh actions` for all it can do.",
@@ -167,6 +168,7 @@ class Planner:
             reason = str(first.args.get("reason", "unclear"))
             return Answer("question" if reason == "unclear" else "refusal", (), REFUSALS.get(reason, REFUSALS["unclear"]), trace)
         best = readings[0]
+        readings = [r for r in readings if r.confidence >= best.confidence * WORTH_SHOWING]
         needed = self.settings.sure or (self.calibration.sure_change if self._changes(best.plan) else self.calibration.sure)
         if best.confidence >= needed:
             return Answer("plan", tuple(readings), best.why, trace)

@@ -95,11 +95,15 @@ class RemoveArchive(Step):
 
     def check(self) -> None:
         with _fs.explained(f"look at {self.destination}"):
-            if os.lstat(self.destination).st_mtime_ns != self.stamp_ns:
-                raise StaleStep(f"{self.destination} has changed since it was made.", hint="Nothing was removed. Trash it yourself if you do not need it.")
+            self._refuse_other(os.lstat(self.destination))
+
+    def _refuse_other(self, status: os.stat_result) -> None:
+        if not stat.S_ISREG(status.st_mode) or status.st_mtime_ns != self.stamp_ns:
+            raise StaleStep(f"{self.destination} has changed since it was made.", hint="Nothing was removed. Trash it yourself if you do not need it.")
 
     def apply(self) -> None:
         with _fs.explained(f"remove {self.destination}"), _fs.parent_of(self.destination) as (folder, name):
+            self._refuse_other(_fs.status_at(folder, name))
             os.unlink(name, dir_fd=folder)
 
     def inverse(self) -> Step:

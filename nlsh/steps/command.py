@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from nlsh.plan.effects import Effect
-from nlsh.plan.errors import NlshError, NotFound, NotPossible
+from nlsh.plan.errors import NlshError, NotFound, NotPossible, StaleStep
 from nlsh.plan.records import Exit, Record
 from nlsh.plan.steps import Step
 
@@ -45,9 +45,16 @@ class RunCommand(Step):
 
     def apply(self) -> Iterator[Record]:
         try:
-            os.chdir(self.cwd)
-        except FileNotFoundError as error:
+            folder = os.open(self.cwd, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        except (FileNotFoundError, NotADirectoryError) as error:
             raise NotFound(f"{self.cwd} is gone.", hint="Nothing was run.") from error
+        try:
+            # Not where a link leads that has come into the path since: it would be another folder than the one that was shown.
+            if os.readlink(f"/proc/self/fd/{folder}") != self.cwd:
+                raise StaleStep(f"A part of {self.cwd} is a link now.", hint="Nothing was run. Ask again.")
+            os.fchdir(folder)
+        finally:
+            os.close(folder)
         shell = _shell()
         try:
             pid = os.posix_spawn(

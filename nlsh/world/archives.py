@@ -10,6 +10,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import IO, TYPE_CHECKING, Any
 
 from nlsh.plan.errors import NlshError, NotPossible, Refused
@@ -28,6 +29,7 @@ COMPRESSION = {"tar": "", "tar.gz": "gz", "tar.bz2": "bz2", "tar.xz": "xz"}
 MOST_MEMBERS = 200_000
 # What unpacks to more than this many times its size, and to more than this, is taken for a bomb. Text packs 20 to 1, logs up to 100.
 MOST_RATIO, HARMLESS_BYTES = 200, 64 << 20
+MOST_HEADER_BYTES = 1 << 20  # of one member's name and attributes
 _NOTHING = "Nothing was unpacked."
 
 
@@ -73,7 +75,7 @@ def opened(file: IO[bytes], path: str) -> Iterator[Any]:
             with zipfile.ZipFile(file) as zipped:
                 yield zipped
         else:
-            with tarfile.open(fileobj=file, mode="r:*", errorlevel=2) as tarred:
+            with tarfile.open(fileobj=file, mode="r:*", errorlevel=2, tarinfo=_member_class()) as tarred:
                 yield tarred
     except NlshError:
         raise
@@ -81,6 +83,32 @@ def opened(file: IO[bytes], path: str) -> Iterator[Any]:
         raise NotPossible(f"{path} is not an archive that can be read here: {error}.", hint="nlsh reads zip, tar, tar.gz, tar.bz2 and tar.xz.") from error
     except RuntimeError as error:  # what zipfile says of a password
         raise NotPossible(f"{path} cannot be unpacked: {error}.", hint="Archives with a password are not unpacked by nlsh.") from error
+
+
+@cache
+def _member_class() -> type[tarfile.TarInfo]:
+    """Return the class of a tar's members: one whose names and attributes are not read before it is known that they are of a sane size."""
+    import tarfile
+
+    long = (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK)
+
+    class Member(tarfile.TarInfo):
+        def _proc_member(self, tarred: tarfile.TarFile) -> Any:
+            # tarfile reads all of it into memory at once, and a few kilobytes can be packed from gigabytes.
+            if self.type in long and self.size > MOST_HEADER_BYTES:
+                raise tarfile.ReadError(f"a member's name and attributes have {self.size:,} bytes")
+            return super()._proc_member(tarred)  # type: ignore[misc]
+
+    return Member
+
+
+def open_regular(path: str) -> IO[bytes]:
+    """Open a regular file for reading. Raises NotPossible for a pipe or a device, which might never answer, and OSError."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise NotPossible(f"{path} is not a file that could be an archive.", hint=_NOTHING)
+    return os.fdopen(descriptor, "rb")
 
 
 def members(archive: Any) -> Iterator[Entry]:
@@ -121,7 +149,7 @@ def checked(path: str, free_bytes: int) -> tuple[Entry, ...]:
 
     Raises Refused, naming the member, where one would be written outside, is a device, or where it all is more than fits or than is likely.
     """
-    with open(path, "rb") as file, opened(file, path) as archive:
+    with open_regular(path) as file, opened(file, path) as archive:
         packed = os.fstat(file.fileno()).st_size
         found: dict[str, Entry] = {}
         total = 0

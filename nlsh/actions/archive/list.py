@@ -12,7 +12,7 @@ from nlsh.plan.errors import NotPossible, Refused
 from nlsh.plan.records import Member, Record
 from nlsh.plan.values import Path
 from nlsh.world import World
-from nlsh.world.archives import members, opened
+from nlsh.world.archives import members, open_regular, opened
 
 
 class ListMembers(Action):
@@ -37,7 +37,7 @@ class ListMembers(Action):
 
     def observe(self, args: Any, seen: Any, world: World) -> Iterator[Record]:
         try:
-            with open(seen["archive"], "rb") as file, opened(file, seen["archive"]) as archive:
+            with open_regular(seen["archive"]) as file, opened(file, seen["archive"]) as archive:
                 for entry in members(archive):
                     yield Member(entry.path.rstrip("/") if entry.type == "folder" else entry.path, entry.size, entry.type)
         except OSError as error:

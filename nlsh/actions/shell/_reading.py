@@ -111,8 +111,20 @@ def needs_network_state(command: str) -> bool:
 
 
 def _without_single_quoted(command: str) -> str:
-    # Inside '…' a shell looks into nothing; anything else that looks quoted may still be substituted into.
-    return re.sub(r"(?<![\\$])'[^'\n\r\0]*'", "''", command)
+    # Inside '…' a shell looks into nothing; anything else that looks quoted may still be substituted into, "it's $(this)" too.
+    kept, quote, at = [], "", 0
+    while at < len(command):
+        char = command[at]
+        if char == "\\" and quote != "'":
+            kept.append(command[at : at + 2])
+            at += 2
+            continue
+        if quote != "'" or char in "'\n\r\0":
+            kept.append(char)
+        if char in "'\"" and quote in ("", char):
+            quote = "" if quote else char
+        at += 1
+    return "".join(kept)
 
 
 def _drop_descriptor(part: list[str]) -> None:

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from nlsh.guard.grant import LEVELS, Grant
 from nlsh.guard.sandbox import capabilities, landlock, seccomp
-from nlsh.guard.sandbox.kernel import GET_NO_NEW_PRIVS, GET_SECCOMP, SET_NO_NEW_PRIVS, prctl
+from nlsh.guard.sandbox.kernel import GET_NO_NEW_PRIVS, GET_SECCOMP, SET_DUMPABLE, SET_NO_NEW_PRIVS, prctl
 from nlsh.plan.effects import Effect
 from nlsh.plan.errors import NotEnforced
 from nlsh.steps import handles
@@ -50,6 +50,9 @@ def enter(grant: Grant) -> None:
         filter_ = seccomp.build(_profile(grant, version, signalled))
         prctl(SET_NO_NEW_PRIVS, 1)
         capabilities.drop(capabilities.wanted(grant))
+        if grant.has("exec"):
+            # What the worker starts is in its domain: without this it could open the worker's own descriptors under /proc, and speak for it.
+            prctl(SET_DUMPABLE, 0)
         if rules is not None:
             rules.enforce()
         seccomp.install(filter_)

@@ -12,6 +12,7 @@ _libc.syscall.restype = ctypes.c_long
 _libc.prctl.restype = ctypes.c_int
 
 SET_PDEATHSIG = 1
+SET_DUMPABLE = 4
 GET_SECCOMP = 21
 CAPBSET_DROP = 24
 SET_CHILD_SUBREAPER = 36

@@ -24,7 +24,8 @@ _X32 = 0x40000000
 _NUMBERS: dict[str, tuple[int | None, int | None]] = dict(
     open=(2, None), ioctl=(16, 29), dup2=(33, None), socket=(41, 198), connect=(42, 203), sendto=(44, 206), sendmsg=(46, 211), bind=(49, 200),
     listen=(50, 201), socketpair=(53, 199), setsockopt=(54, 208), clone=(56, 220), execve=(59, 221), kill=(62, 129), shmget=(29, 194),
-    shmat=(30, 196), semget=(64, 190), msgget=(68, 186), fcntl=(72, 25), truncate=(76, 45), rename=(82, None), mkdir=(83, None), rmdir=(84, None),
+    shmat=(30, 196), shmctl=(31, 195), semget=(64, 190), semop=(65, 193), semctl=(66, 191), semtimedop=(220, 192), msgget=(68, 186),
+    msgsnd=(69, 189), msgrcv=(70, 188), msgctl=(71, 187), fcntl=(72, 25), truncate=(76, 45), rename=(82, None), mkdir=(83, None), rmdir=(84, None),
     creat=(85, None), link=(86, None), unlink=(87, None), symlink=(88, None), chmod=(90, None), fchmod=(91, 52), chown=(92, None), fchown=(93, 55),
     lchown=(94, None), ptrace=(101, 117), syslog=(103, 116), rt_sigqueueinfo=(129, 138), utime=(132, None), mknod=(133, None), uselib=(134, None),
     personality=(135, 92), sysfs=(139, None), setpriority=(141, 140), sched_setparam=(142, 118), sched_setscheduler=(144, 119), vhangup=(153, 58),
@@ -58,7 +59,8 @@ ALWAYS_DENIED = _words(
     "perf_event_open userfaultfd keyctl add_key request_key kexec_load kexec_file_load init_module finit_module delete_module swapon swapoff reboot "
     "sethostname setdomainname settimeofday clock_settime clock_adjtime iopl ioperm acct quotactl quotactl_fd open_by_handle_at name_to_handle_at "
     "fanotify_init syslog vhangup lookup_dcookie nfsservctl uselib sysfs modify_ldt move_pages migrate_pages memfd_secret personality "
-    "shmget shmat semget msgget mq_open mq_unlink"
+    # Not only what finds them: a number is enough to use or remove one.
+    "shmget shmat shmctl semget semop semtimedop semctl msgget msgsnd msgrcv msgctl mq_open mq_unlink"
 )
 _META = _words(
     "chmod fchmod fchmodat fchmodat2 chown fchown lchown fchownat utime utimes futimesat utimensat setxattr lsetxattr fsetxattr setxattrat "
@@ -80,11 +82,16 @@ _SETID = 0o6000
 _NEW_NAMESPACES = 0x7E020080
 _AF_UNIX, _AF_INET, _AF_INET6, _AF_NETLINK = 1, 2, 10, 16
 _TCP, _UDP = 6, 17
-_STREAM, _DATAGRAM = 1, 2
+_STREAM, _DATAGRAM, _SEQPACKET = 1, 2, 5
 _FASTOPEN = 0x20000000
 _TCP_FASTOPEN_CONNECT = 30
-# TIOCSTI and TIOCLINUX type into the terminal, TIOCCONS takes the console; the others set file attributes (chattr).
-_IOCTLS = (0x5412, 0x541C, 0x541D, 0x40086602, 0x40046602, 0x401C5820)
+# By type and number, their low 16 bits. TIOCSTI and TIOCLINUX type into the terminal, TIOCCONS takes the console, TIOCSETD changes what
+# drives it. The others change files or folders that are open for reading only, which Landlock does not see: attributes (chattr, also of
+# FAT), inode versions, extents, verity, encryption and its keys, pinning, and the subvolumes and snapshots of btrfs and bcachefs.
+_IOCTLS = (
+    0x5412, 0x541C, 0x541D, 0x5423, 0x6602, 0x5820, 0x7211, 0x7602, 0x6604, 0x6609, 0x6685, 0x6613, 0x6617, 0x6618, 0x6619, 0xF50D,
+    0x9401, 0x9402, 0x940E, 0x940F, 0x9417, 0x9418, 0x941A, 0x9425, 0x943F, 0xBC10, 0xBC11,
+)  # fmt: skip
 _F_DUPFD, _F_DUPFD_CLOEXEC, _F_SETOWN, _F_SETSIG, _F_SETOWN_EX = 0, 1030, 8, 10, 15
 _PR_SET_MM, _PR_SET_PTRACER = 35, 0x59616D61
 _WHICH_PROCESS_PRIORITY, _WHICH_PROCESS_IO = 0, 1
@@ -198,7 +205,7 @@ def build(profile: Profile) -> bytes:
     _files(program, profile)
     _sockets(program, profile)
     _processes(program, profile)
-    program.on("ioctl", _argument(1), *(i for c in _IOCTLS for i in ((_JEQ, 0, 1, c), _ret(_ERRNO | errno.EPERM))), _ret(_ALLOW))
+    program.on("ioctl", _argument(1), (_AND, 0, 0, 0xFFFF), *(i for c in _IOCTLS for i in ((_JEQ, 0, 1, c), _ret(_ERRNO | errno.EPERM))), _ret(_ALLOW))
     program.on("prctl", _argument(0), *(i for c in (_PR_SET_MM, _PR_SET_PTRACER) for i in ((_JEQ, 0, 1, c), program.refuse)), _ret(_ALLOW))
     # Programs may confine themselves further, but a listener would let one answer for another.
     program.unless_bits("seccomp", 1, _NEW_LISTENER)
@@ -248,7 +255,9 @@ def _sockets(program: _Program, profile: Profile) -> None:
         body += _either(([_STREAM] if profile.tcp or profile.listen else []) + ([_DATAGRAM] if profile.udp else []))
     refusal = _ret(_ERRNO | (errno.EACCES if profile.exec else OURS))
     program.on("socket", *body, refusal)
-    program.on("socketpair", _argument(0), *_either([_AF_UNIX]), refusal)
+    # A pair of datagram sockets is not closed to others: each of them may send to any socket that has a path.
+    pair = (_argument(1), (_AND, 0, 0, 0xF), *_either([_STREAM, _SEQPACKET]))
+    program.on("socketpair", _argument(0), (_JEQ, 0, len(pair), _AF_UNIX), *pair, refusal)
     for name, index in (("sendto", 3), ("sendmsg", 2), ("sendmmsg", 3)):
         program.unless_bits(name, index, _FASTOPEN)
     program.on("setsockopt", _argument(2), (_JEQ, 0, 3, _TCP_FASTOPEN_CONNECT), _argument(1), (_JEQ, 0, 1, _TCP), program.refuse, _ret(_ALLOW))

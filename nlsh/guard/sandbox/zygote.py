@@ -166,7 +166,19 @@ def _lines(reader: int) -> Iterator[dict[str, Any]]:
     while data := os.read(reader, _READ):
         *whole, rest = (rest + data).split(b"\n")
         for line in whole:
-            yield json.loads(line)
+            if (message := _message(line)) is not None:
+                yield message
+
+
+def _message(line: bytes) -> dict[str, Any] | None:
+    """Return a message, or None for what no worker of ours sends: nothing that comes from one may break this process."""
+    try:
+        found = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    number = "status" if isinstance(found, dict) and found.get("type") == "exit" else "step"
+    well_formed = isinstance(found, dict) and isinstance(found.get("type"), str) and isinstance(found.get(number), int)
+    return found if well_formed else None
 
 
 def _serve(channel: socket.socket, parent: int) -> None:
