@@ -59,7 +59,7 @@ def test_it_says_plan_steps_sizes_effects_and_why(monkeypatch: pytest.MonkeyPatc
         "    burn ~/a  4.0 KB\n"
         "    burn ~/b  4.0 KB\n"
         "    2 steps, 8.0 KB\n"
-        "  effects: remove ~/a, ~/b\n"
+        "  effects: remove 2 in ~\n"
         "  cannot be undone: file.trash: ash stays ash\n"
         "  asks because: it changes something"
     )

@@ -114,7 +114,7 @@ def test_a_person_picks(start: Start, home: Path, monkeypatch: pytest.MonkeyPatc
 def test_a_question_and_a_refusal_are_4(start: Start, capsys: pytest.CaptureFixture[str], kind: str) -> None:
     assert start(Answer(kind, (), "Say which\x1b[2J folder.")).request("tidy") == 4  # type: ignore[arg-type]
     shown = capsys.readouterr()
-    assert shown.out == "" and shown.err == "nlsh: Say which\\x1b[2J folder.\n"
+    assert shown.out == "" and shown.err == "Say which\\x1b[2J folder.\n"
 
 
 def test_explain_says_what_the_planner_was_given(start: Start, capsys: pytest.CaptureFixture[str]) -> None:

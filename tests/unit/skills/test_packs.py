@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -107,8 +108,6 @@ def test_a_project_cannot_take_the_place_of_a_pack_the_user_knows(home: Path) ->
     write(home / ".agents-elsewhere" / "demo")
     project = home / "project"
     project.mkdir()
-    import os
-
     os.chdir(project)
     write(project / ".agents" / "skills" / "tidy-downloads", SKILL.replace("demo", "tidy-downloads"))
     write(project / ".agents" / "skills" / "demo")
@@ -116,6 +115,31 @@ def test_a_project_cannot_take_the_place_of_a_pack_the_user_knows(home: Path) ->
     assert load.find("demo").name == "one"
     write(home / ".config" / "nlsh" / "skills" / "demo", toml=TOML.replace("entries.one", "entries.mine"))
     assert load.find("demo").name == "mine"
+
+
+@pytest.mark.parametrize("sentence", ["tidy my downloads", "Please tidy my  Downloads.", "整理下载文件夹", "biggest downloads!"])
+def test_a_sentence_of_a_pack_finds_its_entry(home: Path, sentence: str) -> None:
+    found = load.said(sentence)
+    assert found is not None and found.pack == "tidy-downloads"
+
+
+@pytest.mark.parametrize("sentence", ["tidy my desktop", "tidy my downloads and delete the rest", ""])
+def test_another_sentence_does_not(home: Path, sentence: str) -> None:
+    assert load.said(sentence) is None
+
+
+def test_a_project_gives_no_meaning_to_what_you_say(home: Path) -> None:
+    speaking = TOML.replace("summary", 'say = ["find pdfs"]\nsummary').replace('help = "What."', 'default = "x"')
+    write(home / ".agents-project" / "demo", toml=speaking)
+    (home / ".agents").mkdir()
+    (home / "project").mkdir()
+    (home / "project" / ".agents").mkdir()
+    (home / ".agents-project").rename(home / "project" / ".agents" / "skills")
+    os.chdir(home / "project")
+    assert load.find("demo").say == ("find pdfs",)
+    assert load.said("find pdfs") is None
+    write(home / ".agents" / "skills" / "demo", toml=speaking)
+    assert load.said("find pdfs") is not None
 
 
 def test_what_is_not_there_names_the_nearest(home: Path) -> None:

@@ -1,0 +1,223 @@
+"""The command line: flags, streams and exit statuses. It parses, then hands over; what a path does not need it does not import.
+
+Exit status: 0 all done; 1 a step failed; 2 usage; 3 denied, or it needed an approval nobody could give; 4 not understood, or a question is
+open; 5 partly done; 130 interrupted. Results go to stdout; previews, questions, progress and errors to stderr.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+TYPE_CHECKING = False  # as in typing, whose import costs as much as all of `nlsh --version`
+if TYPE_CHECKING:
+    import argparse
+    from typing import NoReturn
+
+    from nlsh.shell.options import Options
+
+_NO_READER = 141  # what a shell says of a process that SIGPIPE ended
+_COMMANDS = ("run", "plan", "undo", "finish", "history", "audit", "policy", "actions", "model", "doctor")
+_EPILOG = """\
+Without a command and without -c, nlsh is a shell: type what you want, or a command.
+In a request, !CMD is a raw command and ?TEXT forces language; REQUEST or FILE `-` is stdin.
+
+exit status: 0 all done · 1 a step failed · 2 usage · 3 denied, or nobody could approve
+             4 not understood, or a question is open · 5 partly done · 130 interrupted"""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run nlsh for `argv` (default: the process's own) and return its exit status."""
+    words = sys.argv[1:] if argv is None else argv
+    if words in (["--version"], ["-V"]):
+        from nlsh import __version__
+
+        print(f"nlsh {__version__}")
+        return 0
+    status = _NO_READER
+    try:
+        _set_streams()
+        status = _main(words)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        status = _say("\nnlsh: interrupted.", 130)
+    except BrokenPipeError:
+        _silence()
+    except OSError as error:
+        # A full disk, a folder that is gone or not ours: what was being done has said so in its own words, or is not begun.
+        status = _say(f"nlsh: {error.strerror or error}{f': {error.filename}' if error.filename else ''}.", 1)
+        _silence()
+    except Exception as error:
+        if "-v" in words or "--verbose" in words:
+            raise
+        status = _say(f"nlsh: this is a fault of nlsh: {type(error).__name__}: {error}. With -v it shows where; please report it.".replace("\n", " "), 1)
+    return status
+
+
+def _main(words: list[str]) -> int:
+    try:
+        options = _parse(words)
+    except SystemExit as done:
+        return done.code if isinstance(done.code, int) else 2
+    from nlsh.plan.errors import NlshError
+
+    try:
+        return _dispatch(options)
+    except NlshError as error:
+        from nlsh.shell.show import escape
+
+        return _say(f"nlsh: {escape(str(error))}", error.exit_status)
+
+
+def _silence() -> None:
+    """Send what is still buffered nowhere: it would fail again when the interpreter closes the streams."""
+    hole = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(hole, 1)
+    os.dup2(hole, 2)
+
+
+def _say(text: str, status: int) -> int:
+    try:
+        print(text, file=sys.stderr)
+    except (BrokenPipeError, ValueError, AttributeError):
+        return status
+    return status
+
+
+def _set_streams() -> None:
+    """Make names that are not UTF-8 pass through stdout as they are, and be shown escaped on stderr, whatever the locale says."""
+    if None in (sys.stdin, sys.stdout, sys.stderr):
+        _open_closed()
+    for stream, errors in ((sys.stdout, "surrogateescape"), (sys.stderr, "backslashreplace")):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(encoding="utf-8", errors=errors)
+
+
+def _open_closed() -> None:
+    """Open standard streams that whoever started us has closed (`nlsh … >&-`): else the next file or socket would take their place."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        continue
+    os.close(descriptor)
+    sys.stdin, sys.stdout, sys.stderr = (
+        stream or open(number, mode, closefd=False)  # noqa: SIM115 - as long as the process lives
+        for number, (stream, mode) in enumerate(((sys.stdin, "r"), (sys.stdout, "w"), (sys.stderr, "w")))
+    )
+
+
+def _parse(words: list[str]) -> Options:
+    from nlsh.shell.options import Options
+
+    words, request = _split(words)
+    fields = vars(_parser().parse_args(words))
+    return Options(**(fields if request is None else {**fields, "request": request}))
+
+
+def _split(words: list[str]) -> tuple[list[str], str | None]:
+    """Take `-c REQUEST` out of the words: a request may look like a flag, which argparse would take it for."""
+    for at, word in enumerate(words):
+        if word == "--":
+            break
+        if word in ("-c", "--request") and at + 1 < len(words):
+            return words[:at] + words[at + 2 :], words[at + 1]
+    return words, None
+
+
+def _parser() -> argparse.ArgumentParser:
+    import argparse
+
+    class Parser(argparse.ArgumentParser):
+        def error(self, message: str) -> NoReturn:
+            """Say what is wrong in one line, with the nearest flag or what was probably meant."""
+            self.exit(2, f"nlsh: {_said(message)}\n")
+
+    formatter = argparse.RawDescriptionHelpFormatter
+    flags = Parser(add_help=False, argument_default=argparse.SUPPRESS)
+    flags.add_argument("-y", "--yes", action="store_true", help="approve what would be asked (never what is denied)")
+    flags.add_argument("-n", "--dry-run", action="store_true", help="print the plan to stdout, its preview to stderr, and change nothing")
+    flags.add_argument("--json", action="store_true", help="results as JSON lines")
+    flags.add_argument("--plain", action="store_true", help="plain tab-separated lines, no colour, on a terminal too")
+    flags.add_argument("--no-input", action="store_true", help="never ask; what would be asked is refused")
+    flags.add_argument(
+        "--allow", action="append", metavar="EFFECT[:TARGET]", help="allow an effect for this process, such as fs.write:~/x; never what is denied"
+    )
+    flags.add_argument("--model", metavar="PATH", help="use this GGUF file as the planner")
+    flags.add_argument("--explain", action="store_true", help="say what the planner was given and why it chose")
+    flags.add_argument("-q", "--quiet", action="store_true", help="only results, questions and errors")
+    flags.add_argument("-v", "--verbose", action="store_true", help="say more: the rule, the run, the times")
+    flags.add_argument("--color", choices=("auto", "always", "never"), help="colour (auto)")
+    parser = Parser(
+        "nlsh", description="A shell that you talk to.", epilog=_EPILOG, formatter_class=formatter, parents=[flags], argument_default=argparse.SUPPRESS
+    )
+    parser.add_argument("-V", "--version", action="store_true", help="print the version")
+    parser.add_argument("-c", "--request", metavar="REQUEST", help="do this one thing and end")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
+
+    def command(name: str, help: str, *positional: tuple[str, str, str | int]) -> None:
+        sub = commands.add_parser(name, help=help, description=help[0].upper() + help[1:] + ".", parents=[flags], argument_default=argparse.SUPPRESS)
+        for key, what, nargs in positional:
+            sub.add_argument("words", metavar=key, help=what, nargs=nargs)
+
+    command("run", "run a skill pack's entry", ("PACK[.ENTRY] [KEY=VALUE…]", "the pack, then its parameters; none: list the packs", "*"))
+    command("plan", "run a plan that is written down", ("FILE", "the plan's file, or - for stdin", 1))
+    command("undo", "take back the last run, or the one of that number", ("RUN", "a number of `nlsh history`", "*"))
+    command("finish", "finish a run that was cut short", ("RUN", "a number of `nlsh history`", "*"))
+    command("history", "list what was done", ("N", "how many (20)", "*"))
+    command("audit", "show the newest audit entries, or verify the chain", ("show N | verify", "what to do", "*"))
+    command("policy", "show the rules, or what they say to a request", ("show | check REQUEST", "what to do", "*"))
+    command("actions", "list the catalogue, or describe one action", ("NAME", "such as file.find", "*"))
+    command("model", "say which models are used", ("info", "what to do", "*"))
+    command("doctor", "check this machine and this installation")
+    return parser
+
+
+def _said(message: str) -> str:
+    """Return argparse's complaint with the nearest flag or command, or with how to ask for something."""
+    import difflib
+    import re
+
+    if match := re.search(r"unrecognized arguments: (--[\w-]+)", message):
+        flags = ["--yes", "--dry-run", "--json", "--plain", "--no-input", "--allow", "--model", "--explain", "--quiet", "--verbose", "--color", "--version"]
+        close = difflib.get_close_matches(match[1], flags, 1)
+        return f"there is no flag {match[1]}. {f'Did you mean {close[0]}?' if close else 'See nlsh --help.'}"
+    if match := re.search(r"invalid choice: '([^']*)' \(choose from.*run", message):
+        close = difflib.get_close_matches(match[1], _COMMANDS, 1)
+        near = f" Did you mean nlsh {close[0]}?" if close else ""
+        return f'there is no command “{match[1]}”.{near} To ask for something: nlsh -c "…", in quotes.'
+    return f"{message}. See nlsh --help."
+
+
+def _dispatch(options: Options) -> int:
+    if options.version:
+        from nlsh import __version__
+
+        print(f"nlsh {__version__}")
+        return 0
+    if options.request is not None:
+        if options.command is not None:
+            return _say(f"nlsh: -c and the command {options.command} cannot go together. See nlsh --help.", 2)
+        from nlsh.shell.options import checked_request
+
+        text = checked_request(_from_stdin() if options.request == "-" else options.request)
+        from nlsh.shell.turn import Session
+
+        with Session.start(options) as session:
+            return session.request(text)
+    if options.command is None:
+        if not (sys.stdin.isatty() and sys.stderr.isatty()):
+            return _say("nlsh: no terminal to talk on. Give a request: nlsh -c REQUEST, or nlsh -c - to read it from stdin.", 2)
+        from nlsh.shell.repl import Repl
+
+        return Repl(options).run()
+    from nlsh.shell import commands
+
+    return commands.run(options)
+
+
+def _from_stdin() -> str:
+    from nlsh.shell.options import MOST_COMMAND_CHARACTERS, NotARequest
+
+    data = sys.stdin.buffer.read(4 * MOST_COMMAND_CHARACTERS + 1)
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        raise NotARequest("The request on stdin is not valid UTF-8.", hint="Nothing was run.") from None

@@ -1,0 +1,288 @@
+"""The commands of the command line: undo, finish, history, audit, policy, actions, plan, run, model, doctor.
+
+Each returns an exit status. Those that change anything are plans and go through `Session.run` like every other.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+from nlsh.plan import registry
+from nlsh.plan.plan import Call, Plan
+from nlsh.plan.syntax import MAX_PLAN_CHARACTERS
+from nlsh.shell.options import Options, UsageError, checked_request
+from nlsh.shell.show import Look, escape, moment, show_records, show_table
+from nlsh.shell.turn import DENIED, Session, one_line
+
+if TYPE_CHECKING:
+    from nlsh.guard.policy import Policy
+
+
+def run(options: Options) -> int:
+    """Do what the command line's command says. Raises UsageError for words it does not know."""
+    return _COMMANDS[str(options.command)](options)
+
+
+def _look(options: Options) -> Look:
+    from nlsh.settings import load_settings
+
+    return Look.of(json=options.json, plain=options.plain, color=options.color or load_settings().color)
+
+
+def _number(options: Options, default: str = "") -> str:
+    words = options.words
+    if len(words) > 1 or (words and not (words[0].isascii() and words[0].isdigit() and int(words[0]) > 0)):
+        raise UsageError(f"“{' '.join(words)}” is not a run's number.", hint="See nlsh history.")
+    return words[0] if words else default
+
+
+def _turn_of(action: str, options: Options) -> int:
+    number = _number(options)
+    plan = Plan((Call(action, {"run": number} if number else {}),))
+    with Session.start(options) as session:
+        return session.run(plan, f"{options.command} {number}".strip())
+
+
+def _undo(options: Options) -> int:
+    return _turn_of("history.undo", options)
+
+
+def _finish(options: Options) -> int:
+    return _turn_of("history.finish", options)
+
+
+def _history(options: Options) -> int:
+    from nlsh.journal.store import Journal
+    from nlsh.journal.undo import History
+    from nlsh.kernel.recover import unfinished
+    from nlsh.plan.records import HistoryEntry
+
+    journal = Journal()
+    rows = History(journal).recent(int(_number(options, "20")))
+    show_records([HistoryEntry(**row) for row in rows], _look(options))
+    if not rows and not options.json:
+        print("Nothing was changed yet.", file=sys.stderr)
+    for run in (r for r in unfinished(journal) if not r.settled):
+        print(f"nlsh: {escape(run.message)}", file=sys.stderr)
+    journal.close()
+    return 0
+
+
+def _audit(options: Options) -> int:
+    from nlsh.journal.audit import Audit
+
+    audit = Audit()
+    match options.words:
+        case ["verify"]:
+            verdict = audit.verify()
+            if options.json:
+                print(json.dumps({"holds": verdict.holds, "entries": verdict.entries, "line": verdict.line, "problem": verdict.problem}))
+            elif verdict.holds:
+                print(f"The audit holds: {verdict.entries} entries.")
+            else:
+                print(f"The audit is broken{f' at line {verdict.line}' if verdict.line else ''}: {escape(verdict.problem)}.")
+            return 0 if verdict.holds else 1
+        case [] | ["show"]:
+            amount = 20
+        case ["show", number] if number.isascii() and number.isdigit() and int(number) > 0:
+            amount = int(number)
+        case words:
+            raise UsageError(f"nlsh audit does not know “{' '.join(words)}”.", hint="There is: nlsh audit show N, nlsh audit verify.")
+    show_audit(audit.entries(amount), _look(options))
+    return 0
+
+
+def show_audit(entries: list[dict[str, Any]], look: Look) -> None:
+    """Write audit entries, oldest first, to stdout."""
+    known = {"seq", "time", "event", "prev", "hash"}
+    rows = []
+    for entry in entries:
+        rest = " ".join(f"{k}={v if isinstance(v, str) else json.dumps(v)}" for k, v in entry.items() if k not in known)
+        rows.append((str(entry.get("seq", "")), moment(entry.get("time", 0)), str(entry.get("event", "")), rest))
+    show_table(("entry", "when", "event", "what"), rows, look, data=entries)
+
+
+def _policy(options: Options) -> int:
+    match options.words:
+        case [] | ["show"]:
+            from nlsh.guard.policy import load
+
+            show_policy(load(), _look(options))
+            return 0
+        case ["check", *words] if words:
+            return _check(options, " ".join(words))
+        case words:
+            raise UsageError(f"nlsh policy does not know “{' '.join(words)}”.", hint="There is: nlsh policy show, nlsh policy check REQUEST.")
+
+
+def _check(options: Options, text: str) -> int:
+    """Say what the policy decides about a request (or a plan), without running what changes anything."""
+    with Session.start(options) as session:
+        text = checked_request(text)
+        preview = session.kernel.preview(session.plan_of(text), text)
+        decision = session.policy.decide(preview)
+        if options.json:
+            print(json.dumps({"answer": decision.answer, "rule": str(decision.rule), "reason": decision.reason, "plan": registry.format(preview.plan)}))
+        else:
+            print(f"{decision.answer}: {escape(decision.reason)} (rule {escape(str(decision.rule))})")
+        return DENIED if decision.answer == "deny" else 0
+
+
+def show_policy(policy: Policy, look: Look) -> None:
+    """Write the rules in force to stdout, in the order in which they are tried."""
+    from dataclasses import asdict
+
+    rows = []
+    for rule in policy.rules:
+        where = ", ".join(rule.target) + (f" but {', '.join(rule.but)}" if rule.but else "")
+        state = " ".join(f"{word} {value}" for word, value in (("when", rule.when), ("unless", rule.unless)) if value)
+        rows.append((rule.name, rule.scope, rule.answer, ", ".join(rule.effect), " ".join(p for p in (where, state) if p), rule.reason))
+    show_table(("rule", "from", "answer", "effects", "on", "reason"), rows, look, data=[asdict(r) for r in policy.rules])
+
+
+def _actions(options: Options) -> int:
+    look = _look(options)
+    if len(options.words) > 1:
+        raise UsageError("nlsh actions takes one name.", hint="Try: nlsh actions file.find")
+    if not options.words:
+        every = registry.all_actions()
+        rows = [(a.name, "reads" if a.reads_only() else "changes", a.summary()) for a in every]
+        show_table(("action", "what it does", "summary"), rows, look, data=[_action_data(a) for a in every])
+        return 0
+    name = options.words[0]
+    group = [n for n in registry.names() if n.startswith(name.rstrip(".") + ".")]
+    for number, each in enumerate(group or [name]):
+        action = registry.get(each)
+        if look.json:
+            print(json.dumps(_action_data(action)))
+            continue
+        if number:
+            print()
+        for line in action_lines(action, look):
+            print(line)
+    return 0
+
+
+def _action_data(action: Any) -> dict[str, Any]:
+    fields = action.Args.fields.values()
+    return {
+        "action": action.name,
+        "summary": action.summary(),
+        "reads_only": action.reads_only(),
+        "effects": list(action.effects),
+        "cannot_undo": action.undo.reason if action.undo else "",
+        "arguments": [{"name": a.name, "type": a.type.name, "help": a.help, "required": a.required, "choices": list(a.type.choices)} for a in fields],
+        "examples": [{"say": list(e.say), "plan": e.plan} for e in action.examples],
+    }
+
+
+def action_lines(action: Any, look: Look) -> list[str]:
+    """Return what there is to know about an action, with its examples."""
+
+    def head(text: str) -> str:
+        return look.paint(text, "bold", err=False)
+
+    lines = [f"{head(action.name)}  {action.summary()}"]
+    if action.undo:
+        lines.append(f"  cannot be undone: {action.undo.reason}")
+    lines.append(f"  effects: {', '.join(action.effects)}")
+    for field in action.Args.fields.values():
+        of = f" ({', '.join(field.type.choices)})" if field.type.choices else ""
+        lines.append(f"  {field.name}: {field.type.name}{of}{', needed' if field.required else ''}. {field.help}")
+    for example in action.examples:
+        lines += [f"  “{escape(example.say[0])}”", *(f"      {escape(line)}" for line in example.plan.strip().splitlines())]
+    return lines
+
+
+def _plan(options: Options) -> int:
+    plan = plan_from_text(_read_plan(options.words[0]))
+    with Session.start(options) as session:
+        return session.run(plan, one_line(plan))
+
+
+def plan_from_text(text: str) -> Plan:
+    """Return the plan of a plan text, or of the JSON that `--json` prints. Raises BadPlan."""
+    if text.lstrip().startswith(("[", "{")):
+        from nlsh.plan.errors import BadPlan
+        from nlsh.plan.plan import plan_from_data
+
+        try:
+            data = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise BadPlan(f"This is not plan data: {error}.") from error
+        preview = data.get("preview") if isinstance(data, dict) else None
+        if isinstance(preview, dict) and isinstance(preview.get("plan"), str):
+            return registry.parse(preview["plan"])
+        return registry.parse(registry.format(plan_from_data(data)))
+    return registry.parse(text)
+
+
+def _read_plan(name: str) -> str:
+    try:
+        if name == "-":
+            data = sys.stdin.buffer.read(4 * MAX_PLAN_CHARACTERS + 1)
+        else:
+            with open(name, "rb") as file:
+                data = file.read(4 * MAX_PLAN_CHARACTERS + 1)
+        return data.decode()
+    except OSError as error:
+        raise UsageError(f"{name} cannot be read: {error.strerror}.", hint="Nothing was run.") from error
+    except UnicodeDecodeError:
+        raise UsageError(f"{'stdin' if name == '-' else name} is not valid UTF-8.", hint="Nothing was run.") from None
+
+
+def _run_pack(options: Options) -> int:
+    from nlsh.skills.load import all_packs, find
+
+    if not options.words:
+        rows, data = [], []
+        for entry in (e for pack in all_packs() for e in pack.entries.values()):
+            rows.append((entry.full_name, entry.summary, " ".join(f"{p.name}={'' if p.default is None else p.default}" for p in entry.parameters.values())))
+            data.append(entry.as_data())
+        show_table(("entry", "summary", "parameters"), rows, _look(options), data=data)
+        return 0
+    entry = find(options.words[0])
+    given = entry.given(options.words[1:])
+    with Session.start(options) as session:
+        return session.run_entry(entry, given, " ".join(["run", entry.full_name, *options.words[1:]]))
+
+
+def _model(options: Options) -> int:
+    if options.words not in ([], ["info"]):
+        raise UsageError(f"nlsh model does not know “{' '.join(options.words)}”.", hint="There is: nlsh model info.")
+    from nlsh.shell.doctor import model_facts
+
+    facts = model_facts(options)
+    show_table(("model", "path", "what"), [(f["model"], f["path"], f["what"]) for f in facts], _look(options), data=facts)
+    return 0 if all(f["found"] for f in facts) else 1
+
+
+def _doctor(options: Options) -> int:
+    from nlsh.shell.doctor import checks
+
+    found = checks(options)
+    look = _look(options)
+    if look.json:
+        for check in found:
+            print(json.dumps(check))
+    else:
+        for check in found:
+            mark = look.paint("ok", "green", err=False) if check["ok"] else look.paint("no", "red", err=False)
+            print(f"{mark}  {check['what']}: {escape(check['found'])}")
+    return 0 if all(c["ok"] for c in found) else 1
+
+
+_COMMANDS = {
+    "undo": _undo,
+    "finish": _finish,
+    "history": _history,
+    "audit": _audit,
+    "policy": _policy,
+    "actions": _actions,
+    "plan": _plan,
+    "run": _run_pack,
+    "model": _model,
+    "doctor": _doctor,
+}

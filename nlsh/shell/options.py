@@ -1,0 +1,67 @@
+"""What the flags of a process say, and what a request may be."""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass, field
+
+from nlsh.plan.errors import NlshError
+
+MOST_CHARACTERS = 2000  # of a request
+MOST_COMMAND_CHARACTERS = 100_000  # of a raw command
+
+
+class UsageError(NlshError):
+    """The command line asks for something that does not exist."""
+
+    code = "shell.usage"
+    exit_status = 2
+
+
+class NotARequest(UsageError):
+    """The request is empty, too long, or not text."""
+
+    code = "shell.not-a-request"
+
+
+@dataclass(frozen=True)
+class Options:
+    """The parsed command line. `request` is what -c was given; `words` are what follows a command."""
+
+    request: str | None = None
+    command: str | None = None
+    words: list[str] = field(default_factory=list)
+    yes: bool = False
+    dry_run: bool = False
+    json: bool = False
+    plain: bool = False
+    no_input: bool = False
+    allow: list[str] = field(default_factory=list)
+    model: str = ""
+    explain: bool = False
+    quiet: bool = False
+    verbose: bool = False
+    color: str = ""
+    version: bool = False
+
+
+def checked_request(text: str) -> str:
+    """Return the request on one line. Raises NotARequest for what is empty, too long, or not text."""
+    raw = text.lstrip().startswith("!")
+    text = text.strip() if raw else " ".join(text.split())
+    if not text or text in ("!", "?"):
+        raise NotARequest("The request is empty.", hint='Try: nlsh -c "what is using the most memory"')
+    most = MOST_COMMAND_CHARACTERS if raw else MOST_CHARACTERS
+    if len(text) > most:
+        raise NotARequest(f"The request has {len(text):,} characters; at most {most:,} are read.", hint="Nothing was run.")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise NotARequest("The request is not valid UTF-8.", hint="Nothing was run.") from None
+    if any(not c.isprintable() and not (raw and c in "\n\t") and _is_control(c) for c in text):
+        raise NotARequest("The request has control characters in it.", hint="Nothing was run.")
+    return text
+
+
+def _is_control(char: str) -> bool:
+    return unicodedata.category(char) in ("Cc", "Cs", "Cn", "Co")

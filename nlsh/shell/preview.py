@@ -1,0 +1,192 @@
+"""What a person sees before a plan runs, and the one question about it.
+
+It shows a frozen `Preview` and a `Decision`; it changes neither. Everything that comes from the machine is escaped here or in `show`:
+a file name cannot draw the prompt.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from nlsh.plan import registry
+from nlsh.plan.effects import KINDS, Effect
+from nlsh.plan.plan import Preview, PreviewedCall
+from nlsh.plan.steps import Step
+from nlsh.shell.show import Look, count, escape, escape_name, place, size
+
+if TYPE_CHECKING:
+    from nlsh.guard.policy import Decision
+
+MOST_STEPS = 20  # of a call, shown in words; the rest is counted
+_MOST_TARGETS = 3
+QUESTION = "Run this? [y/N/e/?] "
+HELP = "y: run it as shown · n (or Enter): change nothing · e: edit the plan, then see it again · ?: why this is asked"
+
+
+def preview_lines(preview: Preview, look: Look, *, decision: Decision | None = None, with_plan: bool = True, cwd: str | None = None) -> list[str]:
+    """Return the lines that say what a plan would touch: the plan, its steps, sizes, effects, and what cannot be undone."""
+    lines: list[str] = []
+    if with_plan:
+        lines += [look.paint("  " + escape(line), "bold") for line in registry.format(preview.plan).splitlines()]
+    for call in preview.calls:
+        lines += _call_lines(call, look, cwd)
+    lines += _effect_lines(preview.effects, look)
+    reasons = dict.fromkeys((c.call.action, c.no_undo) for c in preview.calls if c.no_undo)
+    lines += [look.paint(f"  cannot be undone: {action}: {escape(why)}", "yellow") for action, why in reasons]
+    if decision is not None and decision.answer == "ask":
+        lines.append(look.paint(f"  asks because: {escape(decision.reason)}", "dim"))
+    return lines
+
+
+def _call_lines(call: PreviewedCall, look: Look, cwd: str | None) -> list[str]:
+    lines = [look.paint(f"  note: {escape(note)}", "yellow") for note in call.notes]
+    steps = [s for s in call.steps if not s.reads_only]
+    if not steps:
+        if call.changes is False and not call.steps:
+            lines.append(look.paint(f"  {call.call.action}: nothing to do", "dim"))
+        return lines
+    shown = steps if len(steps) <= MOST_STEPS + 1 else steps[:MOST_STEPS]
+    for step in shown:
+        amount = _bytes_of(step)
+        lines.append(f"    {words_of(step)}" + (look.paint(f"  {size(amount)}", "dim") if amount is not None else ""))
+    if len(shown) < len(steps):
+        lines.append(f"    and {len(steps) - len(shown):,} more")
+    if len(steps) > 1:
+        amounts = [a for s in steps if (a := _bytes_of(s)) is not None]
+        total = f", {size(sum(amounts))}" if amounts and sum(amounts) else ""
+        lines.append(look.paint(f"    {count(len(steps), 'step')}{total}", "dim"))
+    return lines
+
+
+def _bytes_of(step: Step) -> int | None:
+    """Return how many bytes the file of a step has, where the step knows: the fourth field of a file's identity."""
+    identity = getattr(step, "identity", None)
+    return identity[3] if isinstance(identity, tuple) and len(identity) == 4 and isinstance(identity[3], int) else None
+
+
+def words_of(step: Step) -> str:
+    """Return a step in words, escaped, with paths below the home folder shortened."""
+    home = os.path.expanduser("~").rstrip("/") + "/"
+    said = step.describe()
+    shorter = said.replace(f" {home}", " ~/") if len(home) > 1 else said
+    # A command is shown as it is typed, a name so that its spaces cannot begin a line of their own.
+    return escape(shorter) if hasattr(step, "command") else escape_name(shorter)
+
+
+def _effect_lines(effects: Iterable[Effect], look: Look) -> list[str]:
+    grouped: dict[str, list[str]] = {}
+    for effect in effects:
+        grouped.setdefault(effect.kind, []).append(effect.target)
+    words = []
+    for kind, targets in grouped.items():
+        words.append((KINDS[kind][1], f"{KINDS[kind][2]} {_targets(kind, targets)}".rstrip()))
+    if not words:
+        return []
+    # Reading is said last: what changes is what matters here.
+    words.sort(key=lambda pair: not pair[0])
+    return [look.paint("  effects: " + " · ".join(text for _, text in words), "dim")]
+
+
+def _targets(kind: str, targets: list[str]) -> str:
+    if targets == ["*"]:
+        return "" if kind in ("proc.read", "net.read", "sys.read") else "anything"
+    if not kind.startswith("fs."):
+        return ", ".join(escape(t) for t in targets[:_MOST_TARGETS]) + (f" and {len(targets) - _MOST_TARGETS:,} more" if len(targets) > _MOST_TARGETS else "")
+    if len(targets) == 1:
+        return place(targets[0])
+    return f"{len(targets):,} in {place(os.path.commonpath(targets))}"
+
+
+def preview_data(preview: Preview, decision: Decision | None = None) -> dict[str, Any]:
+    """Return a preview as JSON-able data: the plan as text and as calls, each with its steps and effects."""
+    data: dict[str, Any] = {
+        "plan": registry.format(preview.plan),
+        "calls": [
+            {
+                **call,
+                "steps": [{**s.as_data(), "says": s.describe()} for s in previewed.steps],
+                "effects": [e.as_data() for e in previewed.effects],
+                "cannot_undo": previewed.no_undo,
+                "notes": list(previewed.notes),
+            }
+            for call, previewed in zip(preview.plan.as_data(), preview.calls, strict=True)
+        ],
+        "digest": preview.digest(),
+    }
+    if decision is not None:
+        data["decision"] = {"answer": decision.answer, "rule": decision.rule, "reason": decision.reason}
+    return data
+
+
+def ask(preview: Preview, decision: Decision, look: Look, *, cwd: str | None, read: Callable[[str], str], edit: Callable[[str], str | None]) -> bool | str:
+    """Show a preview and ask once. Return True to run it, False to change nothing, or the text of an edited plan."""
+    for line in preview_lines(preview, look, decision=decision, cwd=cwd):
+        print(line, file=sys.stderr)
+    while True:
+        try:
+            answer = read(QUESTION).strip().lower()
+        except EOFError:
+            print(file=sys.stderr)
+            return False
+        if answer in ("y", "yes", "是", "好"):
+            return True
+        if answer in ("", "n", "no", "否", "不"):
+            return False
+        if answer in ("e", "edit"):
+            edited = edit(registry.format(preview.plan))
+            if edited is not None:
+                return edited
+        elif answer in ("?", "why"):
+            for line in why_lines(decision):
+                print("  " + line, file=sys.stderr)
+        else:
+            print("  " + HELP, file=sys.stderr)
+
+
+def why_lines(decision: Decision) -> list[str]:
+    """Return which rule asks, why, and about which effects."""
+    lines = [f"rule {escape(str(decision.rule))}: {escape(decision.reason)}"]
+    for effect in decision.asked[:MOST_STEPS]:
+        lines.append(f"  {effect.kind}: {place(effect.target) if effect.kind.startswith('fs.') else escape(effect.target)}")
+    if len(decision.asked) > MOST_STEPS:
+        lines.append(f"  and {len(decision.asked) - MOST_STEPS:,} more")
+    lines.append(HELP)
+    return lines
+
+
+def edit_text(text: str) -> str | None:
+    """Let the user change a plan in $VISUAL or $EDITOR, or in place where neither is set. Return None if nothing came of it."""
+    editor = os.environ.get("VISUAL") or os.environ.get("EDITOR")
+    if not editor:
+        return _edit_in_place(text)
+    import shlex
+    import subprocess
+    import tempfile
+
+    with tempfile.NamedTemporaryFile("w+", suffix=".nlsh", prefix="plan-", encoding="utf-8") as file:
+        file.write(text + "\n")
+        file.flush()
+        try:
+            done = subprocess.run([*shlex.split(editor), file.name], check=False)
+        except (OSError, ValueError) as error:
+            print(f"nlsh: the editor “{escape(editor)}” cannot be started: {error}.", file=sys.stderr)
+            return None
+        if done.returncode != 0:
+            print(f"nlsh: the editor ended with status {done.returncode}; the plan is as it was.", file=sys.stderr)
+            return None
+        # Editors that save by renaming leave a new file under the name.
+        with open(file.name, encoding="utf-8", errors="replace") as saved:
+            return saved.read().strip() or None
+
+
+def _edit_in_place(text: str) -> str | None:
+    from prompt_toolkit import prompt
+
+    try:
+        edited = prompt("plan> ", default=text.replace("\n", "; "))
+    except (EOFError, KeyboardInterrupt):
+        return None
+    return edited.strip() or None

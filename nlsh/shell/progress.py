@@ -1,0 +1,47 @@
+"""A line on a terminal that says how far a long run is."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any
+
+from nlsh.shell.show import Look, count
+
+
+class Progress:
+    """The line: shown after half a second, never where stderr is no terminal."""
+
+    _AFTER_S = 0.5
+
+    def __init__(self, look: Look, *, quiet: bool) -> None:
+        self._on = sys.stderr.isatty() and not quiet and not look.json
+        self.enabled = True
+        self._shown = False
+        self._done = 0
+        self._started = self._last = 0.0
+
+    def note(self, event: dict[str, Any]) -> None:
+        """Take notice of a worker's message."""
+        if not self._on or not self.enabled:
+            return
+        now = time.monotonic()
+        self._started = self._started or now
+        if event.get("type") == "done":
+            self._done += 1
+        elif event.get("type") != "progress":
+            return
+        if now - self._started < self._AFTER_S or now - self._last < 0.1:
+            return
+        self._last, self._shown = now, True
+        total = event.get("total")
+        words = f"{event.get('done', 0):,}" + (f" of {total:,}" if total else "") if event.get("type") == "progress" else f"{count(self._done, 'step')} done"
+        sys.stderr.write(f"\r\x1b[K  {words} ")
+        sys.stderr.flush()
+
+    def clear(self) -> None:
+        """Take the line away."""
+        if self._shown:
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()
+        self._shown, self._done, self._started = False, 0, 0.0

@@ -1,0 +1,395 @@
+"""One turn: a request (or a plan) becomes a preview, a decision, a run and a result. The command line, the REPL and skill packs all go this way.
+
+It owns what a process keeps between turns (the kernel, the planner, the last result). What is allowed is the policy's, what is enforced
+the worker's; this module only shows, asks and reports.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from nlsh.plan import registry
+from nlsh.plan.errors import ModelError, NlshError
+from nlsh.plan.plan import Call, Plan, Preview
+from nlsh.plan.records import Change, Note, Record
+from nlsh.shell.options import Options
+from nlsh.shell.preview import ask, edit_text, preview_data, preview_lines
+from nlsh.shell.progress import Progress
+from nlsh.shell.report import SAID, closing_lines, distinct, exit_status, explain_lines
+from nlsh.shell.show import Look, escape, show_records
+
+if TYPE_CHECKING:
+    from nlsh.guard.policy import Decision, Policy
+    from nlsh.guard.sandbox.zygote import Zygote
+    from nlsh.kernel.kernel import Kernel, Outcome
+    from nlsh.planner.answer import Answer, Reading
+    from nlsh.planner.planner import Planner
+    from nlsh.skills.load import Entry
+
+NOT_UNDERSTOOD = 4
+DENIED = 3
+INTERRUPTED = 130
+
+
+class Session:
+    """What one process has set up: kernel, policy and, once it is needed, the planner."""
+
+    def __init__(self, options: Options, zygote: Zygote) -> None:
+        """Load policy and journal; raises SettingsError or JournalError. The planner is loaded when a sentence comes."""
+        from nlsh.guard.policy import load
+        from nlsh.journal.audit import Audit
+        from nlsh.journal.store import Journal
+        from nlsh.kernel.kernel import Kernel
+        from nlsh.settings import load_settings
+        from nlsh.world import World
+
+        self.options = options
+        self.undo_word = "nlsh undo"  # what a user types to take a run back: in the shell itself, just undo
+        self.settings = load_settings()
+        self.look = Look.of(json=options.json, plain=options.plain, color=options.color or self.settings.color)
+        self.zygote = zygote
+        self.policy: Policy = load()
+        if options.allow:
+            self.policy = self.policy.with_session(options.allow)
+        self.journal = Journal()
+        self.audit = Audit()
+        self.kernel: Kernel = Kernel(self.policy, zygote, self.journal, self.audit, World(), approve=self._approve, on_event=self._on_event)
+        self.recent: list[str] = []
+        self.last_answer: Answer | None = None
+        self.last_decision: Decision | None = None
+        self.last_preview: Preview | None = None
+        self._planner: Planner | None = None
+        self._loading = threading.Lock()
+        self._edited: str | None = None
+        self._progress = Progress(self.look, quiet=options.quiet)
+
+    @classmethod
+    def start(cls, options: Options) -> Session:
+        """Fork the zygote, before anything heavy is imported or a thread is started, and set up the rest."""
+        from nlsh.guard.sandbox.zygote import Zygote
+
+        return cls(options, Zygote.start())
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    @cached_property
+    def level(self) -> str:
+        """The level of enforcement that this kernel gives."""
+        from nlsh.shell.doctor import level
+
+        return level()
+
+    def close(self) -> None:
+        """End the workers and close the journal."""
+        self.zygote.close()
+        self.journal.close()
+
+    # --- requests ------------------------------------------------------------------------------------------------
+
+    def request(self, text: str) -> int:
+        """Do what a line asks: `!` a raw command, `?` language, otherwise whichever it plainly is. Return the exit status."""
+        from nlsh.shell.detect import is_command
+
+        if text.startswith("!"):
+            return self.command(text[1:].strip(), request=text)
+        if text.startswith("?"):
+            return self.sentence(text[1:].strip())
+        if is_command(text):
+            if not self.options.quiet and sys.stderr.isatty():
+                self.say(self.look.paint(f"  $ {escape(text)}", "dim"))
+            return self.command(text, request=text)
+        return self.sentence(text)
+
+    def command(self, line: str, *, request: str) -> int:
+        """Run a raw command through the same gate."""
+        return self.run(command_plan(line), request)
+
+    def sentence(self, text: str) -> int:
+        """Plan a sentence, or find it among the packs', and run the plan; a question that stays open is status 4."""
+        from nlsh.skills.load import said
+
+        if (entry := said(text)) is not None:
+            return self.run_entry(entry, {p.name: p.default or "" for p in entry.parameters.values()}, text)
+        try:
+            answer = self.plan(text)
+        except NlshError as error:
+            return self.fail(error)
+        self.recent = [*self.recent[-9:], text]
+        if self.options.explain:
+            self.say(*explain_lines(answer))
+        if answer.kind == "plan":
+            return self.run(answer.readings[0].plan, text)
+        if answer.kind == "choose" and answer.readings:
+            reading = self._choose(answer)
+            return NOT_UNDERSTOOD if reading is None else self.run(reading.plan, text)
+        if self.look.json:
+            self._emit({"question": answer.message, "kind": answer.kind, "choices": []})
+        self.say(escape(answer.message))
+        return NOT_UNDERSTOOD
+
+    def plan(self, text: str) -> Answer:
+        """Return the planner's answer to a sentence. Raises ModelError and NotUnderstood."""
+        from nlsh.planner.answer import Context
+
+        planner = self.load_planner()
+        last = self.kernel.last
+        context = Context(os.getcwd(), os.path.expanduser("~"), last.action if last else None, last.records if last else (), tuple(self.recent))
+        self.last_answer = planner.plan(text, context)
+        return self.last_answer
+
+    def plan_of(self, text: str) -> Plan:
+        """Return the one plan a line means. Raises NotUnderstood where the planner is not sure of one."""
+        from nlsh.plan.errors import NotUnderstood
+        from nlsh.shell.detect import is_command
+
+        forced = text.startswith("?")
+        if text.startswith("!") or (not forced and is_command(text)):
+            return command_plan(text.removeprefix("!").strip())
+        answer = self.plan(text.removeprefix("?").strip())
+        if answer.kind != "plan":
+            raise NotUnderstood(answer.message or "This is not clear enough for one plan.", hint="Nothing was run.")
+        return answer.readings[0].plan
+
+    def run_entry(self, entry: Entry, given: Mapping[str, str], request: str) -> int:
+        """Run an entry of a skill pack; where there is nothing to do, that is no failure."""
+        from nlsh.skills.run import plan_entry
+
+        try:
+            plan = plan_entry(entry, given, self)
+        except NlshError as error:
+            return self.fail(error)
+        if plan is None:
+            if not self.options.quiet:
+                self.say("There was nothing to do.")
+            return 0
+        return self.run(plan, request)
+
+    def preview(self, plan: Plan, request: str) -> Preview:
+        """Return what a plan would do; change nothing."""
+        return self.kernel.preview(plan, request)
+
+    def load_planner(self) -> Planner:
+        """Return the planner. Raises ModelError. Its models load when it first plans, or in `warm_up`."""
+        with self._loading:
+            if self._planner is None:
+                self._planner = self._new_planner()
+            return self._planner
+
+    def warm_up(self) -> None:
+        """Load the models, from another thread: whoever needs the planner meanwhile waits for it."""
+        from nlsh.planner.answer import Context
+
+        with self._loading:
+            try:
+                planner = self._new_planner()
+                planner.plan("what is in this folder", Context(os.getcwd(), os.path.expanduser("~")))
+                self._planner = planner
+            except Exception:
+                # It is met again, and shown, when the planner is needed.
+                return
+
+    def _new_planner(self) -> Planner:
+        from dataclasses import replace
+
+        from nlsh.planner.planner import Planner
+
+        settings = self.settings
+        if self.options.model:
+            path = os.path.abspath(os.path.expanduser(self.options.model))
+            if not os.path.isfile(path):
+                raise ModelError(f"There is no model file {path}.", hint="Nothing was run. Give the path of a GGUF file.")
+            settings = replace(settings, planner=path)
+        return Planner(settings)
+
+    def _choose(self, answer: Answer) -> Reading | None:
+        readings = answer.readings[:3]
+        plans = [registry.format(r.plan) for r in readings]
+        if self.look.json:
+            choices = [{"plan": p, "confidence": round(r.confidence, 4), "why": r.why} for p, r in zip(plans, readings, strict=True)]
+            self._emit({"question": answer.message, "kind": "choose", "choices": choices})
+        self.say(escape(answer.message) or "Which of these do you mean?")
+        for number, text in enumerate(plans, start=1):
+            first, *rest = text.splitlines()
+            self.say(f"  {number}  {escape(first)}", *(f"     {escape(line)}" for line in rest))
+        if not self.can_ask():
+            self.say("nlsh: nobody can choose here, so nothing was run. Say more exactly what you mean, or give one of these to nlsh plan -.")
+            return None
+        while True:
+            try:
+                reply = self.read(f"Which? [1-{len(readings)}, Enter: none] ").strip().lower()
+            except EOFError:
+                return None
+            if reply in ("", "n", "no", "q"):
+                return None
+            if reply.isdigit() and 1 <= int(reply) <= len(readings):
+                return readings[int(reply) - 1]
+
+    # --- plans ---------------------------------------------------------------------------------------------------
+
+    def run(self, plan: Plan, request: str) -> int:
+        """Preview a plan, have it decided and approved, run it and show what came of it. Return the exit status."""
+        while True:
+            self._edited = None
+            try:
+                preview = self.last_preview = self.kernel.preview(plan, request)
+                if self.options.dry_run:
+                    return self._dry_run(preview)
+                self._announce(preview)
+                # A raw command has the terminal to itself.
+                self._progress.enabled = not any(e.kind == "exec" for e in preview.effects)
+                sys.stdout.flush()
+                outcome = self.kernel.run(preview)
+                if self._edited is None:
+                    return self._report(preview, outcome)
+                plan = registry.parse(self._edited)
+            except NlshError as error:
+                # A reading call that the preview needs may be asked about, and edited, too.
+                if self._edited is None:
+                    return self.fail(error)
+                plan = registry.parse(self._edited)
+            finally:
+                self._progress.clear()
+
+    def _dry_run(self, preview: Preview) -> int:
+        decision = self.last_decision = self.policy.decide(preview)
+        if self.look.json:
+            self._emit({"preview": preview_data(preview, decision)})
+        else:
+            sys.stdout.write(registry.format(preview.plan) + "\n")
+            sys.stdout.flush()
+        if not self.options.quiet:
+            self.say(*preview_lines(preview, self.look, decision=decision, with_plan=False, cwd=os.getcwd()))
+        if decision.answer == "deny":
+            self.say(f"nlsh: this would be denied: {escape(decision.reason)} (rule {escape(str(decision.rule))}).")
+            return DENIED
+        return 0
+
+    def _announce(self, preview: Preview) -> None:
+        """On a terminal, show the plan of what is only read, and what --yes approves, before it runs."""
+        if self.options.quiet or not sys.stderr.isatty():
+            return
+        if not preview.changes and not any(c.action == "shell.run" for c in preview.plan.calls):
+            self.say(*(self.look.paint("  " + escape(line), "dim") for line in registry.format(preview.plan).splitlines()))
+
+    def _approve(self, preview: Preview, decision: Decision) -> bool | str:
+        self.last_decision = decision
+        cwd = os.getcwd()
+        if self.options.yes:
+            if not self.options.quiet:
+                self.say(*preview_lines(preview, self.look, cwd=cwd))
+            return "flag"
+        if not self.can_ask():
+            self.say(*preview_lines(preview, self.look, decision=decision, cwd=cwd))
+            self.say("nlsh: this needs an approval and there is nobody to ask. Nothing was changed. --yes approves it, -n shows it.")
+            return False
+        answer = ask(preview, decision, self.look, cwd=cwd, read=self.read, edit=self._edit)
+        if isinstance(answer, str):
+            self._edited = answer
+            return False
+        if not answer:
+            self.say("Nothing was changed.")
+        return answer
+
+    def _edit(self, text: str) -> str | None:
+        """Return an edited plan that is a valid one, or None."""
+        edited = edit_text(text)
+        if edited is None:
+            return None
+        try:
+            registry.parse(edited)
+        except NlshError as error:
+            self.say(f"nlsh: {escape(str(error))} The plan is as it was.")
+            return None
+        return edited
+
+    def _report(self, preview: Preview, outcome: Outcome) -> int:
+        status = exit_status(outcome)
+        try:
+            self._show(preview, outcome)
+            if self.look.json and (status != 0 or preview.changes):
+                data = {"status": outcome.status, "exit_status": status, "run": outcome.run_id, "errors": [e.as_data() for e in outcome.errors]}
+                self._emit({"outcome": data})
+            sys.stdout.flush()
+        except BrokenPipeError:
+            # Whoever read our results has what they wanted; what was asked for is done, and the status says how.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        closing = [] if self.options.quiet else closing_lines(preview, outcome, self.look, undo=self.undo_word)
+        for error in distinct(outcome.errors, quiet=SAID if self.options.verbose else (*SAID, "command.exit")):
+            if not any(escape(str(error)) in line for line in closing):
+                self.say(self.look.paint("nlsh: " + escape(str(error)), "red"))
+        self.say(*closing)
+        return status
+
+    def _show(self, preview: Preview, outcome: Outcome) -> None:
+        notes = [r for r in outcome.records if isinstance(r, Note)]
+        records: Iterable[Record] = [r for r in outcome.records if not isinstance(r, Note)]
+        if self.look.table and outcome.status == "done" and not self.options.verbose:
+            # The preview has just said it all; a line says that it is done.
+            records = [r for r in records if not isinstance(r, Change)]
+        show_records(records, self.look, cwd=os.getcwd())
+        self.say(*(self.look.paint(f"nlsh: {escape(note.text)}", "yellow") for note in notes))
+
+    # --- talking -------------------------------------------------------------------------------------------------
+
+    def can_ask(self) -> bool:
+        """Return whether a person can be asked: a terminal to read from and one to show on, and no flag against it."""
+        return not self.options.no_input and sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
+
+    def read(self, question: str) -> str:
+        """Ask on stderr and return the line that is typed. Raises EOFError at Ctrl-D."""
+        import termios
+
+        # What was typed before the question was shown is no answer to it.
+        termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)
+        sys.stderr.write(self.look.paint(question, "bold"))
+        sys.stderr.flush()
+        try:
+            line = sys.stdin.readline()
+        except KeyboardInterrupt:
+            sys.stderr.write("\n")
+            raise
+        if not line:
+            raise EOFError
+        return line
+
+    def fail(self, error: NlshError) -> int:
+        """Report an error and return its exit status."""
+        self._progress.clear()
+        if self.look.json:
+            self._emit({"error": error.as_data()})
+        self.say(self.look.paint("nlsh: " + escape(str(error)), "red"))
+        return error.exit_status
+
+    def say(self, *lines: str) -> None:
+        """Write lines to stderr."""
+        for line in lines:
+            sys.stderr.write(line + "\n")
+        sys.stderr.flush()
+
+    def _emit(self, data: dict[str, Any]) -> None:
+        import json
+
+        sys.stdout.write(json.dumps(data) + "\n")
+
+    def _on_event(self, event: dict[str, Any]) -> None:
+        self._progress.note(event)
+
+
+def one_line(plan: Plan) -> str:
+    """Return a plan's text on one line: what stands for a request where there was none."""
+    return "; ".join(registry.format(plan).splitlines())
+
+
+def command_plan(line: str) -> Plan:
+    """Return the plan that runs a raw command."""
+    return Plan((Call("shell.run", {registry.positional("shell.run") or "command": line}),))
