@@ -46,7 +46,7 @@ def enter_to_preview(env: dict[str, str], cwd: Path) -> tuple[Callable[[], float
     def run() -> float:
         started = time.perf_counter()
         child.send(f"?{CHANGING}\r")
-        child.expect([r"\[y/N/e/\?\] ", r"Which\? "])
+        child.expect([r"\[y/N/e/\?\] ", r"Which\? ", r"Do that\? "])
         took = time.perf_counter() - started
         child.send("n\r")
         child.expect(r"L\d [$!]")

@@ -65,7 +65,7 @@ def talk(home: Path) -> str:
     until(PROMPT)
     for line, answer in SESSION:
         child.send(line + "\r")
-        while until(PROMPT, re.escape(ASKED), r"Which\? [^\n]*\] ") != 0:
+        while until(PROMPT, re.escape(ASKED), r"(?:Which|Do that)\? [^\n]*\] ") != 0:
             child.send((answer if child.after.endswith(ASKED) else "1") + "\r")
     child.close(force=True)
     text = "\n".join(line.rstrip() for line in said.replace("\r", "").splitlines())

@@ -52,7 +52,8 @@ def main(argv: list[str] | None = None) -> int:
     if module == "pytest":
         os.chdir(ROOT)
     sys.stdout.flush()
-    os.execv(python, [python, "-m", module, *words[1:]])
+    # A folder that the user stands in may hold a json.py of somebody else's: nlsh never imports from there.
+    os.execv(python, [python, *(["-P"] if module == "nlsh" else []), "-m", module, *words[1:]])
     return 1
 
 

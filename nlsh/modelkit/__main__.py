@@ -25,15 +25,23 @@ def main() -> int:
     verbs = parser.add_subparsers(dest="verb", required=True)
     verbs.add_parser("lint", help="check the corpus")
     build = verbs.add_parser("build", help="the whole recipe, resumable")
-    for verb in (build, verbs.add_parser("encoder", help="fine-tune the encoder"), verbs.add_parser("decoder", help="train the decoder from the encoder's candidates")):
+    for verb in (
+        build,
+        verbs.add_parser("encoder", help="fine-tune the encoder"),
+        verbs.add_parser("decoder", help="train the decoder from the encoder's candidates"),
+    ):
         verb.add_argument("--work", type=Path, default=ROOT / "build" / "models", help="where intermediate files lie")
         verb.add_argument("--encoder-minutes", type=float, default=25)
         verb.add_argument("--decoder-minutes", type=float, default=60)
         verb.add_argument("--threads", type=int, default=2)
         verb.add_argument("--seed", type=int, default=0)
-        verb.add_argument("--width", type=int, default=256)
+        verb.add_argument("--width", type=int, default=192)
         verb.add_argument("--layers", type=int, default=6)
-    for name, words in (("export", "write and quantise GGUF files"), ("eval", "score the models as they run"), ("ship", "copy the built models to models/ if they score better")):
+    for name, words in (
+        ("export", "write and quantise GGUF files"),
+        ("eval", "score the models as they run"),
+        ("ship", "copy the built models to models/ if they score better"),
+    ):
         verb = verbs.add_parser(name, help=words)
         verb.add_argument("--work", type=Path, default=ROOT / "build" / "models")
         if name == "eval":

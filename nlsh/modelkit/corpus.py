@@ -205,16 +205,18 @@ class Corpus:
         both = (first, second)
         if any(p.meaning.previous or p.meaning.refuses or len(p.meaning.plan.calls) > 1 for p in both):
             return None
-        joint = rng.choice([" and then ", ", then ", " and after that ", "; ", " and ", ", and ", " then ", ". then "] if first.language == "en" else ["，然后", "，再", "，接着", "，并且", "；"])
+        joint = rng.choice(
+            [" and then ", ", then ", " and after that ", "; ", " and ", ", and ", " then ", ". then "]
+            if first.language == "en"
+            else ["，然后", "，再", "，接着", "，并且", "；"]
+        )
         parts = []
         for index, p in enumerate(both):
             # Slots of the two halves must not share a name.
             parts.append(SLOT.sub(lambda m, i=index: f"{{{m[1]}@{i}}}", vary(p.text, rng, p.language).rstrip("?.!。？！ ")))
         text = joint.join(parts)
         request, places = _fill(text, Slots(self.folder, rng, first.language), rng)
-        calls = tuple(
-            Call(c.action, {k: _renamed(v, index) for k, v in c.args.items()}, None) for index, p in enumerate(both) for c in p.meaning.plan.calls
-        )
+        calls = tuple(Call(c.action, {k: _renamed(v, index) for k, v in c.args.items()}, None) for index, p in enumerate(both) for c in p.meaning.plan.calls)
         return _sentence(request, places, calls, first, rng)
 
 
@@ -288,7 +290,7 @@ def plan_of(sentence: Sentence) -> Plan:
     from nlsh.planner.lexer import span_text
 
     def written(value: object) -> object:
-        if isinstance(value, Ref) or isinstance(value, bool):
+        if isinstance(value, (Ref, bool)):
             return value
         if isinstance(value, tuple):
             return tuple(written(v) for v in value)

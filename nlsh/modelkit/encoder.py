@@ -140,15 +140,24 @@ class Trained:
         return ranked
 
 
-def train(corpus: Corpus, out: Path, *, minutes: float, threads: int, seed: int = 0, batch: int = 48, start: Path | None = None) -> Trained:
+def train(
+    corpus: Corpus, out: Path, *, minutes: float, threads: int, seed: int = 0, batch: int = 48, start: Path | None = None, stamp: dict[str, Any] | None = None
+) -> Trained:
     """Fine-tune for `minutes` of wall time, saving to `out` as it goes; print scores on held-out phrasings.
 
-    `start` is a checkpoint to go on from, after the corpus has grown; without it, the pretrained encoder is.
+    `start` is a checkpoint to go on from, after the corpus has grown; without it, the pretrained encoder is. A run that was cut off goes on where
+    it was saved last if `out` has the same `stamp` (only the optimiser's moments start anew).
     """
     torch.set_num_threads(threads)
     torch.manual_seed(seed)
     rng = random.Random(seed)
     before: dict[str, torch.Tensor] = {}
+    spent = 0.0
+    if stamp is not None and out.exists():
+        cut_off = torch.load(out, weights_only=True)
+        if cut_off.get("stamp") == stamp:
+            start, spent = out, cut_off["spent_s"]
+            rng = random.Random(seed + int(spent))
     if start is not None:
         saved = torch.load(start, weights_only=True)
         weights, data = dict(saved["state"]), saved["tokenizer"]
@@ -178,13 +187,20 @@ def train(corpus: Corpus, out: Path, *, minutes: float, threads: int, seed: int 
             rows.append(trained.embed(texts).mean(0))
         prototypes = nn.Parameter(F.normalize(torch.stack(rows), dim=-1))
     trained.prototypes = F.normalize(prototypes.detach(), dim=-1)
-    print(f"encoder: {len(meanings)} meanings, {len(corpus.train)} phrasings, {len(held)} held out, {len(new)} characters; before: {_score(trained, held)}", flush=True)
+    print(
+        f"encoder: {len(meanings)} meanings, {len(corpus.train)} phrasings, {len(held)} held out, {len(new)} characters; before: {_score(trained, held)}",
+        flush=True,
+    )
     optimizer = torch.optim.AdamW(
-        [{"params": [p for n, p in encoder.named_parameters() if n != "learned"], "lr": 6e-5}, {"params": [encoder.learned], "lr": 2e-3}, {"params": [prototypes], "lr": 3e-3}],
+        [
+            {"params": [p for n, p in encoder.named_parameters() if n != "learned"], "lr": 6e-5},
+            {"params": [encoder.learned], "lr": 2e-3},
+            {"params": [prototypes], "lr": 3e-3},
+        ],
         weight_decay=0.01,
     )
     rates = [g["lr"] for g in optimizer.param_groups]
-    began, step, shown = time.time(), 0, time.time()
+    began, step, shown = time.time() - spent, 0, time.time()
     while (done := (time.time() - began) / (minutes * 60)) < 1:
         sentences = sorted((corpus.sample(rng, chinese=0.22, compose=0.0) for _ in range(batch * 8)), key=lambda s: len(s.request))
         batches = [sentences[i : i + batch] for i in range(0, len(sentences), batch)]
@@ -204,10 +220,10 @@ def train(corpus: Corpus, out: Path, *, minutes: float, threads: int, seed: int 
             shown = time.time()
             trained.prototypes = F.normalize(prototypes.detach(), dim=-1)
             print(f"encoder: {done * minutes:.1f} min, {step * batch} sentences, loss {loss.item():.3f}, held out {_score(trained, held)}", flush=True)
-            save(trained, out)
+            save(trained, out, stamp, time.time() - began)
     trained.prototypes = F.normalize(prototypes.detach(), dim=-1)
     print(f"encoder: done, {step * batch} sentences, held out {_score(trained, held)}", flush=True)
-    save(trained, out)
+    save(trained, out, stamp, time.time() - began)
     return trained
 
 
@@ -217,9 +233,10 @@ def _score(trained: Trained, held: list[tuple[str, int]]) -> str:
     return " ".join(f"@{k} {v:.1%}" for k, v in hits.items())
 
 
-def save(trained: Trained, out: Path) -> None:
+def save(trained: Trained, out: Path, stamp: dict[str, Any] | None, spent_s: float) -> None:
     """Write the checkpoint in one file, put in place at once."""
-    torch.save({"state": trained.encoder.state(), "tokenizer": trained.tokenizer_data, "meanings": trained.meanings, "prototypes": trained.prototypes}, out.with_suffix(".part"))
+    state = {"state": trained.encoder.state(), "tokenizer": trained.tokenizer_data, "meanings": trained.meanings, "prototypes": trained.prototypes}
+    torch.save({**state, "stamp": stamp, "spent_s": spent_s}, out.with_suffix(".part"))
     out.with_suffix(".part").replace(out)
 
 

@@ -135,20 +135,31 @@ def _safe(plan: Plan) -> Any:
 
 def table(outcomes: list[Outcome], title: str) -> str:
     """Return scores as Markdown: exact, right among three, action, and how it was offered."""
-    lines = [f"### {title} ({len(outcomes)} requests)", "", "| part | n | exact plan | among three | action | asked instead | wrong change offered as sure |", "| --- | --- | --- | --- | --- | --- | --- |"]
+    lines = [
+        f"### {title} ({len(outcomes)} requests)",
+        "",
+        "| part | n | exact plan | among three | action | asked instead | wrong change offered as sure |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
     parts: dict[str, list[Outcome]] = {"all": outcomes}
     for o in outcomes:
         parts.setdefault(f"language {o.case.language}", []).append(o)
         parts.setdefault("negatives" if o.case.plan.calls[0].action == REFUSAL else "plans", []).append(o)
     for name, part in parts.items():
-        n = len(part)
-        asked = sum(o.answer.kind in ("choose", "question") for o in part)
-        lines.append(
-            f"| {name} | {n} | {sum(o.rank == 0 for o in part) / n:.1%} | {sum(o.rank is not None for o in part) / n:.1%} | {sum(o.action_right for o in part) / n:.1%} "
-            f"| {asked / n:.1%} | {sum(map(harmful, part)) / n:.1%} |"
+        shares = (
+            sum(o.rank == 0 for o in part),
+            sum(o.rank is not None for o in part),
+            sum(o.action_right for o in part),
+            sum(o.answer.kind in ("choose", "question") for o in part),
+            sum(map(harmful, part)),
         )
+        lines.append(f"| {name} | {len(part)} | " + " | ".join(f"{s / len(part):.1%}" for s in shares) + " |")
     times = sorted(o.milliseconds for o in outcomes)
-    lines += ["", f"Time from request to plan: median {times[len(times) // 2]:.0f} ms, 95th percentile {times[int(len(times) * 0.95)]:.0f} ms (this machine, one thread)."]
+    middle, late = times[len(times) // 2], times[int(len(times) * 0.95)]
+    lines += ["", f"Time from request to plan: median {middle:.0f} ms, 95th percentile {late:.0f} ms (this machine, one thread)."]
+    if refused := parts.get("negatives"):
+        stopped = sum(o.answer.kind != "plan" for o in refused) / len(refused)
+        lines.append(f"Negatives refused or questioned: {stopped:.1%}.")
     return "\n".join(lines)
 
 
@@ -169,9 +180,11 @@ def worst(outcomes: list[Outcome], most: int = 50) -> str:
     from nlsh.plan.syntax import format_plan
 
     wrong = sorted((o for o in outcomes if o.rank != 0), key=lambda o: -(o.answer.readings[0].confidence if o.answer.readings else 0))
-    return "\n".join(
-        f"- `{o.case.request}` → `{'; '.join(format_plan(o.best).splitlines()) if o.best else '(nothing)'}`, meant `{'; '.join(format_plan(o.case.plan).splitlines())}`" for o in wrong[:most]
-    )
+
+    def line(plan: Plan | None) -> str:
+        return "; ".join(format_plan(plan).splitlines()) if plan else "(nothing)"
+
+    return "\n".join(f"- `{o.case.request}` → `{line(o.best)}`, meant `{line(o.case.plan)}`" for o in wrong[:most])
 
 
 def calibrate(outcomes: list[Outcome]) -> Calibration:

@@ -14,6 +14,17 @@ from nlsh.modelkit.corpus import Meaning
 from nlsh.modelkit.model import Decoder
 from nlsh.planner.vocabulary import Catalogue, skeleton
 
+_ENCODER_TENSORS = (
+    ("attn_q", "attention.self.query"),
+    ("attn_k", "attention.self.key"),
+    ("attn_v", "attention.self.value"),
+    ("attn_output", "attention.output.dense"),
+    ("attn_output_norm", "attention.output.LayerNorm"),
+    ("ffn_up", "intermediate.dense"),
+    ("ffn_down", "output.dense"),
+    ("layer_output_norm", "output.LayerNorm"),
+)
+
 
 def _add(writer: gguf.GGUFWriter, name: str, tensor: torch.Tensor) -> None:
     """Matrices as F16 (the source of every quantisation), vectors as F32, and so the two tables that llama.cpp adds without a multiplication."""
@@ -117,10 +128,7 @@ def export_encoder(trained: encoding.Trained, out: Path) -> None:
         _add(w, f"token_embd_norm.{kind}", state[f"embeddings.LayerNorm.{kind}"])
         for layer in range(encoding.LAYERS):
             p = f"encoder.layer.{layer}."
-            for theirs, ours in (
-                ("attn_q", "attention.self.query"), ("attn_k", "attention.self.key"), ("attn_v", "attention.self.value"), ("attn_output", "attention.output.dense"),
-                ("attn_output_norm", "attention.output.LayerNorm"), ("ffn_up", "intermediate.dense"), ("ffn_down", "output.dense"), ("layer_output_norm", "output.LayerNorm"),
-            ):  # fmt: skip
+            for theirs, ours in _ENCODER_TENSORS:
                 _add(w, f"blk.{layer}.{theirs}.{kind}", state[f"{p}{ours}.{kind}"])
     _finish(w)
 

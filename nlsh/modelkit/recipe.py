@@ -20,7 +20,7 @@ def encoder(args: argparse.Namespace) -> int:
     stamp = {"corpus": corpus_hash(), "minutes": args.encoder_minutes, "seed": args.seed}
     corpus, out = Corpus.load(CORPUS), args.work / "encoder.pt"
     if not _done(args.work / "encoder.json", stamp) or not out.exists():
-        enc.train(corpus, out, minutes=args.encoder_minutes, threads=args.threads, seed=args.seed)
+        enc.train(corpus, out, minutes=args.encoder_minutes, threads=args.threads, seed=args.seed, stamp=stamp)
         (args.work / "encoder.json").write_text(json.dumps(stamp))
     rank(args.work, corpus)
     return 0
@@ -108,7 +108,8 @@ def scores(models: Path, *, most: int = 0, calibrate: bool = False, worst: int =
             outcomes = ev.run(planner, held)
     strange = ev.run(planner, ev.strangers(CORPUS / "strangers")[: most or None])
     text = [ev.table(outcomes, "Held-out phrasings"), "", ev.table(strange, "Strangers (never trained on, other authors)"), ""]
-    text.append(f"Expected calibration error: held out {ev.calibration_error(outcomes, planner.calibration):.3f}, strangers {ev.calibration_error(strange, planner.calibration):.3f}.")
+    errors = [ev.calibration_error(o, planner.calibration) for o in (outcomes, strange)]
+    text.append(f"Expected calibration error: held out {errors[0]:.3f}, strangers {errors[1]:.3f}.")
     text += ["", "Strangers by action:", "", ev.by_action(strange)]
     if worst:
         text += ["", "Worst failures, strangers:", "", ev.worst(strange, worst), "", "Worst failures, held out:", "", ev.worst(outcomes, worst)]

@@ -13,14 +13,80 @@ from pathlib import Path
 
 from nlsh.plan.values import KINDS
 
-EXTENSIONS = "txt pdf log py md csv json jpg png zip tar.gz mp3 mp4 docx xlsx html sh conf yaml sql cpp rs go bak tmp iso svg ipynb js ts java c h toml ini xml pptx wav mkv gif heic epub srt db".split()
-ARCHIVES = "zip tar.gz tgz tar.xz tar tar.bz2 zip tar.gz".split()
+EXTENSIONS = [
+    "txt",
+    "pdf",
+    "log",
+    "py",
+    "md",
+    "csv",
+    "json",
+    "jpg",
+    "png",
+    "zip",
+    "tar.gz",
+    "mp3",
+    "mp4",
+    "docx",
+    "xlsx",
+    "html",
+    "sh",
+    "conf",
+    "yaml",
+    "sql",
+    "cpp",
+    "rs",
+    "go",
+    "bak",
+    "tmp",
+    "iso",
+    "svg",
+    "ipynb",
+    "js",
+    "ts",
+    "java",
+    "c",
+    "h",
+    "toml",
+    "ini",
+    "xml",
+    "pptx",
+    "wav",
+    "mkv",
+    "gif",
+    "heic",
+    "epub",
+    "srt",
+    "db",
+]
+ARCHIVES = ["zip", "tar.gz", "tgz", "tar.xz", "tar", "tar.bz2", "zip", "tar.gz"]
 USER_DIRS_EN = ["downloads", "my downloads", "my downloads folder", "the downloads folder", "Downloads", "Downloads folder", "the download folder", "documents", "my documents", "Documents", "the documents folder", "my documents folder", "my docs folder", "the desktop", "my desktop", "Desktop", "the Desktop folder", "my pictures", "Pictures", "the pictures folder", "my pictures folder", "Music", "my music folder", "the music folder", "Videos", "my videos folder", "my home folder", "my home directory", "the home folder", "the temp folder", "the parent folder", "the parent directory"]  # fmt: skip
 USER_DIRS_ZH = ["下载", "下载文件夹", "下载目录", "文档", "我的文档", "文档文件夹", "桌面", "图片", "图片文件夹", "我的图片", "音乐文件夹", "视频文件夹", "主目录", "家目录", "上级目录", "Downloads", "Documents", "Desktop", "下载里", "桌面上"]  # fmt: skip
 COMMON_PATHS = ["~/Downloads", "~/Documents", "/tmp", "/var/log", "/etc", "~", "~/Desktop", "/home", "/usr/local/bin", "~/Pictures", "~/Music", "/opt", "/srv/www", "/var/www/html", "~/.config", "/usr/share", "/mnt/usb", "/media/usb", "..", "./", "/var/lib", "~/src"]  # fmt: skip
-ROOTS = ["~/", "/", "/tmp/", "/var/", "/home/{w}/", "./", "../", "", "", "", "", "~/Documents/", "~/Downloads/", "/etc/", "/opt/", "/mnt/", "/srv/", "/media/{w}/", "~/Desktop/", "~/work/"]
-NUMBER_WORDS = "two three four five six seven eight nine ten eleven twelve fifteen twenty thirty fifty".split()
-ZH_NUMBERS = "两 三 四 五 六 七 八 九 十 十二 十五 二十 三十 五十 一百".split()
+ROOTS = [
+    "~/",
+    "/",
+    "/tmp/",
+    "/var/",
+    "/home/{w}/",
+    "./",
+    "../",
+    "",
+    "",
+    "",
+    "",
+    "~/Documents/",
+    "~/Downloads/",
+    "/etc/",
+    "/opt/",
+    "/mnt/",
+    "/srv/",
+    "/media/{w}/",
+    "~/Desktop/",
+    "~/work/",
+]
+NUMBER_WORDS = ["two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "fifteen", "twenty", "thirty", "fifty"]
+ZH_NUMBERS = ["两", "三", "四", "五", "六", "七", "八", "九", "十", "十二", "十五", "二十", "三十", "五十", "一百"]
 
 
 @cache
@@ -182,7 +248,9 @@ class Slots:
     def size(self) -> str:
         r = self.r
         big = r.random() < 0.4
-        amount = str(r.choice([1, 2, 3, 4, 5, 8, 10, 20]) if big else r.choice([1, 2, 5, 10, 20, 50, 100, 150, 200, 250, 300, 500, 512, 700, 900, r.randint(1, 999)]))
+        amount = str(
+            r.choice([1, 2, 3, 4, 5, 8, 10, 20]) if big else r.choice([1, 2, 5, 10, 20, 50, 100, 150, 200, 250, 300, 500, 512, 700, 900, r.randint(1, 999)])
+        )
         if big and r.random() < 0.15:
             amount += f".{r.randint(1, 9)}"
         if self.zh:
@@ -191,8 +259,27 @@ class Slots:
                 return r.choice("一两三五十") + r.choice(["个G", "百兆"] if not big else ["个G", "G"])
             return amount + (unit if amount.isdigit() or unit != "个G" else "G")
         if r.random() < 0.12:
-            return r.choice(["a gig", "one gigabyte", "two gigs", "ten megs", "a hundred megs", "five hundred MB", "half a gig", "a megabyte", "1 gig", "fifty megabytes", "a couple of gigs", "ten gigs"])
-        unit = r.choice(["GB", " GB", "G", "gb", " gb", " gigs", " gigabytes", "GiB", "g"]) if big else r.choice(["MB", " MB", "mb", "M", " megs", " megabytes", "m", " mb", "MiB", "kb", "KB", "k", " KB", " kilobytes"])
+            return r.choice(
+                [
+                    "a gig",
+                    "one gigabyte",
+                    "two gigs",
+                    "ten megs",
+                    "a hundred megs",
+                    "five hundred MB",
+                    "half a gig",
+                    "a megabyte",
+                    "1 gig",
+                    "fifty megabytes",
+                    "a couple of gigs",
+                    "ten gigs",
+                ]
+            )
+        unit = (
+            r.choice(["GB", " GB", "G", "gb", " gb", " gigs", " gigabytes", "GiB", "g"])
+            if big
+            else r.choice(["MB", " MB", "mb", "M", " megs", " megabytes", "m", " mb", "MiB", "kb", "KB", "k", " KB", " kilobytes"])
+        )
         return amount + unit
 
     def age(self) -> str:
@@ -204,7 +291,31 @@ class Slots:
                 return r.choice(["半年", "半个月", "半天"])
             return amount + unit
         if r.random() < 0.25:
-            return r.choice(["a week", "a month", "a day", "an hour", "a year", "half an hour", "half a year", "a couple of days", "a couple of weeks", "a few days", "24 hours", "48 hours", "a fortnight", "one week", "one day", "one month", "week", "month", "day", "hour", "year"])
+            return r.choice(
+                [
+                    "a week",
+                    "a month",
+                    "a day",
+                    "an hour",
+                    "a year",
+                    "half an hour",
+                    "half a year",
+                    "a couple of days",
+                    "a couple of weeks",
+                    "a few days",
+                    "24 hours",
+                    "48 hours",
+                    "a fortnight",
+                    "one week",
+                    "one day",
+                    "one month",
+                    "week",
+                    "month",
+                    "day",
+                    "hour",
+                    "year",
+                ]
+            )
         unit = r.choice(["days", "days", "weeks", "months", "hours", "minutes", "years", "d", "h", "w", " d"])
         if unit in ("d", "h", "w"):
             return f"{r.randint(1, 90)}{unit}"
@@ -242,7 +353,11 @@ class Slots:
 
     def proc(self) -> str:
         r = self.r
-        return r.choice(self._names["process"]) if r.random() < 0.55 else self._quoted(self.word() + (r.choice(["", "-", "_", "."]) + self.word() if r.random() < 0.4 else ""))
+        return (
+            r.choice(self._names["process"])
+            if r.random() < 0.55
+            else self._quoted(self.word() + (r.choice(["", "-", "_", "."]) + self.word() if r.random() < 0.4 else ""))
+        )
 
     def user(self) -> str:
         return self.r.choice(self._names["user"]) if self.r.random() < 0.6 else self.word()
@@ -250,10 +365,32 @@ class Slots:
     def mode(self) -> str:
         r = self.r
         if r.random() < 0.55:
-            return r.choice(["755", "644", "600", "700", "777", "400", "0755", "0644", "750", "664", "640", "444", f"{r.randint(0, 7)}{r.randint(0, 7)}{r.randint(0, 7)}"])
+            return r.choice(
+                ["755", "644", "600", "700", "777", "400", "0755", "0644", "750", "664", "640", "444", f"{r.randint(0, 7)}{r.randint(0, 7)}{r.randint(0, 7)}"]
+            )
         if self.zh and r.random() < 0.6:
             return r.choice(["只读", "可执行", "可写", "可读"])
-        return r.choice(["u+x", "+x", "a+r", "go-w", "g+w", "o-rwx", "u+rw", "a-w", "+w", "read-only", "executable", "writable", "private", "rwxr-xr-x", "rw-r--r--", "ug+x", "-x"])
+        return r.choice(
+            [
+                "u+x",
+                "+x",
+                "a+r",
+                "go-w",
+                "g+w",
+                "o-rwx",
+                "u+rw",
+                "a-w",
+                "+w",
+                "read-only",
+                "executable",
+                "writable",
+                "private",
+                "rwxr-xr-x",
+                "rw-r--r--",
+                "ug+x",
+                "-x",
+            ]
+        )
 
     def text(self) -> str:
         r = self.r

@@ -105,9 +105,9 @@ class Recipe:
     rate: float = 1.5e-3
     threads: int = 2
     seed: int = 0
-    width: int = 256
+    width: int = 192
     layers: int = 6
-    feed_forward: int = 768
+    feed_forward: int = 576
 
 
 def train(corpus: Corpus, encoding: Encoding, retrieval: Retrieval, recipe: Recipe, out: Path) -> Decoder:
@@ -119,7 +119,9 @@ def train(corpus: Corpus, encoding: Encoding, retrieval: Retrieval, recipe: Reci
     model = Decoder(shape).to(device)
     matrices = [p for p in model.parameters() if p.dim() == 2]
     vectors = [p for p in model.parameters() if p.dim() != 2]
-    optimizer = torch.optim.AdamW([{"params": matrices, "weight_decay": 0.1}, {"params": vectors, "weight_decay": 0.0}], lr=recipe.rate, betas=(0.9, 0.98), fused=True)
+    optimizer = torch.optim.AdamW(
+        [{"params": matrices, "weight_decay": 0.1}, {"params": vectors, "weight_decay": 0.0}], lr=recipe.rate, betas=(0.9, 0.98), fused=True
+    )
     step, spent = 0, 0.0
     if out.exists():
         saved = torch.load(out, weights_only=True, map_location=device)
@@ -157,7 +159,10 @@ def train(corpus: Corpus, encoding: Encoding, retrieval: Retrieval, recipe: Reci
             raise RuntimeError(f"the loss is {average} at step {step}: lower the rate")
         if time.time() - shown > 180:
             shown = time.time()
-            print(f"decoder: {(shown - began) / 60:.1f} min, step {step}, {seen} sentences, loss {average:.4f}, {score(model, corpus, encoding, retrieval, 400)}", flush=True)
+            print(
+                f"decoder: {(shown - began) / 60:.1f} min, step {step}, {seen} sentences, loss {average:.4f}, {score(model, corpus, encoding, retrieval, 400)}",
+                flush=True,
+            )
             _save(out, model, optimizer, recipe, shape, step, time.time() - began)
     _save(out, model, optimizer, recipe, shape, step, time.time() - began)
     print(f"decoder: done at step {step}: {score(model, corpus, encoding, retrieval, 0)}", flush=True)

@@ -4,10 +4,59 @@ from __future__ import annotations
 
 import random
 
-BEFORE = "hey|hi|ok|okay so|please|pls|could you|can you please|would you kindly|i need you to|now|quick|computer,|hey shell,|alright,|um,|so|right,|hello, please|i want you to|go ahead and|just|yo|if you can,|next,|ok now|can u".split("|")
-AFTER = "please|thanks|thank you|pls|now|asap|for me|if possible|right away|ok?|when you can|cheers|quickly|will you|would you|k thx|right now|today|thx|plz".split("|")
-BEFORE_ZH = "请|帮我|麻烦|麻烦你|请帮我|能不能|可以|你好，|那个，|帮忙|现在|给我|我想|快|嗯，".split("|")
-AFTER_ZH = "吧|谢谢|一下|好吗|，谢谢|，快点|呗|，麻烦了|啊|可以吗".split("|")
+BEFORE = [
+    "hey",
+    "hi",
+    "ok",
+    "okay so",
+    "please",
+    "pls",
+    "could you",
+    "can you please",
+    "would you kindly",
+    "i need you to",
+    "now",
+    "quick",
+    "computer,",
+    "hey shell,",
+    "alright,",
+    "um,",
+    "so",
+    "right,",
+    "hello, please",
+    "i want you to",
+    "go ahead and",
+    "just",
+    "yo",
+    "if you can,",
+    "next,",
+    "ok now",
+    "can u",
+]
+AFTER = [
+    "please",
+    "thanks",
+    "thank you",
+    "pls",
+    "now",
+    "asap",
+    "for me",
+    "if possible",
+    "right away",
+    "ok?",
+    "when you can",
+    "cheers",
+    "quickly",
+    "will you",
+    "would you",
+    "k thx",
+    "right now",
+    "today",
+    "thx",
+    "plz",
+]
+BEFORE_ZH = ["请", "帮我", "麻烦", "麻烦你", "请帮我", "能不能", "可以", "你好，", "那个，", "帮忙", "现在", "给我", "我想", "快", "嗯，"]
+AFTER_ZH = ["吧", "谢谢", "一下", "好吗", "，谢谢", "，快点", "呗", "，麻烦了", "啊", "可以吗"]
 SYNONYMS = [
     line.split("|")
     for line in """show|display|print|show me|give me|let me see|tell me
@@ -52,7 +101,34 @@ _SYNONYMS: dict[str, list[str]] = {}
 for _group in SYNONYMS:
     for _word in _group:
         _SYNONYMS.setdefault(_word, []).extend(w for w in _group if w != _word)
-SMALL = set("the a an of me my please to in on for can you i is are that this it and some any just there".split())
+SMALL = set(
+    [
+        "the",
+        "a",
+        "an",
+        "of",
+        "me",
+        "my",
+        "please",
+        "to",
+        "in",
+        "on",
+        "for",
+        "can",
+        "you",
+        "i",
+        "is",
+        "are",
+        "that",
+        "this",
+        "it",
+        "and",
+        "some",
+        "any",
+        "just",
+        "there",
+    ]
+)
 NEAR = {"q": "wa", "w": "qes", "e": "wrd", "r": "etf", "t": "ryg", "y": "tuh", "u": "yij", "i": "uok", "o": "ipl", "p": "ol", "a": "qsz", "s": "adwx", "d": "sfec", "f": "dgrv", "g": "fhtb", "h": "gjyn", "j": "hkum", "k": "jlim", "l": "kop", "z": "xas", "x": "zcs", "c": "xvd", "v": "cbf", "b": "vng", "n": "bmh", "m": "nj"}  # fmt: skip
 
 

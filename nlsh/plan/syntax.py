@@ -1,7 +1,7 @@
 """The plan, written down: Python's own syntax, parsed with `ast`, never evaluated.
 
-    big = file.find(under="~/Downloads", larger="100MB", older="30d")
-    file.trash(big)
+big = file.find(under="~/Downloads", larger="100MB", older="30d")
+file.trash(big)
 """
 
 from __future__ import annotations

@@ -266,7 +266,17 @@ class Percent(ValueType):
 
     def parse(self, written: Any) -> float:
         text = str(written).strip().lower()
-        words = {"half": 50.0, "a half": 50.0, "a third": 100 / 3, "one third": 100 / 3, "a quarter": 25.0, "one quarter": 25.0, "一半": 50.0, "三分之一": 100 / 3, "四分之一": 25.0}
+        words = {
+            "half": 50.0,
+            "a half": 50.0,
+            "a third": 100 / 3,
+            "one third": 100 / 3,
+            "a quarter": 25.0,
+            "one quarter": 25.0,
+            "一半": 50.0,
+            "三分之一": 100 / 3,
+            "四分之一": 25.0,
+        }
         if text in words:
             return words[text]
         if match := re.fullmatch(r"百分之(.+)", text):

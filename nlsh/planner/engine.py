@@ -29,7 +29,9 @@ def library() -> Any:
     if "llama_cpp" not in sys.modules:
         spec = importlib.util.find_spec("llama_cpp")
         if spec is None or spec.submodule_search_locations is None:
-            raise ModelError("llama-cpp-python is not installed, so no model can run.", hint="Nothing was changed. Set it up again: python3 -m nlsh.bootstrap run")
+            raise ModelError(
+                "llama-cpp-python is not installed, so no model can run.", hint="Nothing was changed. Set it up again: python3 -m nlsh.bootstrap run"
+            )
         package = types.ModuleType("llama_cpp")
         package.__path__ = list(spec.submodule_search_locations)
         package.__spec__ = spec
@@ -59,7 +61,9 @@ class Engine:
             with open(path, "rb") as file:
                 magic = file.read(4)
         except OSError as error:
-            raise ModelError(f"The model {path} cannot be read: {error.strerror}.", hint="Nothing was changed. Reinstall nlsh, or choose another with --model.") from error
+            raise ModelError(
+                f"The model {path} cannot be read: {error.strerror}.", hint="Nothing was changed. Reinstall nlsh, or choose another with --model."
+            ) from error
         if magic != b"GGUF":
             raise ModelError(f"{path} is not a GGUF model.", hint="Nothing was changed. Reinstall nlsh, or choose another with --model.")
         params = lib.llama_model_default_params()
@@ -134,7 +138,9 @@ class Written:
         return sum(self.log_probs)
 
 
-def beam_search(engine: Engine, prompt: Sequence[int], grammar: str, output: Sequence[int], end: int, *, width: int, best: int, longest: int = 48) -> list[Written]:
+def beam_search(
+    engine: Engine, prompt: Sequence[int], grammar: str, output: Sequence[int], end: int, *, width: int, best: int, longest: int = 48
+) -> list[Written]:
     """Return the `best` most probable token sequences after `prompt` that the grammar allows.
 
     `output` are the ids a plan may consist of; probabilities are over those among them that the grammar allows next. Raises ModelError if the grammar

@@ -69,10 +69,7 @@ def _peel(request: str, start: int, end: int, spaced: bool) -> list[Word]:
         else:
             break
     text = request[start:end]
-    if len(text) > 2 and _QUOTES.get(text[0]) == text[-1]:
-        middle = Word(text, start + 1, end - 1, spaced)
-    else:
-        middle = Word(text, start, end, spaced)
+    middle = Word(text, start + 1, end - 1, spaced) if len(text) > 2 and _QUOTES.get(text[0]) == text[-1] else Word(text, start, end, spaced)
     return [*before, middle, *reversed(after)]
 
 

@@ -69,10 +69,14 @@ def checked_request(request: str) -> str:
     """Return the request, tidied. Raises NotUnderstood for what cannot be a request: empty, too long, binary."""
     text = unicodedata.normalize("NFC", request).strip()
     if not text:
-        raise NotUnderstood("The request is empty.", hint="Nothing was done. Say what you want, for example: nlsh -c \"how full are my disks\"", code="request.empty")
+        raise NotUnderstood(
+            "The request is empty.", hint='Nothing was done. Say what you want, for example: nlsh -c "how full are my disks"', code="request.empty"
+        )
     if len(text) > MAX_REQUEST_CHARACTERS:
         raise NotUnderstood(
-            f"The request has {len(text)} characters; nlsh reads at most {MAX_REQUEST_CHARACTERS}.", hint="Nothing was done. Say it in one or two sentences.", code="request.long"
+            f"The request has {len(text)} characters; nlsh reads at most {MAX_REQUEST_CHARACTERS}.",
+            hint="Nothing was done. Say it in one or two sentences.",
+            code="request.long",
         )
     odd = sum(1 for c in text if (ord(c) < 32 and c not in "\t\n\r") or 0xDC80 <= ord(c) <= 0xDCFF or c == "\ufffd")
     if odd:
@@ -127,7 +131,9 @@ class Planner:
                 break  # control tokens come first
             found[text] = token
         if "<plan>" not in found:
-            raise ModelError(f"{engine.path} was not trained to write plans.", hint="Nothing was changed. Use the shipped model, or train one: python -m nlsh.modelkit build")
+            raise ModelError(
+                f"{engine.path} was not trained to write plans.", hint="Nothing was changed. Use the shipped model, or train one: python -m nlsh.modelkit build"
+            )
         return found
 
     @cached_property
@@ -154,7 +160,8 @@ class Planner:
         known = self.meanings.nearest(self.encoder.embed(text), follow_up=follows)
         found = self._found(text, known, context.last_action if follows else None)
         readings = [
-            Reading(plan, self.calibration.confidence(d, r), f"the model is {math.exp(d):.0%} sure of its words, retrieval {math.exp(r):.0%}") for plan, d, r in found
+            Reading(plan, self.calibration.confidence(d, r), f"the model is {math.exp(d):.0%} sure of its words, retrieval {math.exp(r):.0%}")
+            for plan, d, r in found
         ]
         answer = self._answer(readings, tuple(f"near: {k.text} ({k.probability:.0%})" for k in known[:4]))
         return answer, [p for p, _, _ in found], [(d, r) for _, d, r in found]
@@ -232,5 +239,5 @@ def retrieval_log_probability(plan: Plan, known: Sequence[Known]) -> float:
     """Return the log of how likely retrieval finds the plan's first action, at least one in a thousand."""
     first = plan.calls[0].action
     last = plan.calls[-1].action
-    share = sum(k.probability for k in known if k.actions and (k.actions[-1] == last or k.actions[0] == first and len(plan.calls) > len(k.actions)))
+    share = sum(k.probability for k in known if k.actions and (k.actions[-1] == last or (k.actions[0] == first and len(plan.calls) > len(k.actions))))
     return math.log(max(share, 1e-3))

@@ -1,6 +1,6 @@
 """The decoder's prompt, the same in training and in use: the words of the request, each behind its index, then the nearest known meanings.
 
-    <bos> [<prev> <file.find>] <usr> <w0> move <w1> a.txt … <cand> <file.move> <what=> <to=> <cand> … <plan>
+<bos> [<prev> <file.find>] <usr> <w0> move <w1> a.txt … <cand> <file.move> <what=> <to=> <cand> … <plan>
 """
 
 from __future__ import annotations

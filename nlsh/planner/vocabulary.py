@@ -74,7 +74,9 @@ def cached_catalogue() -> dict[str, tuple[Slot, ...]]:
     fresh = catalogue()
     part = file.with_suffix(f".{os.getpid()}")
     try:
-        part.write_text(json.dumps({"stamp": stamp, "actions": {n: [[s.name, s.fixed, s.span, s.reference, s.several, s.required] for s in v] for n, v in fresh.items()}}))
+        part.write_text(
+            json.dumps({"stamp": stamp, "actions": {n: [[s.name, s.fixed, s.span, s.reference, s.several, s.required] for s in v] for n, v in fresh.items()}})
+        )
         part.replace(file)
     except OSError:
         pass  # a cache that cannot be written costs time, nothing else
@@ -84,14 +86,14 @@ def cached_catalogue() -> dict[str, tuple[Slot, ...]]:
 def _slot(name: str, declared: Arg) -> Slot:
     kind = declared.type
     flag, paths = isinstance(kind, Flag), isinstance(kind, Paths)
-    several = paths and kind.name == "paths" or kind.name in ("processes", "process ids")
+    several = (paths and kind.name == "paths") or kind.name in ("processes", "process ids")
     closed = flag or kind.name == "choice"
     return Slot(
         name,
         ("true",) if flag else tuple(dict.fromkeys((*kind.choices, *declared.common))),
         span=not closed,
         reference=paths or kind.name == "processes",
-        several=several or isinstance(kind, Whole) and kind.name.endswith("ids"),
+        several=several or (isinstance(kind, Whole) and kind.name.endswith("ids")),
         required=declared.required,
     )
 

@@ -2,6 +2,9 @@
 
 It owns what a process keeps between turns (the kernel, the planner, the last result). What is allowed is the policy's, what is enforced
 the worker's; this module only shows, asks and reports.
+
+# LIMIT: data piped to a one-shot reaches raw commands only; a plan cannot name it yet.
+# LIMIT: with --json a raw command's own output still goes to stdout as it is, before its records.
 """
 
 from __future__ import annotations
@@ -220,18 +223,22 @@ class Session:
         self.say(escape(answer.message) or "Which of these do you mean?")
         for number, text in enumerate(plans, start=1):
             first, *rest = text.splitlines()
-            self.say(f"  {number}  {escape(first)}", *(f"     {escape(line)}" for line in rest))
+            mark = str(number) if len(plans) > 1 else " "
+            self.say(f"  {mark}  {escape(first)}", *(f"     {escape(line)}" for line in rest))
         if not self.can_ask():
             self.say("nlsh: nobody can choose here, so nothing was run. Say more exactly what you mean, or give one of these to nlsh plan -.")
             return None
+        question = "Do that? [y/N] " if len(readings) == 1 else f"Which? [1-{len(readings)}, Enter: none] "
         while True:
             try:
-                reply = self.read(f"Which? [1-{len(readings)}, Enter: none] ").strip().lower()
+                reply = self.read(question).strip().lower()
             except EOFError:
                 return None
             if reply in ("", "n", "no", "q"):
                 return None
-            if reply.isdigit() and 1 <= int(reply) <= len(readings):
+            if reply in ("y", "yes") and len(readings) == 1:
+                return readings[0]
+            if reply.isdecimal() and 1 <= int(reply) <= len(readings):
                 return readings[int(reply) - 1]
 
     # --- plans ---------------------------------------------------------------------------------------------------

@@ -128,8 +128,7 @@ def gpu() -> Iterator[Device]:
                 yield Device(name, "gpu", "" if driver == "driver" else f"driven by {driver}")
     if not found:
         raise NotPossible(
-            "There is no graphics card here that this system can see: no display device on the PCI bus, none in /sys/class/drm, and "
-            f"no NVIDIA device ({why}).",
+            f"There is no graphics card here that this system can see: no display device on the PCI bus, none in /sys/class/drm, and no NVIDIA device ({why}).",
             hint="A virtual machine or a container has one only if it was given one.",
         )
 

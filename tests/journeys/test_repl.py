@@ -37,6 +37,15 @@ def type_line(child: pexpect.spawn, line: str, then: str = "") -> str:
     return plain(shown + child.before)
 
 
+def until_asked(child: pexpect.spawn) -> str:
+    """Wait for the question about a plan, agreeing to the first reading where the planner is not sure; return what was shown."""
+    shown = ""
+    while child.expect([re.escape(ASKED), r"Which\? [^\n]*\] ", r"Do that\? [^\n]*\] "]) != 0:
+        shown += child.before
+        child.sendline("1")
+    return plain(shown + child.before)
+
+
 def at_prompt(terminal: Terminal, *words: str, **more: str) -> pexpect.spawn:
     child = terminal(*words, **more)
     child.expect(PROMPT)
@@ -270,14 +279,14 @@ def test_without_a_terminal_there_is_no_shell(nlsh: Run) -> None:
 def test_request_preview_yes_result_undo(terminal: Terminal, files: Path, shipped_models: None) -> None:
     child = at_prompt(terminal)
     child.sendline("move docs/old.txt to the trash")
-    child.expect_exact(ASKED)
+    until_asked(child)
     child.sendline("y")
     child.expect_exact("Done: 1 step")
     child.expect(PROMPT)
     assert not (files / "docs" / "old.txt").exists()
     type_line(child, "/why", "file.trash")
     child.sendline("undo that")
-    child.expect_exact(ASKED)
+    until_asked(child)
     child.sendline("y")
     child.expect_exact("Done: ")
     child.expect(PROMPT)
@@ -288,7 +297,7 @@ def test_those_are_what_was_found(terminal: Terminal, files: Path, shipped_model
     child = at_prompt(terminal)
     type_line(child, "find txt files in docs", "keep.txt")
     child.sendline("delete those")
-    child.expect_exact(ASKED)
-    assert "old.txt" in child.before and "keep.txt" in child.before
+    shown = until_asked(child)
+    assert "old.txt" in shown and "keep.txt" in shown
     child.sendline("n")
     child.expect(PROMPT)

@@ -448,7 +448,7 @@ def test_no_plan_text_breaks_the_parser(text: str) -> None:
         registry.parse(text)
 
 
-@pytest.mark.parametrize("text", ['{"preview": 3}', '{"preview": {}}', '[{"action": "file.list", "args": {}, "result": [1]}]', '[[1]]', '[{"args": 1}]'])
+@pytest.mark.parametrize("text", ['{"preview": 3}', '{"preview": {}}', '[{"action": "file.list", "args": {}, "result": [1]}]', "[[1]]", '[{"args": 1}]'])
 def test_no_plan_data_breaks_the_reader(text: str) -> None:
     with pytest.raises(BadPlan):
         plan_from_text(text)

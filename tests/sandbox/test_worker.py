@@ -14,12 +14,12 @@ import pytest
 
 from nlsh.guard.grant import Grant
 from nlsh.guard.sandbox import landlock, seccomp
-from nlsh.steps import handles
 from nlsh.guard.sandbox.zygote import Zygote
 from nlsh.plan.effects import Effect
 from nlsh.plan.errors import NotFound
 from nlsh.plan.records import Fact, Record
 from nlsh.plan.steps import Step
+from nlsh.steps import handles
 from nlsh.steps.command import ReadCommand, RunCommand
 from tests.sandbox.conftest import NOBODY, eventually, give_to_nobody, in_child, last_of, run_steps
 

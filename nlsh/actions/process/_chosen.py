@@ -51,9 +51,7 @@ def _by_number(pid: int) -> Running:
     if found is None:
         raise NotFound(f"There is no process {pid}.", hint=_NOTHING)
     if found.state in "ZX":
-        raise NotPossible(
-            f"Process {pid} ({found.called}) has ended already; its parent, process {found.parent}, has not collected it.", hint=_NOTHING
-        )
+        raise NotPossible(f"Process {pid} ({found.called}) has ended already; its parent, process {found.parent}, has not collected it.", hint=_NOTHING)
     return found
 
 

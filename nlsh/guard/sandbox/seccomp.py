@@ -48,6 +48,7 @@ _NUMBERS: dict[str, tuple[int | None, int | None]] = dict(
     open_tree_attr=(467, 467), file_setattr=(469, 469),
 )  # fmt: skip
 
+
 def _words(text: str) -> tuple[str, ...]:
     return tuple(text.split())
 
@@ -169,7 +170,6 @@ class _Program:
     def unless_bits(self, name: str, index: int, bits: int) -> None:
         """Refuse `name` where its argument has one of `bits`."""
         self.on(name, _argument(index), (_JSET, 0, 1, bits), self.refuse, _RELOAD)
-
 
     def finish(self, tuned: Iterable[int]) -> bytes:
         """Return the program; whatever nothing was said about is allowed."""

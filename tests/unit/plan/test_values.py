@@ -115,7 +115,7 @@ def test_modes(written: str, mode: str) -> None:
 
 @pytest.mark.parametrize("written", ["4755", "u+s", "+t", "purple", "999"])
 def test_dangerous_or_wrong_modes_are_refused(written: str) -> None:
-    with pytest.raises(ValueError, match="mode|bits"):
+    with pytest.raises(ValueError, match=r"mode|bits"):
         Mode().parse(written)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -33,7 +35,7 @@ def test_words(request_: str, expected: list[str]) -> None:
 def test_words_are_in_order_and_inside_the_request(request_: str) -> None:
     found = lex(request_)
     assert len(found) <= MAX_WORDS
-    for before, after in zip(found, found[1:], strict=False):
+    for before, after in itertools.pairwise(found):
         assert before.end <= after.start
     assert all(0 <= w.start < w.end <= len(request_) for w in found)
 

@@ -110,6 +110,14 @@ def test_a_person_picks(start: Start, home: Path, monkeypatch: pytest.MonkeyPatc
     assert (home / "a.txt").exists() is not gone
 
 
+@pytest.mark.parametrize(("typed", "gone"), [(["y", "y"], True), (["1", "y"], True), (["n"], False), ([""], False), (["2", "n"], False)])
+def test_one_unsure_reading_is_a_yes_or_no(start: Start, home: Path, monkeypatch: pytest.MonkeyPatch, typed: list[str], gone: bool) -> None:
+    session = start(Answer("choose", CHOICE.readings[1:], "Is this what you mean?"))
+    typing(session, monkeypatch, *typed)
+    session.request("do something with a.txt")
+    assert (home / "a.txt").exists() is not gone
+
+
 @pytest.mark.parametrize("kind", ["question", "refusal"])
 def test_a_question_and_a_refusal_are_4(start: Start, capsys: pytest.CaptureFixture[str], kind: str) -> None:
     assert start(Answer(kind, (), "Say which\x1b[2J folder.")).request("tidy") == 4  # type: ignore[arg-type]
