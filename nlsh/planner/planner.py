@@ -20,6 +20,7 @@ from nlsh.plan.errors import NlshError, NotUnderstood
 from nlsh.plan.plan import Plan
 from nlsh.planner import grammar, prompt
 from nlsh.planner.answer import Answer, Context, Reading
+from nlsh.planner.ground import ground
 from nlsh.planner.lexer import lex
 from nlsh.planner.vocabulary import REFUSAL, Catalogue, cached_catalogue, decode
 from nlsh.shipped import models_dir
@@ -158,7 +159,13 @@ class Planner:
         text = checked_request(request)
         follows = bool(context.last_action and context.last_records)
         known = self.meanings.nearest(self.encoder.embed(text), follow_up=follows)
-        found = self._found(text, known, context.last_action if follows else None)
+        grounded = {
+            plan: (d, r)
+            for found, d, r in reversed(self._found(text, known, context.last_action if follows else None))
+            for plan in [ground(found, text, cwd=context.cwd, home=context.home)]
+        }
+        # Two readings that mean the same things here are one, as likely as the likelier.
+        found = [(plan, d, r) for plan, (d, r) in reversed(grounded.items())]
         readings = [
             Reading(plan, self.calibration.confidence(d, r), f"the model is {math.exp(d):.0%} sure of its words, retrieval {math.exp(r):.0%}")
             for plan, d, r in found

@@ -1,0 +1,62 @@
+"""Ground a plan's paths in what exists here: a span that names nothing is widened to the nearest one that does.
+
+“rename the folder Pension Papers” points at “Pension”, “打开回忆录.txt” at “.txt”: a model that sees words cannot know where a name ends, the file system does.
+Only the request's own text is ever taken, only where the span as it stands means nothing here, and the longest name that exists wins. Nothing is
+changed or read but names.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+
+from nlsh.plan.plan import Call, Plan, Value
+from nlsh.plan.values import Paths
+from nlsh.planner.lexer import Word, lex
+from nlsh.world.places import absolute, well_known
+
+REACH = 6  # words to each side: a Chinese character is a word
+
+
+def ground(plan: Plan, request: str, *, cwd: str, home: str) -> Plan:
+    """Return the plan with each path that does not exist replaced by the widest span around it that does, where there is one."""
+    words = lex(request)
+    return Plan(tuple(_call(c, request, words, cwd, home) for c in plan.calls))
+
+
+def _call(call: Call, request: str, words: list[Word], cwd: str, home: str) -> Call:
+    from nlsh.plan.registry import get, names
+
+    if call.action not in names():
+        return call
+    fields = get(call.action).Args.fields
+    args: dict[str, Value] = {}
+    for name, value in call.args.items():
+        if not isinstance(fields[name].type, Paths):
+            args[name] = value
+        elif isinstance(value, tuple):
+            args[name] = tuple(_wider(v, request, words, cwd, home) for v in value)
+        else:
+            args[name] = _wider(value, request, words, cwd, home) if isinstance(value, str) else value
+    return replace(call, args=args)
+
+
+def _wider(written: str, request: str, words: list[Word], cwd: str, home: str) -> str:
+    start = request.find(written)
+    if start < 0 or any(c in written for c in "*?[") or _exists(written, cwd, home) or well_known(written, home, cwd):
+        return written
+    first = next((i for i, w in enumerate(words) if w.end > start), None)
+    last = next((i for i, w in enumerate(words) if w.end >= start + len(written)), None)
+    if first is None or last is None:
+        return written
+    spans = [(f, t) for f in range(max(0, first - REACH), first + 1) for t in range(last, min(len(words), last + REACH + 1)) if (f, t) != (first, last)]
+    for f, t in sorted(spans, key=lambda s: s[0] - s[1]):
+        text = request[words[f].start : words[t].end]
+        # A name of several words, not a sentence that happens to be a path: what is joined must exist as it is written.
+        if _exists(text, cwd, home):
+            return text
+    return written
+
+
+def _exists(text: str, cwd: str, home: str) -> bool:
+    return any(os.path.lexists(absolute(text, cwd=base, home=home)) for base in (cwd, home))

@@ -1,0 +1,38 @@
+"""Grounding: a span that names nothing is widened to what exists; one that means something is left alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from nlsh.plan.registry import format, parse
+from nlsh.planner.ground import ground
+
+
+@pytest.mark.parametrize(
+    ("files", "request_", "plan", "grounded"),
+    [
+        (["Pension Papers/"], "rename the folder Pension Papers to Old", 'file.rename("Pension", to="Old")', 'file.rename("Pension Papers", to="Old")'),
+        (["回忆录.txt"], "把回忆录.txt打开看看", 'file.read(".txt")', 'file.read("回忆录.txt")'),
+        (["成片/"], "成片 里最新的视频", 'file.find("片", kind="视频")', 'file.find("成片", kind="视频")'),
+        (["a.txt", "a.txt b"], "read a.txt b", 'file.read("a.txt")', 'file.read("a.txt")'),
+        ([], "trash the old things", 'file.trash("old")', 'file.trash("old")'),
+        (["*.log files"], "trash *.log files", 'file.trash("*.log")', 'file.trash("*.log")'),
+        (["downloads list"], "what is in downloads list", 'file.list("downloads")', 'file.list("downloads")'),
+        (["x y", "z w"], "move x y and z w to /tmp", 'file.move(["x", "z"], to="/tmp")', 'file.move(["x y", "z w"], to="/tmp")'),
+    ],
+)
+def test_paths(home: Path, files: list[str], request_: str, plan: str, grounded: str) -> None:
+    for name in files:
+        if name.endswith("/"):
+            (home / name).mkdir()
+        else:
+            (home / name).write_text("")
+    assert format(ground(parse(plan), request_, cwd=str(home), home=str(home))) == format(parse(grounded))
+
+
+def test_only_paths_are_grounded(home: Path) -> None:
+    (home / "fire fox").write_text("")
+    plan = parse('process.kill(name="fire")')
+    assert ground(plan, "kill fire fox", cwd=str(home), home=str(home)) == plan
