@@ -10,8 +10,9 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 
-from nlsh.plan.plan import Call, Plan, Value
-from nlsh.plan.values import Paths
+from nlsh.plan.errors import NlshError
+from nlsh.plan.plan import Call, Plan, Ref, Value
+from nlsh.plan.values import Paths, ValueType
 from nlsh.planner.lexer import Word, lex
 from nlsh.world.places import absolute, well_known
 
@@ -22,6 +23,32 @@ def ground(plan: Plan, request: str, *, cwd: str, home: str) -> Plan:
     """Return the plan with each path that does not exist replaced by the widest span around it that does, where there is one."""
     words = lex(request)
     return Plan(tuple(_call(c, request, words, cwd, home) for c in plan.calls))
+
+
+def sense(plan: Plan, *, cwd: str, home: str) -> tuple[object, ...]:
+    """Return what a plan means here, to compare: “logs” and “the logs folder”, “one” and “one core” are the same, whatever the words."""
+    from nlsh.plan.registry import get, names
+
+    meant: list[object] = []
+    for call in plan.calls:
+        fields = get(call.action).Args.fields if call.action in names() else {}
+        items = ((k, _sense(fields[k].type, v, cwd, home) if k in fields else v) for k, v in call.args.items())
+        meant.append((call.action, tuple(sorted(items, key=lambda kv: kv[0])), call.result))
+    return tuple(meant)
+
+
+def _sense(kind: ValueType, value: Value, cwd: str, home: str) -> object:
+    from nlsh.world.places import resolve
+
+    if isinstance(value, Ref):
+        return value
+    try:
+        if isinstance(kind, Paths):
+            items = value if isinstance(value, tuple) else (str(value),)
+            return tuple(sorted(i if any(c in i for c in "*?[") else resolve(i, cwd=cwd, home=home, must_exist=False) for i in items))
+        return repr(kind.parse(value))
+    except (ValueError, TypeError, NlshError):
+        return repr(value)
 
 
 def _call(call: Call, request: str, words: list[Word], cwd: str, home: str) -> Call:

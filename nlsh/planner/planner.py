@@ -20,7 +20,7 @@ from nlsh.plan.errors import NlshError, NotUnderstood
 from nlsh.plan.plan import Plan
 from nlsh.planner import grammar, prompt
 from nlsh.planner.answer import Answer, Context, Reading
-from nlsh.planner.ground import ground
+from nlsh.planner.ground import ground, sense
 from nlsh.planner.lexer import lex
 from nlsh.planner.vocabulary import REFUSAL, Catalogue, cached_catalogue, decode
 from nlsh.shipped import models_dir
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from nlsh.settings import Settings
 
 MAX_REQUEST_CHARACTERS = 2_000
-BEAMS, READINGS = 4, 3
+BEAMS, READINGS, CHOICES = 4, 5, 3  # beams are searched, sequences read, readings offered
 CONTEXT_TOKENS = 1024
 WORTH_SHOWING = 0.1  # of the best reading's confidence: less likely ones would only be noise among the choices
 
@@ -159,19 +159,27 @@ class Planner:
         text = checked_request(request)
         follows = bool(context.last_action and context.last_records)
         known = self.meanings.nearest(self.encoder.embed(text), follow_up=follows)
-        grounded = {
-            plan: (d, r)
-            for found, d, r in reversed(self._found(text, known, context.last_action if follows else None))
-            for plan in [ground(found, text, cwd=context.cwd, home=context.home)]
-        }
-        # Two readings that mean the same things here are one, as likely as the likelier.
-        found = [(plan, d, r) for plan, (d, r) in reversed(grounded.items())]
+        found = self._merged(self._found(text, known, context.last_action if follows else None), text, context)
         readings = [
             Reading(plan, self.calibration.confidence(d, r), f"the model is {math.exp(d):.0%} sure of its words, retrieval {math.exp(r):.0%}")
             for plan, d, r in found
         ]
         answer = self._answer(readings, tuple(f"near: {k.text} ({k.probability:.0%})" for k in known[:4]))
         return answer, [p for p, _, _ in found], [(d, r) for _, d, r in found]
+
+    def _merged(self, found: list[tuple[Plan, float, float]], text: str, context: Context) -> list[tuple[Plan, float, float]]:
+        """Ground the plans; those that mean the same here are one, as likely as all of them together. Best first."""
+        by_sense: dict[object, tuple[Plan, float, float]] = {}
+        for plan, decoder, retrieval in found:
+            grounded = ground(plan, text, cwd=context.cwd, home=context.home)
+            key = sense(grounded, cwd=context.cwd, home=context.home)
+            if key in by_sense:
+                first, log_p, near = by_sense[key]
+                by_sense[key] = (first, min(0.0, math.log(math.exp(log_p) + math.exp(decoder))), near)
+            else:
+                by_sense[key] = (grounded, decoder, retrieval)
+        c = self.calibration
+        return sorted(by_sense.values(), key=lambda f: -(c.decoder * f[1] + c.retrieval * f[2]))
 
     def _answer(self, readings: list[Reading], trace: tuple[str, ...]) -> Answer:
         if not readings:
@@ -182,7 +190,7 @@ class Planner:
             reason = str(first.args.get("reason", "unclear"))
             return Answer("question" if reason == "unclear" else "refusal", (), REFUSALS.get(reason, REFUSALS["unclear"]), trace)
         best = readings[0]
-        readings = [r for r in readings if r.confidence >= best.confidence * WORTH_SHOWING]
+        readings = [r for r in readings if r.confidence >= best.confidence * WORTH_SHOWING][:CHOICES]
         needed = self.settings.sure or (self.calibration.sure_change if self._changes(best.plan) else self.calibration.sure)
         if best.confidence >= needed:
             return Answer("plan", tuple(readings), best.why, trace)

@@ -99,7 +99,8 @@ def is_command(line: str) -> bool:
     if _has_shell_signs(line, rest):
         return True
     if first in _EVERYDAY:
-        return any(_exists(w) for w in rest) and not _reads_as_sentence(rest)
+        # "make backup.sh executable" names a file too: every word has to be the command's.
+        return all(_exists(w) for w in rest) or (first == "make" and all(w in _make_targets() for w in rest))
     if _CJK.search(line):
         return all(_exists(w) for w in rest)
     return not _reads_as_sentence(rest) or all(_exists(w) for w in rest)
@@ -133,6 +134,18 @@ def _exists(word: str) -> bool:
     if any(c in word for c in "*?["):
         return bool(glob(path))
     return os.path.lexists(path)
+
+
+def _make_targets() -> set[str]:
+    """Return the targets that a Makefile in the working directory names."""
+    for name in ("GNUmakefile", "makefile", "Makefile"):
+        if os.path.isfile(name):
+            try:
+                with open(name, encoding="utf-8", errors="replace") as file:
+                    return set(re.findall(r"^([\w.-]+(?:[ \t]+[\w.-]+)*)[ \t]*:(?!=)", file.read(1 << 20), re.M))
+            except OSError:
+                return set()
+    return set()
 
 
 def _reads_as_sentence(rest: list[str]) -> bool:

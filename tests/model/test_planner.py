@@ -27,7 +27,13 @@ def planner() -> Planner:
 
 @pytest.mark.parametrize(
     ("request_", "code"),
-    [("", "request.empty"), ("  \n", "request.empty"), ("x" * (MAX_REQUEST_CHARACTERS + 1), "request.long"), ("a\0b", "request.binary"), ("caf\udce9", "request.binary")],
+    [
+        ("", "request.empty"),
+        ("  \n", "request.empty"),
+        ("x" * (MAX_REQUEST_CHARACTERS + 1), "request.long"),
+        ("a\0b", "request.binary"),
+        ("caf\udce9", "request.binary"),
+    ],
 )
 def test_what_cannot_be_a_request(planner: Planner, request_: str, code: str) -> None:
     with pytest.raises(NotUnderstood) as caught:
