@@ -25,6 +25,20 @@ def ground(plan: Plan, request: str, *, cwd: str, home: str) -> Plan:
     return Plan(tuple(_call(c, request, words, cwd, home) for c in plan.calls))
 
 
+def existing(plan: Plan, request: str, *, cwd: str, home: str) -> int:
+    """Return how many of the request's words that the plan takes as paths name something here: evidence for the reading."""
+    from nlsh.plan.registry import get, names
+
+    found = 0
+    for call in plan.calls:
+        fields = get(call.action).Args.fields if call.action in names() else {}
+        for name, value in call.args.items():
+            if name in fields and isinstance(fields[name].type, Paths) and not isinstance(value, Ref):
+                items = value if isinstance(value, tuple) else (str(value),)
+                found += sum(i in request and (_exists(i, cwd, home) or well_known(i, home, cwd) is not None) for i in items)
+    return found
+
+
 def sense(plan: Plan, *, cwd: str, home: str) -> tuple[object, ...]:
     """Return what a plan means here, to compare: “logs” and “the logs folder”, “one” and “one core” are the same, whatever the words."""
     from nlsh.plan.registry import get, names

@@ -20,7 +20,7 @@ from nlsh.plan.errors import NlshError, NotUnderstood
 from nlsh.plan.plan import Plan
 from nlsh.planner import grammar, prompt
 from nlsh.planner.answer import Answer, Context, Reading
-from nlsh.planner.ground import ground, sense
+from nlsh.planner.ground import existing, ground, sense
 from nlsh.planner.lexer import lex
 from nlsh.planner.vocabulary import REFUSAL, Catalogue, cached_catalogue, decode
 from nlsh.shipped import models_dir
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 MAX_REQUEST_CHARACTERS = 2_000
 BEAMS, READINGS, CHOICES = 4, 5, 3  # beams are searched, sequences read, readings offered
 CONTEXT_TOKENS = 1024
+EVIDENCE = 1.0  # added to the log-probability for a path of the plan that exists here
 WORTH_SHOWING = 0.1  # of the best reading's confidence: less likely ones would only be noise among the choices
 
 REFUSALS = {
@@ -172,6 +173,8 @@ class Planner:
         by_sense: dict[object, tuple[Plan, float, float]] = {}
         for plan, decoder, retrieval in found:
             grounded = ground(plan, text, cwd=context.cwd, home=context.home)
+            # A reading whose paths are here is likelier than the model, which sees no files, can know.
+            decoder = min(0.0, decoder + EVIDENCE * min(2, existing(grounded, text, cwd=context.cwd, home=context.home)))
             key = sense(grounded, cwd=context.cwd, home=context.home)
             if key in by_sense:
                 first, log_p, near = by_sense[key]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from nlsh.plan.registry import format, parse
-from nlsh.planner.ground import ground
+from nlsh.planner.ground import existing, ground, sense
 
 
 @pytest.mark.parametrize(
@@ -36,3 +36,20 @@ def test_only_paths_are_grounded(home: Path) -> None:
     (home / "fire fox").write_text("")
     plan = parse('process.kill(name="fire")')
     assert ground(plan, "kill fire fox", cwd=str(home), home=str(home)) == plan
+
+
+def test_words_that_mean_the_same_make_the_same_sense(home: Path) -> None:
+    (home / "logs").mkdir()
+    same = [parse(f'archive.create("{p}")') for p in ("logs", "the logs folder", "./logs", "~/logs")]
+    assert len({sense(p, cwd=str(home), home=str(home)) for p in same}) == 1
+    other = parse('archive.create("log")')
+    assert sense(other, cwd=str(home), home=str(home)) != sense(same[0], cwd=str(home), home=str(home))
+    assert len({sense(parse(f'file.find(newer="{d}")'), cwd="/", home="/") for d in ("two days", "last two days", "2d")}) == 1
+
+
+def test_paths_that_exist_are_evidence(home: Path) -> None:
+    (home / "docs").mkdir()
+    request = "find txt files in docs"
+    counts = [existing(parse(p), request, cwd=str(home), home=str(home)) for p in ('file.find("docs", kind="txt files")', 'file.find(kind="txt files")')]
+    assert counts == [1, 0]
+    assert existing(parse('file.find("elsewhere")'), "look elsewhere", cwd=str(home), home=str(home)) == 0
