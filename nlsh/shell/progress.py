@@ -26,6 +26,9 @@ class Progress:
         if not self._on or not self.enabled:
             return
         now = time.monotonic()
+        if event.get("type") == "run":
+            # What came before was the user, reading the preview.
+            self._started = now
         self._started = self._started or now
         if event.get("type") == "done":
             self._done += 1

@@ -256,6 +256,7 @@ class Session:
                 self._progress.enabled = not any(e.kind == "exec" for e in preview.effects)
                 sys.stdout.flush()
                 outcome = self.kernel.run(preview)
+                self._progress.clear()  # before anything is said about it
                 if self._edited is None:
                     return self._report(preview, outcome)
                 plan = registry.parse(self._edited)

@@ -1,0 +1,32 @@
+"""The line of progress: only for long runs, counted from the run's start, and gone before anything else is said."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from nlsh.shell import progress
+from nlsh.shell.show import Look
+
+
+class Tty(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_the_users_thinking_time_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen, clock = Tty(), [0.0]
+    monkeypatch.setattr("sys.stderr", screen)
+    monkeypatch.setattr(progress.time, "monotonic", lambda: clock[0])
+    line = progress.Progress(Look.of(json=False, plain=True, color="never"), quiet=False)
+    line.note({"type": "decision"})
+    clock[0] = 30.0  # the preview is read
+    line.note({"type": "run"})
+    line.note({"type": "done", "step": 0})
+    assert screen.getvalue() == ""
+    clock[0] = 31.0
+    line.note({"type": "done", "step": 1})
+    assert "2 steps done" in screen.getvalue()
+    line.clear()
+    assert screen.getvalue().endswith("\r\x1b[K")
