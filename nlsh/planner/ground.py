@@ -35,7 +35,7 @@ def existing(plan: Plan, request: str, *, cwd: str, home: str) -> int:
         for name, value in call.args.items():
             if name in fields and isinstance(fields[name].type, Paths) and not isinstance(value, Ref):
                 items = value if isinstance(value, tuple) else (str(value),)
-                found += sum(i in request and (_exists(i, cwd, home) or well_known(i, home, cwd) is not None) for i in items)
+                found += sum(i in request and (_exists(i, cwd, home) or os.path.lexists(well_known(i, home, cwd) or "")) for i in items)
     return found
 
 
