@@ -11,7 +11,7 @@ import string
 from functools import cache
 from pathlib import Path
 
-from nlsh.plan.values import KINDS
+from nlsh.plan.kinds import KINDS
 
 EXTENSIONS = [
     "txt",
