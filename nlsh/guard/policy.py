@@ -28,6 +28,7 @@ _ANSWERS = ("allow", "ask", "deny")
 _WHENS = ("cannot-undo", "other-user", "own-process", "only-reads", "times")
 _KEYS = ("name", "answer", "effect", "target", "but", "when", "unless", "reason", "each_time", "match", "not_match")
 _MOST_BYTES = 1 << 20  # of a policy file
+MOST_WILDCARDS = 3  # in one pattern of a rule
 _CHANGES_SOMETHING = frozenset(kind for kind, (_, changes, _) in KINDS.items() if changes)
 
 
@@ -246,6 +247,10 @@ def _rule(path: Path, scope: str, written: dict[str, Any], number: int) -> Rule:
     for pattern in values["effect"]:
         if not any(_kind_pattern(pattern).fullmatch(kind) for kind in KINDS):
             _one_of(path, name, "effect", pattern, tuple(KINDS))
+    for pattern in (*values["effect"], *values["target"], *values["but"]):
+        # Each wildcard multiplies what matching may cost: a policy that somebody left in a folder must not hang nlsh.
+        if len(re.findall(r"\*+", pattern)) > MOST_WILDCARDS:
+            raise SettingsError(f"{path}: {name}: “{pattern}” has more than {MOST_WILDCARDS} wildcards.", hint="Nothing was run. Write it as several patterns.")
     if scope == "project" and values["answer"] == "allow":
         raise SettingsError(f"{path}: {name}: a project's policy may only tighten, not allow.", hint=f"Put it in {settings.config_dir() / 'policy.toml'}.")
     values["reason"] = values["reason"] or f"rule {name} of {path}"

@@ -194,6 +194,8 @@ def test_a_project_may_only_tighten(home: Path) -> None:
     ('[[rule]]\nanswer="deny"\neffect=["fs.write"]\ntarget=["~/a"]\nmatch=["fs.write:~/b"]', "does not match"),
     ('[[rule]]\nanswer="deny"\neffect=["fs.write"]\ntarget=["~/a"]\nnot_match=["fs.write:~/a/b"]', "does match"),
     ('[[rule]]\nanswer="deny"\neffect=["fs.write"]\nmatch=["~/b"]', "example"),
+    ('[[rule]]\nanswer="deny"\neffect=["fs.write"]\ntarget=["**/**/**/**/x"]', "wildcards"),
+    ('[[rule]]\nanswer="deny"\neffect=["fs.write"]\nbut=["/a*a*a*a*b"]', "wildcards"),
 ])  # fmt: skip
 def test_a_broken_policy_is_an_error_of_one_line(home: Path, text: str, said: str) -> None:
     path = user_policy(home, text)
@@ -213,3 +215,8 @@ def test_every_shipped_rule_has_its_examples_and_reason(home: Path) -> None:
 
 def test_large_plans_are_decided_on(home: Path) -> None:
     assert decide(*(("fs.delete", home / f"x{n}") for n in range(3000))).asked[0].kind == "fs.delete"
+
+
+def test_a_pattern_may_have_a_few_wildcards(home: Path) -> None:
+    user_policy(home, '[[rule]]\nanswer="deny"\neffect=["fs.write"]\ntarget=["**/secret*/*.key"]\nmatch=["fs.write:~/a/secret1/b.key"]')
+    policy.load()
