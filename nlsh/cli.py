@@ -25,6 +25,11 @@ In a request, !CMD is a raw command and ?TEXT forces language; REQUEST or FILE `
 exit status: 0 all done · 1 a step failed · 2 usage · 3 denied, or nobody could approve
              4 not understood, or a question is open · 5 partly done · 130 interrupted"""
 
+_MODEL = (
+    "list; info [NAME|PATH]; use NAME|PATH|shipped; pull URL; bench [NAME|PATH]; eval [NAME|PATH]; "
+    "quantize IN OUT TYPE; prune IN OUT; train NAME; adapt NAME; learned [forget N|clear]"
+)
+
 
 def main(argv: list[str] | None = None) -> int:
     """Run nlsh for `argv` (default: the process's own) and return its exit status."""
@@ -140,7 +145,7 @@ def _parser() -> argparse.ArgumentParser:
     flags.add_argument(
         "--allow", action="append", metavar="EFFECT[:TARGET]", help="allow an effect for this process, such as fs.write:~/x; never what is denied"
     )
-    flags.add_argument("--model", metavar="PATH", help="use this GGUF file as the planner")
+    flags.add_argument("--model", metavar="NAME|PATH", help="plan with this model, a GGUF file")
     flags.add_argument("--explain", action="store_true", help="say what the planner was given and why it chose")
     flags.add_argument("-q", "--quiet", action="store_true", help="only results, questions and errors")
     flags.add_argument("-v", "--verbose", action="store_true", help="say more: the rule, the run, the times")
@@ -152,10 +157,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("-c", "--request", metavar="REQUEST", help="do this one thing and end")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
 
-    def command(name: str, help: str, *positional: tuple[str, str, str | int]) -> None:
+    def command(name: str, help: str, *positional: tuple[str, str, str | int]) -> argparse.ArgumentParser:
         sub = commands.add_parser(name, help=help, description=help[0].upper() + help[1:] + ".", parents=[flags], argument_default=argparse.SUPPRESS)
         for key, what, nargs in positional:
             sub.add_argument("words", metavar=key, help=what, nargs=nargs)
+        return sub
 
     command("run", "run a skill pack's entry", ("PACK[.ENTRY] [KEY=VALUE…]", "the pack, then its parameters; none: list the packs", "*"))
     command("plan", "run a plan that is written down", ("FILE", "the plan's file, or - for stdin", 1))
@@ -165,7 +171,12 @@ def _parser() -> argparse.ArgumentParser:
     command("audit", "show the newest audit entries, or verify the chain", ("show N | verify", "what to do", "*"))
     command("policy", "show the rules, or what they say to a request", ("show | check REQUEST", "what to do", "*"))
     command("actions", "list the catalogue, or describe one action", ("NAME", "such as file.find", "*"))
-    command("model", "say which models are used", ("info", "what to do", "*"))
+    model = command("model", "say which models are used, choose, fetch, measure and change them", ("list | info | use | …", _MODEL, "*"))
+    model.add_argument("--sha256", metavar="HEX", help="pull: the checksum it must have")
+    model.add_argument("--most", metavar="N", type=int, help="eval, quantize, prune, adapt: at most so many test requests of a set")
+    model.add_argument("--layers", metavar="LIST", help="prune: the layers to leave out, such as 3,5-7")
+    model.add_argument("--vocabulary", action="store_true", help="prune: leave out the tokens that no request and no plan is written with")
+    model.add_argument("--minutes", metavar="N", type=float, help="train, adapt: for how long")
     command("doctor", "check this machine and this installation")
     return parser
 

@@ -39,6 +39,11 @@ def cache_dir() -> Path:
     return path
 
 
+def own_models_dir() -> Path:
+    """Return where the user's own models lie, whether or not it exists."""
+    return _xdg("XDG_DATA_HOME", ".local/share") / "models"
+
+
 def trash_dir() -> Path:
     """Return the home trash of the freedesktop.org trash specification 1.0."""
     value = os.environ.get("XDG_DATA_HOME", "")

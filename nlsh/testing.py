@@ -41,6 +41,15 @@ sys.stdout.write(f"{listener.getsockname()[1]}\\n")
 sys.stdout.flush()
 sys.stdin.read()
 """
+# A web server on the loopback address that gives out the scene's files.
+_WEB = """
+import http.server, sys, threading
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), http.server.SimpleHTTPRequestHandler)
+threading.Thread(target=server.serve_forever, daemon=True).start()
+sys.stdout.write(f"{server.server_address[1]}\\n")
+sys.stdout.flush()
+sys.stdin.read()
+"""
 
 
 @dataclass(frozen=True)
@@ -79,6 +88,7 @@ class Scene:
         try:
             self.home.mkdir(parents=True)
             self._stack.enter_context(_environment(self.folder, self.home))
+            self._stack.enter_context(_network(self.home))
             build(self.home, self.given)
             for name in dict.fromkeys(self._names):
                 self._start(name)
@@ -104,7 +114,8 @@ class Scene:
         # Run under another name, the way an alias of a program is: the kernel takes the name from the link.
         program.symlink_to(os.path.realpath(sys.executable))
         process = subprocess.Popen(
-            [str(program), "-I", "-S", "-c", _IDLE], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=self.home
+            [str(program), "-I", "-S", "-c", _WEB if name == "nlsh-web" else _IDLE],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=self.home,
         )
         assert process.stdout is not None
         line = process.stdout.readline()
@@ -236,10 +247,15 @@ def _environment(folder: Path, home: Path) -> Iterator[None]:
     before, cwd = dict(os.environ), os.getcwd()
     for variable in ("XDG_DATA_HOME", "NLSH_PLANNER", "NLSH_ENCODER", "NLSH_SURE"):
         os.environ.pop(variable, None)
+    # Examples must not reach what runs on this machine: neither its containers nor its services.
+    os.environ["DOCKER_HOST"] = f"unix://{folder}/no-containers"
+    os.environ.setdefault("DBUS_SYSTEM_BUS_ADDRESS", f"unix:path={folder}/no-bus")
     # What nlsh keeps lies beside the home, so that a scene's files are the scene's alone.
     os.environ.update(
         HOME=str(home), XDG_CONFIG_HOME=str(folder / "config"), XDG_STATE_HOME=str(folder / "state"), XDG_CACHE_HOME=str(folder / "cache")
     )  # fmt: skip
+    # No example stops a service or the machine that the tests run on; a test with a bus of its own has set it.
+    os.environ.setdefault("DBUS_SYSTEM_BUS_ADDRESS", f"unix:path={folder}/no-bus")
     os.chdir(home)
     try:
         yield
@@ -247,6 +263,19 @@ def _environment(folder: Path, home: Path) -> Iterator[None]:
         os.chdir(cwd)
         os.environ.clear()
         os.environ.update(before)
+
+
+@contextmanager
+def _network(home: Path) -> Iterator[None]:
+    """Let etc/hosts and etc/resolv.conf of the scene be the machine's, and its gateway be the machine itself: no scene asks other machines."""
+    from nlsh.world import routes
+
+    before = (routes.HOSTS, routes.RESOLV_CONF, routes.GATEWAY)
+    routes.HOSTS, routes.RESOLV_CONF, routes.GATEWAY = str(home / "etc/hosts"), str(home / "etc/resolv.conf"), "127.0.0.1"
+    try:
+        yield
+    finally:
+        routes.HOSTS, routes.RESOLV_CONF, routes.GATEWAY = before
 
 
 def _bytes(value: str | bytes) -> bytes:

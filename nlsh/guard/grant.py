@@ -19,12 +19,14 @@ from nlsh.plan.errors import Denied
 from nlsh.steps.handles import started_ticks
 
 _CHANGES = ("fs.write", "fs.delete", "fs.meta")
+# A command of the user's, or a program that an action names.
+RUNS = ("exec", "tool.read", "tool.run")
 LEVELS = ("L0", "L1", "L2")
 
 
 @dataclass(frozen=True)
 class Grant:
-    """What a worker may do. Paths are resolved; `processes` are (pid, start in clock ticks, what for: signal or tune).
+    """What a worker may do. Paths are resolved; `processes` are (pid, start in clock ticks, what for: signal, tune or read).
 
     `read`: files and trees to read. `change`: folders in which files may be made, written, renamed and removed, with all below.
     `remove`: folders in which they may only be removed. `meta`: what may get other attributes (Landlock does not see those).
@@ -51,13 +53,15 @@ class Grant:
         hidden, own = secrets.hidden(), frozenset(secrets.own())
         unread = frozenset((*hidden, *closed))
         parents: dict[str, str] = {}
-        runs = any(e.kind == "exec" for e in wanted)
+        runs = any(e.kind in RUNS for e in wanted)
         # A folder that is written as a tree is also removed from as a tree: what is deleted is what lies in it, not the folder itself.
         written = {_place(e.target, parents) for e in wanted if e.kind == "fs.write"}
         found: dict[str, dict[str, None]] = {name: {} for name in ("read", "change", "remove", "meta", "devices")}
         for effect in wanted:
             if effect.kind == "fs.read":
-                path = os.path.realpath(effect.target)
+                path = _place(effect.target, parents)
+                if os.path.islink(path):
+                    path = os.path.realpath(path)
                 _refuse_hidden(effect, path, unread, own, tree=False)
                 found["read"][path] = None
             elif effect.kind in _CHANGES:
@@ -74,10 +78,15 @@ class Grant:
                 else:
                     # LIMIT: all below it, a project's own .nlsh/policy.toml included: to keep a part of a folder needs a mount namespace.
                     found["change"][path if tree else _standing(os.path.dirname(path), parents)] = None
-            elif effect.kind == "dev.control":
+            elif effect.kind == "fs.log":
+                # Made and opened before the worker is confined: its folder is not granted.
+                _refuse_hidden(effect, _place(effect.target, parents), frozenset(hidden), own, tree=False)
+            elif effect.kind in ("dev.control", "dev.format"):
                 found["devices"][_place(effect.target, parents)] = None
         roots = {name: tuple(sorted(paths)) for name, paths in found.items()}
-        processes = tuple(sorted(_process(e) for e in wanted if e.kind in ("proc.signal", "proc.tune")))
+        # To wait for the end of a process takes a pidfd, and no leave to do anything to it.
+        named = (e for e in wanted if e.kind in ("proc.signal", "proc.tune") or (e.kind == "proc.read" and e.target.isdigit()))
+        processes = tuple(sorted(_process(e) for e in named))
         level = level_required or ("L1" if any(e.changes for e in wanted) else "L0")
         return cls(effects=wanted, **roots, processes=processes, hidden=tuple(dict.fromkeys((*hidden, *closed))), level_required=level)
 
@@ -86,13 +95,19 @@ class Grant:
         return any(e.kind in kinds for e in self.effects)
 
     @property
+    def runs(self) -> bool:
+        """Whether programs may be run: the user's command, or a tool that an action names."""
+        return self.has(*RUNS)
+
+    @property
     def changes_files(self) -> bool:
         return self.has(*_CHANGES)
 
     @property
     def looks_into_processes(self) -> bool:
         """Whether it only reads, and reads other processes: /proc/PID/fd of one outside a Landlock domain is closed to those inside."""
-        return self.has("proc.read") and not any(e.changes for e in self.effects)
+        # Not where programs are run: these would be confined to nothing.
+        return self.has("proc.read") and not self.runs and not any(e.changes for e in self.effects)
 
     def refused(self, path: str) -> bool:
         """Whether a refusal to do something with `path` can only be this grant's, not the system's own permissions'."""
@@ -120,7 +135,9 @@ class Grant:
         if self.looks_into_processes:
             said.append("which files it reads is not confined: it looks into other processes, which Landlock would forbid")
         said.append("may use the network as approved" if self.has("net.connect", "net.listen") else "cannot use the network")
-        if not self.has("exec"):
+        if any(e.kind == "net.connect" and (e.target == "*" or e.target.startswith(("dns://", "udp://"))) for e in self.effects):
+            said.append("to which hosts it sends datagrams is not confined: no kernel holds those to one")
+        if not self.runs:
             said.append("cannot run programs")
         return tuple(said)
 

@@ -1,7 +1,8 @@
 """Policy: rules in TOML that allow, ask about or deny the effects of a preview; the strictest rule that matches wins.
 
 The shipped rules come first, then the user's (whose `allow` answers an `ask`), then the project's (which may only tighten), then the
-session's `--allow`. A `deny` is final. It owns the rules and the decision; showing it, and enforcing it, is done elsewhere.
+session's `--allow`. A `deny` is final, but for a shipped one that says `lift`: a rule of the user's that names the kind of effect in full makes
+a question of it. It owns the rules and the decision; showing it, and enforcing it, is done elsewhere.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 _ANSWERS = ("allow", "ask", "deny")
 _WHENS = ("cannot-undo", "other-user", "own-process", "only-reads", "times")
-_KEYS = ("name", "answer", "effect", "target", "but", "when", "unless", "reason", "each_time", "match", "not_match")
+_KEYS = ("name", "answer", "effect", "target", "but", "when", "unless", "reason", "each_time", "lift", "match", "not_match")
 _MOST_BYTES = 1 << 20  # of a policy file
 MOST_WILDCARDS = 3  # in one pattern of a rule
 _CHANGES_SOMETHING = frozenset(kind for kind, (_, changes, _) in KINDS.items() if changes)
@@ -34,7 +35,10 @@ _CHANGES_SOMETHING = frozenset(kind for kind, (_, changes, _) in KINDS.items() i
 
 @dataclass(frozen=True)
 class Rule:
-    """One rule. `scope` is where it comes from: shipped, user, project or session. `each_time`: an earlier yes is not to be remembered."""
+    """One rule. `scope` is where it comes from: shipped, user, project or session. `each_time`: an earlier yes is not to be remembered.
+
+    `lift`: a deny that a rule of the user's turns into a question, each time.
+    """
 
     name: str
     answer: str
@@ -45,6 +49,7 @@ class Rule:
     when: str = ""
     unless: str = ""
     each_time: bool = False
+    lift: bool = False
     scope: str = "shipped"
     match: tuple[str, ...] = ()
     not_match: tuple[str, ...] = ()
@@ -115,9 +120,9 @@ class Policy:
         for answer in ("deny", "ask"):
             if found := worst[answer]:
                 # The first rule in the file is the gravest: its name stands for the decision, the reasons of all are given.
-                order = {r: n for n, r in enumerate(self.rules)}
-                rules = sorted({r for r, _ in found}, key=lambda r: order.get(r, len(order)))
-                reasons = [r.reason for r in rules if r.name != "changes"] or [r.reason for r in rules]
+                order = {(r.scope, r.name): n for n, r in enumerate(self.rules)}
+                rules = sorted({r for r, _ in found}, key=lambda r: order.get((r.scope, r.name), len(order)))
+                reasons = [_reason(r) for r in rules if r.name != "changes"] or [r.reason for r in rules]
                 asked = tuple(sorted({e for _, e in found}))
                 return Decision(answer, rules[0].name, "; ".join(dict.fromkeys(reasons)), asked, any(r.each_time for r in rules))
         rule = worst["allow"][0][0] if worst["allow"] else _NOTHING
@@ -125,17 +130,33 @@ class Policy:
 
     def _rule_for(self, rules: list[Rule], case: _Case, context: _Context) -> Rule:
         found = [r for r in rules if _matches(r, case, context)]
+        lifted = next((r for r in found if r.lift and r.answer == "deny" and _is_lifted(found, case.kind)), None)
         for rule in found:
-            if rule.answer == "deny":
+            if rule.answer == "deny" and rule is not lifted:
                 return rule
+        if lifted is not None:
+            # Never more than a question: whoever lets a disk be erased is still asked which one it is this time.
+            return replace(lifted, answer="ask", each_time=True)
         # A yes given before, by the user's file or for this session, answers what the shipped rules ask; the project's own asks remain.
         yes = next((r for r in reversed(found) if r.answer == "allow" and r.scope in ("user", "session")), None)
         asks = [r for r in found if r.answer == "ask" and not (yes and (r.scope == "shipped" or yes.scope == "session"))]
         return asks[0] if asks else yes or next((r for r in found if r.answer == "allow"), _UNKNOWN if not found else found[0])
 
 
+def _reason(rule: Rule) -> str:
+    if not (rule.lift and rule.answer == "deny"):
+        return rule.reason
+    path = settings.config_dir() / "policy.toml"
+    return f'{rule.reason}: to be asked about it instead, put a [[rule]] with effect = ["{rule.effect[0]}"] and answer = "ask" into {path}'
+
+
 def _is_about(rule: Rule, kind: str) -> bool:
     return any(_kind_pattern(p).fullmatch(kind) for p in rule.effect)
+
+
+def _is_lifted(rules: list[Rule], kind: str) -> bool:
+    """Whether the user's own file answers for this very kind of effect: a pattern such as "dev.*" or "*" was not written with it in mind."""
+    return any(r.scope == "user" and r.answer != "deny" and kind in r.effect for r in rules)
 
 
 def _matches(rule: Rule, case: _Case, context: _Context) -> bool:
@@ -155,7 +176,8 @@ def _matches(rule: Rule, case: _Case, context: _Context) -> bool:
 
 
 def _under(patterns: tuple[str, ...], case: _Case, place: str, context: _Context, *, follow: bool = False) -> bool:
-    if case.kind.startswith(("fs.", "dev.")):
+    # A socket is a path too, and /var/run/docker.sock is /run/docker.sock.
+    if case.kind.startswith(("fs.", "dev.", "bus.")):
         return _is_among(place, patterns, context, follow=follow)
     return any(_kind_pattern(p).fullmatch(place) for p in patterns)
 
@@ -235,9 +257,12 @@ def _rule(path: Path, scope: str, written: dict[str, Any], number: int) -> Rule:
         if not isinstance(listed, list) or not all(isinstance(i, str) and i for i in listed):
             raise SettingsError(f"{path}: {name}: {key} must be a list of texts.", hint="Nothing was run.")
         values[key] = tuple(listed)
-    if not isinstance(written.get("each_time", False), bool):
-        raise SettingsError(f"{path}: {name}: each_time must be true or false.", hint="Nothing was run.")
-    values["each_time"] = written.get("each_time", False)
+    for key in ("each_time", "lift"):
+        if not isinstance(written.get(key, False), bool):
+            raise SettingsError(f"{path}: {name}: {key} must be true or false.", hint="Nothing was run.")
+        values[key] = written.get(key, False)
+    if values["lift"] and scope != "shipped":
+        raise SettingsError(f"{path}: {name}: lift is for the shipped rules.", hint="Nothing was run. Leave the line out: you can change your own rule.")
     _one_of(path, name, "answer", values["answer"], _ANSWERS)
     for key in ("when", "unless"):
         if values[key]:
@@ -315,9 +340,11 @@ def _case(effect: Effect, states: frozenset[str], real: dict[str, str]) -> _Case
     folder, name = os.path.split(path)
     if folder not in real:
         real[folder] = os.path.realpath(folder)
-    places = {path, os.path.join(real[folder], name) if name else "/"}
-    if effect.kind in ("fs.read", "fs.write"):
-        places.add(os.path.realpath(path))
+    place = os.path.join(real[folder], name) if name else "/"
+    places = {path, place}
+    # Of a hundred thousand files in one folder, the way to it is followed once.
+    if effect.kind in ("fs.read", "fs.write") and os.path.islink(place):
+        places.add(os.path.realpath(place))
     return _Case(effect.kind, effect.target, tuple(sorted(places)), states)
 
 

@@ -13,9 +13,14 @@ _IN_HOME = (
     ".config/git/credentials", ".git-credentials", ".netrc", ".pgpass", ".npmrc", ".pypirc", ".cargo/credentials.toml", ".password-store",
     ".local/share/keyrings", ".local/share/kwalletd", ".mozilla", ".thunderbird", ".config/google-chrome", ".config/chromium",
     ".config/BraveSoftware", ".config/microsoft-edge", ".config/vivaldi", ".config/opera", "snap/firefox", "snap/chromium",
+    ".config/containers/auth.json", ".cargo/credentials", ".gem/credentials", ".config/pypoetry/auth.toml", ".vault-token", ".my.cnf",
+    ".config/glab-cli", ".config/hub", ".terraform.d/credentials.tfrc.json",
     ".var/app/org.mozilla.firefox", ".var/app/com.google.Chrome", ".var/app/org.chromium.Chromium",
 )  # fmt: skip
-_OF_THE_SYSTEM = ("/etc/shadow", "/etc/gshadow", "/etc/ssl/private")
+_OF_THE_SYSTEM = (
+    "/etc/shadow", "/etc/shadow-", "/etc/gshadow", "/etc/gshadow-", "/etc/ssl/private", "/etc/NetworkManager/system-connections",
+    "/etc/wpa_supplicant", "/etc/ssh/ssh_host_rsa_key", "/etc/ssh/ssh_host_ecdsa_key", "/etc/ssh/ssh_host_ed25519_key",
+)  # fmt: skip
 
 
 def own() -> tuple[str, ...]:

@@ -51,7 +51,7 @@ class History:
         if any(s.inverse is None for s in done):
             reason = run.no_undo or "one of its steps has no inverse"
             raise Refused(f"Run {run.id} ({_title(run)}) cannot be undone: {reason}.", hint=f"Nothing was changed.{self._earlier(run)}")
-        back = [(s.seq, s.inverse) for s in reversed(done) if s.inverse is not None]
+        back = [(s.seq, step) for s in reversed(done) if s.inverse is not None for step in s.inverse.resolved()]
         _refuse_drift(run, [step for _, step in back])
         steps = [step for _, step in back]
         if folders := _times(self._journal, run):

@@ -13,7 +13,8 @@ from nlsh.plan.errors import BadPlan, Denied, NotFound
 from nlsh.plan.plan import LAST, Call, Plan, PreviewedCall, Ref
 from nlsh.plan.records import Change, Note, Record
 from nlsh.plan.steps import Step
-from nlsh.plan.values import Processes
+from nlsh.plan.values import Processes, Rows
+from nlsh.plan.values import Result as ResultType
 
 if TYPE_CHECKING:
     from nlsh.plan.action import Action
@@ -67,6 +68,9 @@ def fill(call: Call, action: Action, results: Mapping[str, Result]) -> dict[str,
         if not result.things:
             raise NotFound(f"{result.action} found nothing, so {call.action} has nothing to do.", hint="Nothing was changed.", code="plan.nothing-found")
         declared = action.Args.fields.get(key)
+        if declared is not None and isinstance(declared.type, ResultType):
+            written[key] = Rows(result.things, result.action, result.cwd)
+            continue
         processes = declared is not None and isinstance(declared.type, Processes)
         items = _pids(result) if processes else _paths(result)
         if not items:
@@ -77,7 +81,8 @@ def fill(call: Call, action: Action, results: Mapping[str, Result]) -> dict[str,
 
 
 def _paths(result: Result) -> dict[str, None]:
-    found = (r.path if not isinstance(r, Change) or r.path.startswith("/") else "" for r in result.things if hasattr(r, "path"))
+    # What an archive says it holds is whatever its maker wrote there: to take it for files here would let him choose them.
+    found = (r.path if not isinstance(r, Change) or r.path.startswith("/") else "" for r in result.things if hasattr(r, "path") and r.on_disk)
     return dict.fromkeys(os.path.join(result.cwd, p) for p in found if p)
 
 
@@ -118,4 +123,4 @@ def _no_undo(action: Action, steps: tuple[Step, ...]) -> str:
         return ""
     if action.undo is not None:
         return action.undo.reason
-    return "" if all(s.inverse() is not None for s in changing) else "one of its steps has no inverse"
+    return next((s.no_undo() for s in changing if s.inverse() is None), "")

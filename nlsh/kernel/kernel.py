@@ -17,8 +17,9 @@ from nlsh.kernel.run import Run, already_read
 from nlsh.plan import registry
 from nlsh.plan.effects import Effect
 from nlsh.plan.errors import BadPlan, Denied, JournalError, NlshError
-from nlsh.plan.plan import LAST, Call, Plan, Preview
+from nlsh.plan.plan import LAST, Call, Plan, Preview, Ref
 from nlsh.plan.records import Change, Record
+from nlsh.plan.values import Rows
 
 if TYPE_CHECKING:
     from nlsh.guard.policy import Decision, Policy
@@ -88,7 +89,8 @@ class Kernel:
                 raise BadPlan(f"{call.action} must be a plan of its own.", hint="Nothing was changed. Ask for one after the other.")
             if call.result in wanted:
                 if action.reads_only():
-                    records = self._read(replace(call, args=written, result=None), bound, request)
+                    shown = {k: Ref(LAST) if isinstance(v, Rows) else v for k, v in written.items()}
+                    records = self._read(replace(call, args=shown, result=None), bound, request)
                     bound = replace(bound, read=records)
                 else:
                     records = tuple(Change(s.describe(), path) for s in bound.steps for path, _ in s.makes())

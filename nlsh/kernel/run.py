@@ -84,7 +84,8 @@ class Run:
         messages = drive(self._zygote, call, grant, self.cwd)
         try:
             for message in messages:
-                self._on_event({**message, "call": position})
+                # `at`: where its records will stand among those of the outcome, for those who show them as they come.
+                self._on_event({**message, "call": position, "at": len(self._records)})
                 kind = message["type"]
                 if kind == "start" and stop.asked:
                     stop.ask()  # it was asked before this worker was there

@@ -51,6 +51,11 @@ def interruptible(zygote: Any) -> Iterator[Stop]:
         signal.signal(signal.SIGINT, before)
 
 
+def _on_the_terminal(call: BoundCall) -> bool:
+    """Whether a command of the call runs on the user's own terminal: one that is to go on without it does not."""
+    return any(e.kind == "exec" for e in call.effects) and not any(s.detaches for s in call.steps)
+
+
 def drive(zygote: Any, call: BoundCall, grant: Callable[[], Grant], cwd: str) -> Iterator[dict[str, Any]]:
     """Run a call's steps in a worker confined to what `grant` gives; yield its messages, one terminal message for every step.
 
@@ -61,7 +66,7 @@ def drive(zygote: Any, call: BoundCall, grant: Callable[[], Grant], cwd: str) ->
     stream = None
     try:
         job = {"steps": [s.as_data() for s in call.steps], "grant": grant().as_data(), "cwd": cwd, "env": dict(os.environ)}
-        stream = zygote.run(job, stdio=(0, 1, 2) if any(e.kind == "exec" for e in call.effects) else None)
+        stream = zygote.run(job, stdio=(0, 1, 2) if _on_the_terminal(call) else None)
         for message in stream:
             if message["type"] in _TERMINAL:
                 ended[message["step"]] = True

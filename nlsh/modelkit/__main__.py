@@ -31,6 +31,7 @@ def main() -> int:
         verbs.add_parser("decoder", help="train the decoder from the encoder's candidates"),
     ):
         verb.add_argument("--work", type=Path, default=ROOT / "build" / "models", help="where intermediate files lie")
+        verb.add_argument("--start", type=Path, help="a folder with encoder.pt, decoder.pt and tokenizer.json of an earlier training to go on from")
         verb.add_argument("--encoder-minutes", type=float, default=25)
         verb.add_argument("--decoder-minutes", type=float, default=60)
         verb.add_argument("--threads", type=int, default=2)
@@ -40,12 +41,14 @@ def main() -> int:
     for name, words in (
         ("export", "write and quantise GGUF files"),
         ("eval", "score the models as they run"),
+        ("unseen", "score actions that were added after training"),
         ("ship", "copy the built models to models/ if they score better"),
     ):
         verb = verbs.add_parser(name, help=words)
         verb.add_argument("--work", type=Path, default=ROOT / "build" / "models")
-        if name == "eval":
+        if name in ("eval", "unseen"):
             verb.add_argument("--models", type=Path, default=MODELS, help="the folder with encoder/ and planner/")
+        if name == "eval":
             verb.add_argument("--most", type=int, default=0, help="at most so many cases of each set (0: all)")
             verb.add_argument("--calibrate", action="store_true", help="fit the calibration on the held-out phrasings and write it")
             verb.add_argument("--worst", type=int, default=0, help="print so many failures")
@@ -56,7 +59,8 @@ def main() -> int:
     from nlsh.modelkit import recipe
 
     return {
-        "encoder": recipe.encoder, "decoder": recipe.decoder, "export": recipe.export, "eval": recipe.evaluate, "ship": recipe.ship, "build": recipe.build,
+        "encoder": recipe.encoder, "decoder": recipe.decoder, "export": recipe.export, "eval": recipe.evaluate, "unseen": recipe.unseen,
+        "ship": recipe.ship, "build": recipe.build,
     }[args.verb](args)  # fmt: skip
 
 
@@ -75,7 +79,7 @@ def corpus_hash() -> str:
     """Return a hash of every file the models are made of."""
     digest = hashlib.sha256()
     for file in sorted(CORPUS.rglob("*.txt")):
-        if "strangers" not in file.parts:
+        if not {"strangers", "unseen"} & set(file.parts):
             digest.update(file.relative_to(CORPUS).as_posix().encode() + b"\0" + file.read_bytes())
     return digest.hexdigest()[:16]
 

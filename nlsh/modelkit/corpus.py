@@ -10,7 +10,7 @@ import hashlib
 import random
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -82,8 +82,8 @@ class Sentence:
     source: str  # the phrasing it was made of
 
 
-def read_meaning(text: str) -> Meaning:
-    """Return the meaning a `=` line writes. Raises BadPlan."""
+def read_meaning(text: str, first: Callable[[str], str | None] | None = None) -> Meaning:
+    """Return the meaning a `=` line writes; `first` names the argument that may stand without its name (otherwise as the registry has it). Raises BadPlan."""
     previous = None
     body = text
     if body.startswith("@"):
@@ -92,7 +92,7 @@ def read_meaning(text: str) -> Meaning:
     if body.startswith("none("):
         body = body.replace("none(", f"{REFUSAL}(")
     quoted = SLOT.sub(lambda m: f'"{{{m[1]}}}"', body).replace("; ", "\n")
-    return Meaning(text, parse_plan(quoted, positional), previous)
+    return Meaning(text, parse_plan(quoted, first or positional), previous)
 
 
 def positional(action: str) -> str | None:

@@ -31,13 +31,14 @@ from nlsh.world.places import _bare
 
 @dataclass(frozen=True)
 class Case:
-    """A request, the plan it means, and where it comes from."""
+    """A request, the plan it means, and where it comes from. `also`: other plans that are just as right."""
 
     request: str
     plan: Plan
     language: str
     source: str
     previous: str | None = None
+    also: tuple[Plan, ...] = ()
 
 
 def meaning_of(plan: Plan) -> Any:
@@ -85,11 +86,14 @@ def strangers(folder: Path) -> list[Case]:
             request, tab, text = line.partition("\t")
             if not tab:
                 continue
-            text = text.replace("none(", f"{REFUSAL}(").replace("; ", "\n")
-            plan = parse_plan(text, lambda a: "reason" if a == REFUSAL else positional(a))
+            plan, *also = (_written(t) for t in text.split(" | "))
             chinese = sum("\u4e00" <= c <= "\u9fff" for c in request) > 1
-            cases.append(Case(request, plan, "zh" if chinese else "en", file.stem))
+            cases.append(Case(request, plan, "zh" if chinese else "en", file.stem, also=tuple(also)))
     return cases
+
+
+def _written(text: str) -> Plan:
+    return parse_plan(text.strip().replace("none(", f"{REFUSAL}(").replace("; ", "\n"), lambda a: "reason" if a == REFUSAL else positional(a))
 
 
 @dataclass
@@ -118,10 +122,10 @@ def run(planner: Planner, cases: Iterable[Case]) -> list[Outcome]:
         except NlshError as error:
             answer, readings, logs = Answer("question", (), error.message), [], []
         spent = (time.perf_counter() - began) * 1e3
-        wanted = meaning_of(case.plan)
-        rank = next((i for i, r in enumerate(readings) if _safe(r) == wanted), None)
+        wanted = [meaning_of(p) for p in (case.plan, *case.also)]
+        rank = next((i for i, r in enumerate(readings) if _safe(r) in wanted), None)
         best = readings[0] if readings else None
-        right = best is not None and best.calls[0].action == case.plan.calls[0].action and len(best.calls) == len(case.plan.calls)
+        right = best is not None and any(best.calls[0].action == p.calls[0].action and len(best.calls) == len(p.calls) for p in (case.plan, *case.also))
         found.append(Outcome(case, rank, right, answer, logs[0][0] if logs else -20.0, logs[0][1] if logs else -7.0, spent, best))
     return found
 

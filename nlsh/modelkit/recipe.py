@@ -20,7 +20,8 @@ def encoder(args: argparse.Namespace) -> int:
     stamp = {"corpus": corpus_hash(), "minutes": args.encoder_minutes, "seed": args.seed}
     corpus, out = Corpus.load(CORPUS), args.work / "encoder.pt"
     if not _done(args.work / "encoder.json", stamp) or not out.exists():
-        enc.train(corpus, out, minutes=args.encoder_minutes, threads=args.threads, seed=args.seed, stamp=stamp)
+        start = args.start / "encoder.pt" if args.start else None
+        enc.train(corpus, out, minutes=args.encoder_minutes, threads=args.threads, seed=args.seed, stamp=stamp, start=start)
         (args.work / "encoder.json").write_text(json.dumps(stamp))
     rank(args.work, corpus)
     return 0
@@ -52,12 +53,12 @@ def decoder(args: argparse.Namespace) -> int:
     stamp = {"corpus": corpus_hash(), "control": control}
     file = args.work / "tokenizer.json"
     if not _done(args.work / "control.json", stamp) or not file.exists():
-        tok.build(corpus, control, 4096, file)
+        tok.build(corpus, control, 5120, file)
         (args.work / "control.json").write_text(json.dumps(stamp))
     rank = json.loads((args.work / "rank.json").read_text(encoding="utf-8"))
     encoding = train.Encoding(Tokenizer.from_file(str(file)), actions, corpus.meanings)
     recipe = train.Recipe(minutes=args.decoder_minutes, threads=args.threads, seed=args.seed, width=args.width, layers=args.layers, feed_forward=3 * args.width)
-    train.train(corpus, encoding, train.retrieval_of(corpus, rank), recipe, args.work / "decoder.pt")
+    train.train(corpus, encoding, train.retrieval_of(corpus, rank), recipe, args.work / "decoder.pt", args.start)
     return 0
 
 
@@ -89,6 +90,18 @@ def evaluate(args: argparse.Namespace) -> int:
     return 0
 
 
+CALIBRATED_ON = 1_000  # held-out phrasings
+READ = ("first",)  # the strangers' sets whose failures are printed: what was read while mending things measures no more
+
+
+def unseen(args: argparse.Namespace) -> int:
+    """Print how well actions that were added after training are understood."""
+    from nlsh.modelkit.unseen import score
+
+    print(score(args.models, CORPUS / "unseen", Corpus.load(CORPUS)))
+    return 0
+
+
 def scores(models: Path, *, most: int = 0, calibrate: bool = False, worst: int = 0) -> dict[str, Any]:
     """Score the models in a folder as they run; with `calibrate`, write the calibration fitted on the held-out phrasings first."""
     from nlsh.modelkit import evaluate as ev
@@ -97,22 +110,25 @@ def scores(models: Path, *, most: int = 0, calibrate: bool = False, worst: int =
 
     planner = Planner(Settings(), models)
     corpus = Corpus.load(CORPUS)
-    held = ev.held_out(corpus)[: most or None]
-    outcomes = ev.run(planner, held)
+    held = ev.held_out(corpus)
+    random.Random(29).shuffle(held)
     if calibrate:
-        # The reranking weight comes from the fit, so the order of readings can change: run once more with it.
+        # The reranking weight comes from the fit, so the order of readings can change: fit once more with it.
         for _ in range(2):
-            fitted = ev.calibrate(outcomes)
+            fitted = ev.calibrate(ev.run(planner, held[:CALIBRATED_ON]))
             ev.save_calibration(fitted, models / "planner" / "calibration.json")
             planner = Planner(Settings(), models)
-            outcomes = ev.run(planner, held)
+    outcomes = ev.run(planner, held[: most or None])
     strange = ev.run(planner, ev.strangers(CORPUS / "strangers")[: most or None])
     text = [ev.table(outcomes, "Held-out phrasings"), "", ev.table(strange, "Strangers (never trained on, other authors)"), ""]
+    for name in sorted({o.case.source for o in strange}):
+        text += [ev.table([o for o in strange if o.case.source == name], f"Strangers, {name} set"), ""]
     errors = [ev.calibration_error(o, planner.calibration) for o in (outcomes, strange)]
     text.append(f"Expected calibration error: held out {errors[0]:.3f}, strangers {errors[1]:.3f}.")
     text += ["", "Strangers by action:", "", ev.by_action(strange)]
     if worst:
-        text += ["", "Worst failures, strangers:", "", ev.worst(strange, worst), "", "Worst failures, held out:", "", ev.worst(outcomes, worst)]
+        read = [o for o in strange if o.case.source in READ]
+        text += ["", "Worst failures, strangers:", "", ev.worst(read, worst), "", "Worst failures, held out:", "", ev.worst(outcomes, worst)]
     exact = sum(o.rank == 0 for o in [*outcomes]) / len(outcomes)
     return {"text": "\n".join(text), "held_out": exact, "strangers": sum(o.rank == 0 for o in strange) / len(strange), "corpus": corpus_hash()}
 

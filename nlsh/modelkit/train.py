@@ -20,9 +20,10 @@ from tokenizers import Tokenizer
 from nlsh.modelkit.corpus import Corpus, Meaning, Sentence
 from nlsh.modelkit.model import Decoder, Shape
 from nlsh.planner import prompt
-from nlsh.planner.vocabulary import Catalogue, control_tokens, encode, skeleton
+from nlsh.planner.vocabulary import ALIASES, REFUSAL, Catalogue, control_tokens, encode, skeleton, token_class
 
 IGNORED = -100
+MADE_UP = 0.12  # the share of training sentences in which actions go by aliases
 LENGTHS = (32, 48, 64, 80, 96, 128, 160, 224, 320)
 
 
@@ -60,11 +61,36 @@ class Encoding:
                 self._text[piece] = found
         return found
 
-    def example(self, sentence: Sentence, candidates: list[str]) -> tuple[list[int], list[int]]:
-        """Return the ids of the prompt and of the plan with its end token."""
-        asked = prompt.build(sentence.words, [self.skeletons[c] for c in candidates], sentence.previous, self.ids.__getitem__, self.text)
+    def example(self, sentence: Sentence, candidates: list[str], rng: random.Random | None = None) -> tuple[list[int], list[int]]:
+        """Return the ids of the prompt and of the plan with its end token. With `rng`, now and then an action of it is one nobody knows."""
         spans = {f"{{{slot}}}": span for slot, span in sentence.spans.items()}
-        return asked, [*(self.ids[t] for t in encode(sentence.calls, self.actions, spans)), self.ids["<eos>"]]
+        offered, plan = [self.skeletons[c] for c in candidates], encode(sentence.calls, self.actions, spans)
+        if rng is not None and rng.random() < MADE_UP:
+            offered, plan = _made_up(offered, plan, rng)
+        asked = prompt.build(sentence.words, offered, sentence.previous, self.ids.__getitem__, self.text)
+        return asked, [*(self.ids[t] for t in plan), self.ids["<eos>"]]
+
+
+def _made_up(offered: list[list[str]], plan: list[str], rng: random.Random) -> tuple[list[list[str]], list[str]]:
+    """Call some of the actions that are offered by aliases, so that a plan can be written for an action that came after training.
+
+    What it is for, the decoder then only sees in that it is offered, how near, and with which arguments; nothing of a plan is hidden that is not offered.
+    """
+    shown = {t for tokens in offered for t in tokens}
+    names: dict[str, str] = {}
+    actions = [t for t in dict.fromkeys(t for tokens in offered for t in tokens) if token_class(t) == "<" and t != f"<{REFUSAL}>"]
+    rng.shuffle(actions)
+    hidden = set(actions[: rng.choice([1, 1, 2, len(actions)])])
+    also = rng.random() < 0.5  # its arguments too, or are they called as everybody's
+    for group in ("<", "=", "<="):
+        free = list(ALIASES[group])
+        rng.shuffle(free)
+        for token in sorted(shown):
+            if token_class(token) == group and free and (token in hidden if group == "<" else also and rng.random() < 0.7):
+                names[token] = free.pop()
+    if any(token_class(t) in ("=", "<=") and t not in shown for t in plan) and any(t in names for t in plan):
+        return offered, plan  # it needs words that the offer does not show
+    return [[names.get(t, t) for t in tokens] for tokens in offered], [names.get(t, t) for t in plan]
 
 
 def collate(examples: list[tuple[list[int], list[int]]], device: str) -> tuple[torch.Tensor, torch.Tensor]:
@@ -86,7 +112,7 @@ def batches(corpus: Corpus, encoding: Encoding, retrieval: Retrieval, rng: rando
         examples = []
         while len(examples) < size * 16:
             sentence = corpus.sample(rng)
-            example = encoding.example(sentence, retrieval.candidates(sentence, sentence.source, rng))
+            example = encoding.example(sentence, retrieval.candidates(sentence, sentence.source, rng), rng)
             if len(example[0]) + len(example[1]) <= LENGTHS[-1]:
                 examples.append(example)
         examples.sort(key=lambda e: len(e[0]) + len(e[1]) + rng.random())
@@ -110,8 +136,11 @@ class Recipe:
     feed_forward: int = 576
 
 
-def train(corpus: Corpus, encoding: Encoding, retrieval: Retrieval, recipe: Recipe, out: Path) -> Decoder:
-    """Train and return the decoder; the checkpoint at `out` is continued if it is there and from the same recipe."""
+def train(corpus: Corpus, encoding: Encoding, retrieval: Retrieval, recipe: Recipe, out: Path, start: Path | None = None) -> Decoder:
+    """Train and return the decoder; the checkpoint at `out` is continued if it is there and from the same recipe.
+
+    `start`: a folder with the decoder.pt and tokenizer.json of an earlier training, for a smaller catalogue, to go on from.
+    """
     torch.set_num_threads(recipe.threads)
     torch.manual_seed(recipe.seed)
     device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -130,6 +159,8 @@ def train(corpus: Corpus, encoding: Encoding, retrieval: Retrieval, recipe: Reci
             optimizer.load_state_dict(saved["optimizer"])
             step, spent = saved["step"], saved["spent"]
             print(f"decoder: continuing at step {step}, {spent / 60:.1f} min", flush=True)
+    if start is not None and step == 0:
+        _inherit(model, encoding.tokenizer, start)
     rng = random.Random(recipe.seed * 1_000_003 + step)
     # On a GPU compiling pays; two busy CPU cores spend minutes on it.
     hidden = torch.compile(model.hidden, dynamic=True) if device == "cuda" else model.hidden
@@ -167,6 +198,18 @@ def train(corpus: Corpus, encoding: Encoding, retrieval: Retrieval, recipe: Reci
     _save(out, model, optimizer, recipe, shape, step, time.time() - began)
     print(f"decoder: done at step {step}: {score(model, corpus, encoding, retrieval, 0)}", flush=True)
     return model
+
+
+@torch.no_grad()
+def _inherit(model: Decoder, tokenizer: Tokenizer, start: Path) -> None:
+    """Take over the weights of an earlier decoder of the same shape; tokens that both know keep their rows, whatever their numbers."""
+    saved = torch.load(start / "decoder.pt", weights_only=True, map_location="cpu")["model"]
+    old = Tokenizer.from_file(str(start / "tokenizer.json")).get_vocab()
+    rows = model.embedding.weight.detach().clone()
+    known = [(place, old[token]) for token, place in tokenizer.get_vocab().items() if token in old]
+    rows[[p for p, _ in known]] = saved["embedding.weight"][[o for _, o in known]].to(rows.device)
+    model.load_state_dict({**saved, "embedding.weight": rows})
+    print(f"decoder: going on from {start}, {len(known)} of {len(rows)} tokens known", flush=True)
 
 
 def _save(out: Path, model: Decoder, optimizer: torch.optim.Optimizer, recipe: Recipe, shape: Shape, step: int, spent: float) -> None:

@@ -92,7 +92,8 @@ class Example:
 
     `given`: path → text, bytes, None for a folder, or a dict of `text`, `size`, `age`, `mode`, `link`, `members` (see `nlsh.testing.Scene`),
     in a scratch home that is also the working directory.
-    `processes`: names of idle processes that run meanwhile; in `plan`, `{pid:NAME}` and `{port:NAME}` stand for theirs.
+    `processes`: names of idle processes that run meanwhile (“nlsh-web” is a web server for the scene's files); in `plan`, `{pid:NAME}` and
+    `{port:NAME}` stand for theirs.
     `result`: the first column of each expected record, in order (None: not checked, for all or one; `...` as last element: at least these).
     `after`: path → text, bytes, None for a folder, a dict as in `given` ({}: it is there), or `ABSENT`; checked after the run.
     `refused`: the error code, when the example is one that must be refused; then nothing may change.
@@ -116,11 +117,13 @@ class Action:
     """Base of all actions. The class docstring's first line is the summary.
 
     `effects` is the ceiling: kinds of effect its steps may need. `undo` is a `Never` with its reason, or None: its steps have inverses.
+    `live`: it reads until Ctrl-C; its records are shown as they come, and its observation waits with `nlsh.steps.handles.wait` and ends when told to.
     """
 
     name: ClassVar[str]
     effects: ClassVar[tuple[str, ...]]
     undo: ClassVar[Never | None] = None
+    live: ClassVar[bool] = False
     examples: ClassVar[tuple[Example, ...]] = ()
 
     class Args(BaseArgs):
@@ -158,4 +161,4 @@ class Action:
 
 
 def _as_json(written: Mapping[str, Any]) -> dict[str, Any]:
-    return {k: list(v) if isinstance(v, tuple) else v for k, v in written.items()}
+    return {k: list(v) if isinstance(v, tuple) else v if isinstance(v, (str, bool, int, float)) or v is None else str(v) for k, v in written.items()}

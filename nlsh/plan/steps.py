@@ -25,6 +25,8 @@ class Step:
     """
 
     reads_only: ClassVar[bool] = False
+    # What it starts may go on when its worker has ended, if the step says so (`nlsh.steps.handles.leave_running`).
+    detaches: ClassVar[bool] = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -50,6 +52,14 @@ class Step:
         """Return the step that takes this one back, or None."""
         return None
 
+    def no_undo(self) -> str:
+        """Return why `inverse` is None, where it is: said in the preview, before it is approved."""
+        return "one of its steps has no inverse"
+
+    def resolved(self) -> tuple[Step, ...]:
+        """Return the steps that do this one in the world as it is now: for one that could not name its object when it was written down."""
+        return (self,)
+
     def state(self) -> str:
         """After a crash: 'undone', 'done' or 'unknown', read from the world. Only steps with an inverse need it."""
         return "unknown"
@@ -64,16 +74,19 @@ class Step:
 
     def as_data(self) -> dict[str, Any]:
         """Return JSON-able data that `step_from_data` turns back into an equal step."""
-        return {"step": type(self).__name__, **vars(self)}
+        kind = type(self)
+        return {"step": kind.__name__, "in": kind.__module__.rpartition(".")[2], **vars(self)}
 
 
 def step_from_data(data: dict[str, Any]) -> Step:
     """Rebuild a step. Raises KeyError for an unknown step and TypeError for wrong fields."""
-    import nlsh.steps  # registers the concrete steps
+    from nlsh.steps import load
 
-    nlsh.steps.load()
     fields = dict(data)
-    kind = STEP_TYPES[fields.pop("step")]
+    name, module = fields.pop("step"), fields.pop("in", "")
+    if name not in STEP_TYPES:
+        load(module)
+    kind = STEP_TYPES[name]
     return kind(**{k: _tuples(v) for k, v in fields.items()})
 
 

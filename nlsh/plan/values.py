@@ -9,9 +9,13 @@ resolves it.
 from __future__ import annotations
 
 import re
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from nlsh.plan.kinds import kind_extensions
+
+if TYPE_CHECKING:
+    from nlsh.plan.records import Record
 
 ENGLISH_NUMBERS = {
     "zero": 0, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9,
@@ -148,6 +152,33 @@ class Processes(ValueType):
     def parse(self, written: Any) -> tuple[int, ...]:
         items = written if isinstance(written, (tuple, list)) else (written,)
         return tuple(Pid().parse(i) if isinstance(i, str) else int(i) for i in items)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What stands for a reference once its call has run: the records, by which action they came, and where relative paths of them start."""
+
+    records: tuple[Record, ...] = ()
+    action: str = ""
+    cwd: str = ""
+
+    def __str__(self) -> str:
+        return "_"
+
+
+class Result(ValueType):
+    """The records of an earlier call: `_` for the last turn's, or a call's own name. The value is Rows."""
+
+    name = "result"
+    example = "_"
+
+    def parse(self, written: Any) -> Rows:
+        if isinstance(written, Rows):
+            return written
+        # In a worker: the rows that are wanted were picked before.
+        if written == "_":
+            return Rows()
+        raise ValueError("it must be the result of an earlier call: _ for the last one")
 
 
 class Choice(ValueType):
@@ -333,6 +364,31 @@ _UNIT_SECONDS = {name: seconds for seconds, names in _TIME_UNITS.items() for nam
 _RELATIVE_DAYS = {"today": 1, "yesterday": 2, "今天": 1, "昨天": 2, "fortnight": 14, "a fortnight": 14, "quarter": 91, "a quarter": 91, "半年": 182, "half a year": 182, "半个月": 15, "半天": 0.5, "half an hour": 1 / 48, "half a day": 0.5, "半小时": 1 / 48, "overnight": 1, "the weekend": 3}  # fmt: skip
 
 
+_CALENDAR = {
+    "day": ("this morning", "this afternoon", "this evening", "tonight", "since midnight", "midnight", "since this morning", "今早", "今天早上", "今天上午", "今晚", "零点"),
+    "week": ("this week", "since monday", "the start of the week", "本周", "这周", "这个星期", "这个礼拜", "本星期", "这星期"),
+    "month": ("this month", "the start of the month", "本月", "这个月", "这月"),
+    "year": ("this year", "the start of the year", "今年", "本年"),
+}  # fmt: skip
+
+
+def _calendar(text: str) -> float | None:
+    """Return how many seconds ago the day, week, month or year began that `text` means, by the local clock; None for other words."""
+    part = next((p for p, words in _CALENDAR.items() if text in words), None)
+    if part is None:
+        return None
+    import time
+
+    now = time.time()
+    day = time.localtime(now)
+    # mktime finds the right hour where the clocks were changed since.
+    first = {
+        "day": day.tm_mday, "week": day.tm_mday - day.tm_wday, "month": 1, "year": 1,
+    }[part]  # fmt: skip
+    began = time.mktime((day.tm_year, 1 if part == "year" else day.tm_mon, first, 0, 0, 0, 0, 0, -1))
+    return max(now - began, 1.0)
+
+
 class Duration(ValueType):
     """A length of time: "30d", "two weeks", "3小时". Parsed to seconds."""
 
@@ -344,6 +400,8 @@ class Duration(ValueType):
         text = re.sub(r"\s*(ago|old|以前|之前|前|内|以内|了)$", "", text)
         if text in _RELATIVE_DAYS:
             return _RELATIVE_DAYS[text] * 86400.0
+        if (since := _calendar(text)) is not None:
+            return since
         if match := re.fullmatch(r"(.+?) ([a-z]+) and a half|(.+?) and a half ([a-z]+)", text):
             return (number(match[1] or match[3]) + 0.5) * self._unit(match[2] or match[4], written)
         if match := re.fullmatch(r"(.+?)(年|天)半", text):

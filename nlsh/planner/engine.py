@@ -53,8 +53,11 @@ def library() -> Any:
 class Engine:
     """A loaded model with one context. Close it, or let it go with the process."""
 
-    def __init__(self, path: Path, *, context: int, threads: int, embed: bool = False, sequences: int = 1) -> None:
-        """Load `path`. Raises ModelError with one sentence if the file is missing, not a GGUF file, or cannot be loaded."""
+    def __init__(self, path: Path, *, context: int, threads: int, embed: bool = False, sequences: int = 1, gpu_layers: int | None = None) -> None:
+        """Load `path`; `gpu_layers` of it onto a graphics card (None: as llama.cpp does by itself).
+
+        Raises ModelError with one sentence if the file is missing, not a GGUF file, or cannot be loaded.
+        """
         lib = self.lib = library()
         self.path = path
         try:
@@ -67,6 +70,8 @@ class Engine:
         if magic != b"GGUF":
             raise ModelError(f"{path} is not a GGUF model.", hint="Nothing was changed. Reinstall nlsh, or choose another with --model.")
         params = lib.llama_model_default_params()
+        if gpu_layers is not None:
+            params.n_gpu_layers = gpu_layers
         self.model = lib.llama_model_load_from_file(str(path).encode(), params)
         if not self.model:
             raise ModelError(f"The model {path} is damaged or of an unknown kind.", hint="Nothing was changed. Reinstall nlsh, or choose another with --model.")
@@ -80,6 +85,7 @@ class Engine:
             cp.kv_unified = True
         self.context = lib.llama_init_from_model(self.model, cp)
         if not self.context:
+            lib.llama_model_free(self.model)
             raise ModelError(f"No memory for a context of the model {path}.", hint="Nothing was changed.")
         self.vocab = lib.llama_model_get_vocab(self.model)
         self.size = lib.llama_vocab_n_tokens(self.vocab)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,18 +23,22 @@ from nlsh.planner import grammar, prompt
 from nlsh.planner.answer import Answer, Context, Reading
 from nlsh.planner.ground import existing, ground, sense
 from nlsh.planner.lexer import lex
-from nlsh.planner.vocabulary import REFUSAL, Catalogue, cached_catalogue, decode
+from nlsh.planner.vocabulary import REFUSAL, Catalogue, aliases_for, cached_catalogue, decode, renamed, skeleton
 from nlsh.shipped import models_dir
 
 if TYPE_CHECKING:
-    from nlsh.planner.engine import Engine, Written
-    from nlsh.planner.retrieve import Known, Meanings
+    from nlsh.planner.engine import Engine
+    from nlsh.planner.learned import Example, Learned
+    from nlsh.planner.retrieve import Known, Meanings, Own
     from nlsh.settings import Settings
 
 MAX_REQUEST_CHARACTERS = 2_000
 BEAMS, READINGS, CHOICES = 4, 5, 3  # beams are searched, sequences read, readings offered
 CONTEXT_TOKENS = 1024
 EVIDENCE = 1.0  # added to the log-probability for a path of the plan that exists here
+# What the follow-ups of the corpus come after.
+FOLLOWED = ("file.find", "file.list", "process.list", "process.find")
+TAUGHT = 0.99  # the confidence of what the user chose for the same words before
 WORTH_SHOWING = 0.1  # of the best reading's confidence: less likely ones would only be noise among the choices
 
 REFUSALS = {
@@ -42,6 +47,14 @@ REFUSALS = {
     "outside": "nlsh has no action for that. `nlsh actions` lists what it can do; `!command` runs a command of yours.",
     "dangerous": "nlsh does not plan that: it would wreck the system or somebody's data as a whole. Name the files or processes you mean.",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A plan as the decoder wrote it: its control tokens, and their log-probability."""
+
+    tokens: list[str]
+    log_probability: float
 
 
 @dataclass(frozen=True)
@@ -89,8 +102,10 @@ def checked_request(request: str) -> str:
 class Planner:
     """Plans requests with the shipped models. Loading is lazy and takes some 100 ms; it raises ModelError."""
 
-    def __init__(self, settings: Settings, folder: Path | None = None) -> None:
+    def __init__(self, settings: Settings, folder: Path | None = None, learned: Learned | None = None) -> None:
+        """`learned`: what the user has taught it; without it, it knows what it was trained on."""
         self.settings = settings
+        self.learned = learned
         self.folder = folder or models_dir()  # with encoder/ and planner/ in it
 
     @cached_property
@@ -159,12 +174,16 @@ class Planner:
         """Return the answer with every valid plan, refusals included, and each one's log-probabilities of decoder and retrieval."""
         text = checked_request(request)
         follows = bool(context.last_action and context.last_records)
-        known = self.meanings.nearest(self.encoder.embed(text), follow_up=follows)
-        found = self._merged(self._found(text, known, context.last_action if follows else None), text, context)
+        vector = self.encoder.embed(text)
+        examples = self._examples()
+        known = self.meanings.nearest(vector, follow_up=follows, also=self._own(examples))
+        found = self._merged(self._found(text, known, _followed(context) if follows else None), text, context)
         readings = [
             Reading(plan, self.calibration.confidence(d, r), f"the model is {math.exp(d):.0%} sure of its words, retrieval {math.exp(r):.0%}")
             for plan, d, r in found
         ]
+        if (taught := self._taught(text, examples, readings)) is not None:
+            readings = taught
         answer = self._answer(readings, tuple(f"near: {k.text} ({k.probability:.0%})" for k in known[:4]))
         return answer, [p for p, _, _ in found], [(d, r) for _, d, r in found]
 
@@ -184,6 +203,46 @@ class Planner:
         c = self.calibration
         return sorted(by_sense.values(), key=lambda f: -(c.decoder * f[1] + c.retrieval * f[2]))
 
+    @cached_property
+    def encoder_id(self) -> str:
+        """What names the encoder: vectors of two encoders cannot be compared."""
+        status = os.stat(self.encoder.path)
+        return f"{status.st_size}-{status.st_mtime_ns}"
+
+    def _examples(self) -> list[Example]:
+        return [] if self.learned is None else self.learned.made_by(self.encoder_id, self.encoder.embed)
+
+    def _own(self, examples: Sequence[Example]) -> list[Own]:
+        from nlsh.planner.retrieve import Own
+
+        return [Own(f"you: {e.request}", e.skeleton, e.actions, e.vector) for e in examples]
+
+    def _taught(self, text: str, examples: Sequence[Example], readings: list[Reading]) -> list[Reading] | None:
+        """Return the readings with the one first that the user chose for these very words, or None where there is none that still fits."""
+        from nlsh.plan import registry
+        from nlsh.planner.learned import same
+
+        for example in reversed(examples):
+            if same(example.request) == same(text):
+                try:
+                    plan = registry.parse(example.plan)
+                    self._check(plan)
+                except NlshError:
+                    return None
+                return [Reading(plan, TAUGHT, "you have said so before"), *(r for r in readings if r.plan != plan)]
+        return None
+
+    def learn(self, request: str, plan: Plan) -> None:
+        """Remember that `request` means `plan`. Raises NlshError where it cannot be kept; does nothing without a place for it."""
+        from nlsh.plan import registry
+        from nlsh.planner.learned import worth_learning
+
+        if self.learned is None or not worth_learning(plan):
+            return
+        text = checked_request(request)
+        words = skeleton(plan.calls, self.actions)
+        self.learned.add(text, registry.format(plan), self.encoder_id, self.encoder.embed(text), words, [c.action for c in plan.calls])
+
     def _answer(self, readings: list[Reading], trace: tuple[str, ...]) -> Answer:
         if not readings:
             return Answer("question", (), REFUSALS["unclear"], trace)
@@ -201,18 +260,24 @@ class Planner:
             return Answer("choose", tuple(readings), "Which of these do you mean?" if len(readings) > 1 else "Is this what you mean?", trace)
         return Answer("question", tuple(readings), "nlsh is not sure what you mean. Say it in other words, or pick the nearest reading.", trace)
 
-    def decode(self, text: str, known: Sequence[Known], previous: str | None) -> list[Written]:
-        """Return the decoder's most probable token sequences for `text`."""
+    def decode(self, text: str, known: Sequence[Known], previous: str | None) -> list[Read]:
+        """Return the most probable plans for `text` as the decoder writes them."""
         from nlsh.planner.engine import beam_search
 
         words = lex(text)
-        control, actions = self.control, self.known_actions
-        candidates = [k.skeleton for k in known if all(t in control for t in k.skeleton)]
+        control = self.control
+        # An action that came after training goes by an alias: the decoder copies it from where it is offered.
+        names = aliases_for((k.skeleton for k in known[: prompt.CANDIDATES]), control)
+        offered = [[names.get(t, t) for t in k.skeleton] for k in known]
+        candidates = [tokens for tokens in offered if all(t in control for t in tokens)]
         if previous is not None and f"<{previous}>" not in control:
             previous = None
         ids = prompt.build(words, candidates, previous, control.__getitem__, self.decoder.tokenize)
+        actions = {**self.known_actions, **renamed(self.actions, names, control)} if names else self.known_actions
         rules = grammar.build(actions, len(words), last=previous is not None, token=lambda t: f"<[{control[t]}]>")
-        return beam_search(self.decoder, ids, rules, self._output, control["<eos>"], width=BEAMS, best=READINGS)
+        found = beam_search(self.decoder, ids, rules, self._output, control["<eos>"], width=BEAMS, best=READINGS)
+        really = {alias: token for token, alias in names.items()}
+        return [Read([really.get(t, t) for t in map(self.token, w.tokens)], w.log_probability) for w in found]
 
     @cached_property
     def _output(self) -> list[int]:
@@ -225,7 +290,7 @@ class Planner:
         found: list[tuple[Plan, float, float]] = []
         for written in self.decode(text, known, previous):
             try:
-                plan = decode([self.token(t) for t in written.tokens], self.known_actions, text, words)
+                plan = decode(written.tokens, self.actions, text, words)
                 self._check(plan)
             except NlshError:
                 continue
@@ -251,6 +316,18 @@ class Planner:
         from nlsh.plan.registry import get
 
         return any(not get(c.action).reads_only() for c in plan.calls)
+
+
+def _followed(context: Context) -> str | None:
+    """Return the action that a follow-up comes after, as the decoder has seen it: what matters is whether files or processes were found."""
+    if context.last_action in FOLLOWED:
+        return context.last_action
+    for record in context.last_records:
+        if getattr(record, "pid", None):
+            return "process.list"
+        if getattr(record, "path", ""):
+            return "file.find"
+    return context.last_action
 
 
 def retrieval_log_probability(plan: Plan, known: Sequence[Known]) -> float:

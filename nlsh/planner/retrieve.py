@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 from array import array
+from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import mul
 from pathlib import Path
@@ -25,6 +26,16 @@ class Known:
     skeleton: tuple[str, ...]
     actions: tuple[str, ...]
     probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """An example from outside the corpus: the user's, or a pack's."""
+
+    text: str
+    skeleton: tuple[str, ...]
+    actions: tuple[str, ...]
+    vector: Sequence[float]
 
 
 class Meanings:
@@ -48,16 +59,25 @@ class Meanings:
         rows.frombytes(body)
         self._rows = [rows[i * self.width : (i + 1) * self.width] for i in range(len(self._meanings))]
 
-    def nearest(self, vector: list[float], *, follow_up: bool, most: int = 8) -> list[Known]:
-        """Return the `most` likely meanings, best first. Follow-ups count only where there is something to follow."""
+    def nearest(self, vector: list[float], *, follow_up: bool, most: int = 8, also: Sequence[Own] = ()) -> list[Known]:
+        """Return the `most` likely meanings, best first. Follow-ups count only where there is something to follow.
+
+        `also` are examples from outside the corpus, each with a vector of its own; of those with one skeleton, the nearest counts.
+        """
         if len(vector) != self.width:
             raise ModelError(f"The encoder gives vectors of {len(vector)} numbers, the meanings have {self.width}.", hint="Use the shipped encoder.")
         scores = [
             SHARPNESS * sum(map(mul, row, vector)) if follow_up or not meaning[3] else -math.inf
             for row, meaning in zip(self._rows, self._meanings, strict=True)
         ]
-        top = max(scores)
-        weights = [math.exp(s - top) for s in scores]
-        total = sum(weights)
-        order = sorted(range(len(scores)), key=lambda i: -scores[i])[:most]
-        return [Known(*self._meanings[i][:3], weights[i] / total) for i in order]
+        found = [(score, *meaning[:3]) for score, meaning in zip(scores, self._meanings, strict=True)]
+        own: dict[tuple[str, ...], tuple[float, str, tuple[str, ...], tuple[str, ...]]] = {}
+        for example in also:
+            score = SHARPNESS * sum(map(mul, example.vector, vector))
+            if example.skeleton not in own or own[example.skeleton][0] < score:
+                own[example.skeleton] = (score, example.text, example.skeleton, example.actions)
+        found += own.values()
+        top = max(f[0] for f in found)
+        total = sum(math.exp(f[0] - top) for f in found)
+        nearest = sorted(found, key=lambda f: -f[0])[:most]
+        return [Known(text, skeleton, actions, math.exp(score - top) / total) for score, text, skeleton, actions in nearest]

@@ -22,6 +22,8 @@ MAX_CALLS = 4
 REFERENCES = tuple(f"<r{i}>" for i in range(MAX_CALLS))
 WORDS = tuple(f"<w{i}>" for i in range(MAX_WORDS))
 RESULT_NAMES = "abcdefgh"
+# For what the decoder was not trained on: an action of a skill pack, its arguments and fixed values are called by these in one request.
+ALIASES = {"<": tuple(f"<any{i}>" for i in range(6)), "=": tuple(f"<any{i}=>" for i in range(8)), "<=": tuple(f"<=any{i}>" for i in range(8))}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +88,13 @@ def cached_catalogue() -> dict[str, tuple[Slot, ...]]:
 def _slot(name: str, declared: Arg) -> Slot:
     kind = declared.type
     flag, paths = isinstance(kind, Flag), isinstance(kind, Paths)
-    several = (paths and kind.name == "paths") or kind.name in ("processes", "process ids")
-    closed = flag or kind.name == "choice"
+    several = (paths and kind.name == "paths") or kind.name in ("processes", "process ids", "names")
+    closed = flag or kind.name in ("choice", "result")
     return Slot(
         name,
         ("true",) if flag else tuple(dict.fromkeys((*kind.choices, *declared.common))),
         span=not closed,
-        reference=paths or kind.name == "processes",
+        reference=paths or kind.name in ("processes", "result"),
         several=several or (isinstance(kind, Whole) and kind.name.endswith("ids")),
         required=declared.required,
     )
@@ -103,7 +105,41 @@ def control_tokens(actions: Catalogue) -> list[str]:
     names = sorted(actions)
     arguments = sorted({s.name for slots in actions.values() for s in slots})
     fixed = sorted({v for slots in actions.values() for s in slots for v in s.fixed})
-    return [*FRAME, *WORDS, *REFERENCES, *(f"<{n}>" for n in names), *(f"<{a}=>" for a in arguments), *(f"<={v}>" for v in fixed)]
+    aliases = [t for group in ALIASES.values() for t in group]
+    return [*FRAME, *WORDS, *REFERENCES, *aliases, *(f"<{n}>" for n in names), *(f"<{a}=>" for a in arguments), *(f"<={v}>" for v in fixed)]
+
+
+def token_class(token: str) -> str:
+    """Return which of ALIASES can stand for a control token: "<" for an action, "=" for an argument, "<=" for a fixed value, "" for what is none of them."""
+    if token.startswith("<="):
+        return "<="
+    return "=" if token.endswith("=>") else "<" if "." in token else ""
+
+
+def aliases_for(skeletons: Iterable[Iterable[str]], known: Mapping[str, int]) -> dict[str, str]:
+    """Return what the tokens that the decoder does not know go by in one request; a token for which no alias is left has none."""
+    free = {group: [t for t in tokens if t in known] for group, tokens in ALIASES.items()}
+    names: dict[str, str] = {}
+    for token in dict.fromkeys(t for tokens in skeletons for t in tokens):
+        if token not in known and free.get(token_class(token)):
+            names[token] = free[token_class(token)].pop(0)
+    return names
+
+
+def renamed(actions: Catalogue, names: Mapping[str, str], known: Mapping[str, int]) -> dict[str, tuple[Slot, ...]]:
+    """Return the actions that go by an alias, with those arguments and fixed values that can be written."""
+    found = {}
+    for name, slots in actions.items():
+        if f"<{name}>" not in names:
+            continue
+        written = []
+        for slot in slots:
+            argument = names.get(f"<{slot.name}=>", f"<{slot.name}=>")
+            if argument in known:
+                fixed = tuple(names.get(f"<={v}>", f"<={v}>")[2:-1] for v in slot.fixed if names.get(f"<={v}>", f"<={v}>") in known)
+                written.append(Slot(argument[1:-2], fixed, slot.span, slot.reference, slot.several, slot.required))
+        found[names[f"<{name}>"][1:-1]] = tuple(written)
+    return found
 
 
 def skeleton(calls: Iterable[Call], actions: Catalogue) -> list[str]:

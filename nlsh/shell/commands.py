@@ -250,13 +250,32 @@ def _run_pack(options: Options) -> int:
 
 
 def _model(options: Options) -> int:
-    if options.words not in ([], ["info"]):
-        raise UsageError(f"nlsh model does not know “{' '.join(options.words)}”.", hint="There is: nlsh model info.")
-    from nlsh.shell.doctor import model_facts
+    if options.words[:1] == ["learned"]:
+        return _learned(options)
+    from nlsh.shell import models
 
-    facts = model_facts(options)
-    show_table(("model", "path", "what"), [(f["model"], f["path"], f["what"]) for f in facts], _look(options), data=facts)
-    return 0 if all(f["found"] for f in facts) else 1
+    return models.run(options)
+
+
+def _learned(options: Options) -> int:
+    """Show what the user has taught the planner, or have it forgotten."""
+    from nlsh.planner.learned import Learned
+
+    learned = Learned()
+    match options.words[1:]:
+        case []:
+            rows = [(str(n), moment(e.at), e.request, "; ".join(e.plan.splitlines())) for n, e in enumerate(learned.all(), start=1)]
+            data = [{"number": n, "at": e.at, "request": e.request, "plan": e.plan} for n, e in enumerate(learned.all(), start=1)]
+            show_table(("number", "when", "request", "plan"), rows, _look(options), data=data)
+            if not rows and not options.json:
+                print("Nothing was learned yet: choose among readings or edit a plan, and nlsh remembers it.", file=sys.stderr)
+        case ["forget", number] if number.isascii() and number.isdigit():
+            print(f"Forgotten: {escape(learned.forget(int(number)).request)}")
+        case ["clear"]:
+            print(f"Forgotten: {learned.clear()} examples.")
+        case words:
+            raise UsageError(f"nlsh model learned does not know “{' '.join(words)}”.", hint="There is: nlsh model learned, … forget NUMBER, … clear.")
+    return 0
 
 
 def _doctor(options: Options) -> int:

@@ -170,10 +170,10 @@ def _request(options: Options) -> str:
 
     from nlsh.plan import registry
     from nlsh.planner.answer import Context
-    from nlsh.planner.planner import Planner
+    from nlsh.planner.models import planner_for
 
     started = time.perf_counter()
-    answer = Planner(settings.load_settings()).plan("find pdfs in my downloads folder", Context(os.getcwd(), os.path.expanduser("~")))
+    answer = planner_for(settings.load_settings()).plan("find pdfs in my downloads folder", Context(os.getcwd(), os.path.expanduser("~")))
     took = time.perf_counter() - started
     if not answer.readings:
         raise NotPossible(f"“find pdfs in my downloads folder” was not understood: {answer.message}")
@@ -185,12 +185,22 @@ def model_facts(options: Options) -> list[dict[str, Any]]:
     chosen = settings.load_settings()
     facts = []
     for role, asked in (("planner", options.model or chosen.planner), ("encoder", chosen.encoder)):
-        files = [os.path.abspath(os.path.expanduser(asked))] if asked else sorted(str(p) for p in (shipped.models_dir() / role).glob("*.gguf"))
+        files = [_place(asked)] if asked else sorted(str(p) for p in (shipped.models_dir() / role).glob("*.gguf"))
         if not files:
             facts.append({"model": role, "path": str(shipped.models_dir() / role), "what": "no model lies there", "found": False})
         for path in files:
             facts.append({"model": role, "path": path, **_file_facts(path, bool(asked))})
     return facts
+
+
+def _place(asked: str) -> str:
+    """Return the file that is meant, whether or not it is there."""
+    from nlsh.planner.models import resolve
+
+    try:
+        return str(resolve(asked))
+    except NlshError:
+        return os.path.abspath(os.path.expanduser(asked))
 
 
 def _file_facts(path: str, chosen: bool) -> dict[str, Any]:

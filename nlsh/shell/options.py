@@ -43,6 +43,12 @@ class Options:
     verbose: bool = False
     color: str = ""
     version: bool = False
+    # Of `nlsh model` only.
+    sha256: str = ""
+    most: int = 0
+    layers: str = ""
+    vocabulary: bool = False
+    minutes: float = 0.0
 
 
 def checked_request(text: str) -> str:

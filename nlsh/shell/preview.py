@@ -31,7 +31,8 @@ def preview_lines(preview: Preview, look: Look, *, decision: Decision | None = N
     lines: list[str] = []
     if with_plan:
         lines += [look.paint("  " + escape(line), "bold") for line in registry.format(preview.plan).splitlines()]
-    for call in preview.calls:
+    # In words a step may show what is in a file; of what is denied, only what it is about is told.
+    for call in preview.calls if decision is None or decision.answer != "deny" else ():
         lines += _call_lines(call, look, cwd)
     lines += _effect_lines(preview.effects, look)
     reasons = dict.fromkeys((c.call.action, c.no_undo) for c in preview.calls if c.no_undo)
@@ -102,12 +103,13 @@ def _targets(kind: str, targets: list[str]) -> str:
 
 def preview_data(preview: Preview, decision: Decision | None = None) -> dict[str, Any]:
     """Return a preview as JSON-able data: the plan as text and as calls, each with its steps and effects."""
+    denied = decision is not None and decision.answer == "deny"
     data: dict[str, Any] = {
         "plan": registry.format(preview.plan),
         "calls": [
             {
                 **call,
-                "steps": [{**s.as_data(), "says": s.describe()} for s in previewed.steps],
+                "steps": [{**s.as_data(), **({} if denied else {"says": s.describe()})} for s in previewed.steps],
                 "effects": [e.as_data() for e in previewed.effects],
                 "cannot_undo": previewed.no_undo,
                 "notes": list(previewed.notes),

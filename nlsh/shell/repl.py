@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nlsh.monitor.sampler import Sampler
 from nlsh.plan.errors import NlshError
 from nlsh.shell.builtins import Leave, Words
 from nlsh.shell.options import Options, checked_request
@@ -69,9 +70,10 @@ class Repl:
             if first and not self.options.quiet:
                 session.say(*_WELCOME, self._confinement())
             try:
-                self._offer_unfinished()
-                while True:
-                    self._turn(editor)
+                with Sampler():
+                    self._offer_unfinished()
+                    while True:
+                        self._turn(editor)
             except Leave as leave:
                 return leave.status
 

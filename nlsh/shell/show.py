@@ -17,6 +17,9 @@ from itertools import groupby
 from typing import Any, TextIO
 
 from nlsh.plan.records import Change, Exit, Fact, File, FileInfo, HistoryEntry, Line, Match, Record, Size, Tally
+from nlsh.plan.records.logs import LogEntry
+from nlsh.plan.records.process import ProcessInfo
+from nlsh.plan.records.text import Row
 
 # Printable as Unicode says, and not to be seen: fillers, joiners, variation selectors, the blank of Braille.
 _BLANK = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
@@ -187,15 +190,16 @@ def show_table(heads: tuple[str, ...], rows: Sequence[tuple[str, ...]], look: Lo
 
 def plain_line(record: Record) -> str:
     """Return a record's line for a pipe. One record is one line: control characters in names are escaped, a file's own text is not."""
-    return "\t".join(_raw(c, getattr(record, c)) for c in record.columns)
+    return "\t".join(_raw(c, getattr(record, c), of_a_file=not isinstance(record, LogEntry)) for c in record.columns)
 
 
-def _raw(field: str, value: Any) -> str:
+def _raw(field: str, value: Any, *, of_a_file: bool) -> str:
     if value is None:
         return ""
     if isinstance(value, float):
         return f"{value:.1f}"
-    return str(value) if field == "text" else escape_on_pipe(str(value))
+    # What anybody may write into a log is no file of the user's: a line end in it would begin an entry that nobody has written.
+    return str(value) if field == "text" and of_a_file else escape_on_pipe(str(value))
 
 
 def escape_on_pipe(text: str) -> str:
@@ -219,13 +223,16 @@ def _table(kind: type[Record], records: list[Record], look: Look, cwd: str | Non
         yield from (f"{escape(r.of)}: {r.count:,}" for r in records)  # type: ignore[attr-defined]
     elif kind is Fact:
         yield from _grid([(escape(r.name), escape(r.value)) for r in records], look, heads=None)  # type: ignore[attr-defined]
-    elif kind is FileInfo:
+    elif kind is Row:
+        for (names, _), rows in groupby(records, lambda r: (r.names, len(r.cells))):  # type: ignore[attr-defined]
+            yield from _grid([tuple(escape(c) for c in r.cells) for r in rows], look, heads=tuple(escape(n) for n in names) or None)  # type: ignore[attr-defined]
+    elif kind in (FileInfo, ProcessInfo):
         for r in records:
             yield from _grid([(_head(k), cell) for k, v in r.as_data().items() if k != "record" and (cell := _cell(k, v, cwd))], look, heads=None)
     else:
         columns = _SHOWN.get(kind, kind.columns)
         rows = [tuple(_cell(c, getattr(r, c), cwd) for c in columns) for r in records]
-        yield from _grid(rows, look, heads=tuple(_head(c) for c in columns), columns=columns)
+        yield from _grid(rows, look, heads=tuple(_head(c) for c in columns) if kind.heads else None, columns=columns)
 
 
 def _text(text: str) -> str:
@@ -234,7 +241,7 @@ def _text(text: str) -> str:
 
 
 def _head(field: str) -> str:
-    for ending, shown in (("_bytes", ""), ("_percent", " %"), ("_at", "")):
+    for ending, shown in (("_bytes_per_s", ""), ("_per_s", "/s"), ("_bytes", ""), ("_percent", " %"), ("_at", "")):
         if field.endswith(ending):
             return field.removesuffix(ending) + shown
     return field
@@ -245,6 +252,8 @@ def _cell(field: str, value: Any, cwd: str | None) -> str:
         return ""
     if field.endswith("_bytes"):
         return size(value)
+    if field.endswith("_bytes_per_s"):
+        return f"{size(value)}/s"
     if field == "at" or field.endswith("_at"):
         return moment(value)
     if field == "mode":

@@ -21,6 +21,7 @@ WORDS = {
     "/actions": "the catalogue, or /actions NAME",
     "/policy": "the rules in force",
     "/audit": "the newest audit entries; /audit verify checks the chain",
+    "/model": "which model plans; /model list, /model use NAME",
     "/doctor": "check this machine and this installation",
     "/exit": "leave (so do Ctrl-D and exit)",
 }
@@ -59,7 +60,14 @@ class Slash:
         if name == "policy":
             commands.show_policy(self.session.policy, self.session.look)
             return 0
-        return commands.run(replace(self.session.options, command=name, words=words))
+        if name == "model" and words and words[0] not in ("list", "info", "use", "learned"):
+            raise UsageError(
+                f"/model does not know “{words[0]}”.", hint=f"There is /model list, info, use and learned; the rest outside: nlsh model {words[0]}."
+            )
+        status = commands.run(replace(self.session.options, command=name, words=words))
+        if name == "model" and words[:1] == ["use"] and status == 0:
+            self.session.switch_model()
+        return status
 
     def _help(self, rest: str) -> int:
         room = max(map(len, WORDS))

@@ -18,9 +18,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from nlsh.plan import registry
-from nlsh.plan.errors import ModelError, NlshError
+from nlsh.plan.errors import NlshError
 from nlsh.plan.plan import Call, Plan, Preview
-from nlsh.plan.records import Change, Note, Record
+from nlsh.plan.records import Change, Note, Record, record_from_data
 from nlsh.shell.options import Options
 from nlsh.shell.preview import ask, edit_text, preview_data, preview_lines
 from nlsh.shell.progress import Progress
@@ -71,6 +71,8 @@ class Session:
         self._loading = threading.Lock()
         self._edited: str | None = None
         self._progress = Progress(self.look, quiet=options.quiet)
+        self._live = False  # whether the call that runs shows its records as they come
+        self._shown: set[int] = set()  # places in the outcome of the records that were shown as they came
 
     @classmethod
     def start(cls, options: Options) -> Session:
@@ -134,7 +136,10 @@ class Session:
             return self.run(answer.readings[0].plan, text)
         if answer.kind == "choose" and answer.readings:
             reading = self._choose(answer)
-            return NOT_UNDERSTOOD if reading is None else self.run(reading.plan, text)
+            if reading is None:
+                return NOT_UNDERSTOOD
+            self._learn(text, reading.plan)
+            return self.run(reading.plan, text)
         if self.look.json:
             self._emit({"question": answer.message, "kind": answer.kind, "choices": []})
         self.say(escape(answer.message))
@@ -148,6 +153,9 @@ class Session:
         last = self.kernel.last
         context = Context(os.getcwd(), os.path.expanduser("~"), last.action if last else None, last.records if last else (), tuple(self.recent))
         self.last_answer = planner.plan(text, context)
+        if notice := getattr(planner, "notice", ""):
+            self.say(self.look.paint(f"nlsh: {escape(notice)}", "yellow"))
+            planner.notice = ""  # type: ignore[attr-defined]  # only a planner of another model has something to say
         return self.last_answer
 
     def plan_of(self, text: str) -> Plan:
@@ -204,15 +212,25 @@ class Session:
     def _new_planner(self) -> Planner:
         from dataclasses import replace
 
+        from nlsh.planner.learned import Learned
         from nlsh.planner.planner import Planner
 
         settings = self.settings
         if self.options.model:
-            path = os.path.abspath(os.path.expanduser(self.options.model))
-            if not os.path.isfile(path):
-                raise ModelError(f"There is no model file {path}.", hint="Nothing was run. Give the path of a GGUF file.")
-            settings = replace(settings, planner=path)
-        return Planner(settings)
+            settings = replace(settings, planner=self.options.model)
+        if not settings.planner:
+            return Planner(settings, learned=Learned())
+        from nlsh.planner.models import planner_for
+
+        return planner_for(settings, Learned())
+
+    def switch_model(self) -> None:
+        """Plan with what the settings say now, from the next request on."""
+        from nlsh.settings import load_settings
+
+        with self._loading:
+            self.settings = load_settings()
+            self._planner = None
 
     def _choose(self, answer: Answer) -> Reading | None:
         readings = answer.readings[:3]
@@ -245,6 +263,7 @@ class Session:
 
     def run(self, plan: Plan, request: str) -> int:
         """Preview a plan, have it decided and approved, run it and show what came of it. Return the exit status."""
+        corrected = False
         while True:
             self._edited = None
             try:
@@ -258,15 +277,26 @@ class Session:
                 outcome = self.kernel.run(preview)
                 self._progress.clear()  # before anything is said about it
                 if self._edited is None:
+                    if corrected and outcome.status in ("done", "partly", "nothing"):
+                        self._learn(request, plan)
                     return self._report(preview, outcome)
-                plan = registry.parse(self._edited)
+                plan, corrected = registry.parse(self._edited), True
             except NlshError as error:
                 # A reading call that the preview needs may be asked about, and edited, too.
                 if self._edited is None:
                     return self.fail(error)
-                plan = registry.parse(self._edited)
+                plan, corrected = registry.parse(self._edited), True
             finally:
                 self._progress.clear()
+
+    def _learn(self, request: str, plan: Plan) -> None:
+        """Remember what the user chose, or made of a plan, for a sentence of theirs."""
+        if self._planner is None or request.startswith("!"):
+            return
+        try:
+            self._planner.learn(request.removeprefix("?").strip(), plan)
+        except NlshError as error:
+            self.say(f"nlsh: {escape(str(error))}")
 
     def _dry_run(self, preview: Preview) -> int:
         decision = self.last_decision = self.policy.decide(preview)
@@ -339,12 +369,15 @@ class Session:
         return status
 
     def _show(self, preview: Preview, outcome: Outcome) -> None:
-        notes = [r for r in outcome.records if isinstance(r, Note)]
-        records: Iterable[Record] = [r for r in outcome.records if not isinstance(r, Note)]
+        records = [r for position, r in enumerate(outcome.records) if position not in self._shown]
         if self.look.table and outcome.status == "done" and not self.options.verbose:
             # The preview has just said it all; a line says that it is done.
             records = [r for r in records if not isinstance(r, Change)]
-        show_records(records, self.look, cwd=os.getcwd())
+        self._show_all(records)
+
+    def _show_all(self, records: Iterable[Record]) -> None:
+        notes = [r for r in records if isinstance(r, Note)]
+        show_records((r for r in records if not isinstance(r, Note)), self.look, cwd=os.getcwd())
         self.say(*(self.look.paint(f"nlsh: {escape(note.text)}", "yellow") for note in notes))
 
     # --- talking -------------------------------------------------------------------------------------------------
@@ -391,6 +424,23 @@ class Session:
 
     def _on_event(self, event: dict[str, Any]) -> None:
         self._progress.note(event)
+        if event["type"] == "run":
+            self._shown.clear()
+        elif event["type"] == "call":
+            self._live = registry.get(event["action"]).live
+        elif event["type"] == "records" and self._live:
+            self._show_live([record_from_data(r) for r in event["records"]], event["at"])
+
+    def _show_live(self, records: list[Record], at: int) -> None:
+        """Show what comes from a call that goes on until it is stopped; remember what need not be shown at the end."""
+        self._shown.update(range(at, at + len(records)))
+        try:
+            self._show_all(records)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            # Whoever read it has what they wanted: it ends as with Ctrl-C.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            self.zygote.cancel()
 
 
 def one_line(plan: Plan) -> str:

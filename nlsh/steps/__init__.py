@@ -6,10 +6,11 @@ from functools import cache
 
 
 @cache
-def load() -> None:
-    """Import every module of steps, so that their classes are registered by name."""
+def load(module: object = "") -> None:
+    """Import the module of steps that is called so, or every one where there is none, so that their classes are registered by name."""
     import importlib
     from pathlib import Path
 
-    for file in sorted(Path(__file__).parent.glob("[a-z]*.py")):
-        importlib.import_module(f"nlsh.steps.{file.stem}")
+    stems = {file.stem for file in Path(__file__).parent.glob("[a-z]*.py")}
+    for stem in [module] if module in stems else sorted(stems):
+        importlib.import_module(f"nlsh.steps.{stem}")

@@ -15,14 +15,15 @@ from contextlib import contextmanager, suppress
 from functools import cache
 
 from nlsh.plan.errors import NlshError, NotPossible, Refused, StaleStep
-from nlsh.world.files import Identity, is_same
+from nlsh.steps import handles
+from nlsh.world.files import Identity, identity, is_same
 
-_RENAME_NOREPLACE = 1
+_RENAME_NOREPLACE, _RENAME_EXCHANGE = 1, 2
 _RESOLVE_NO_SYMLINKS, _RESOLVE_NO_MAGICLINKS = 0x04, 0x02
 _SYS_OPENAT2 = 437  # the same on every architecture
 _SYS_RENAMEAT2 = {"x86_64": 316, "aarch64": 276, "riscv64": 276, "ppc64le": 357, "s390x": 347, "armv7l": 382}
 _FICLONE = 0x40049409
-_COPY = 1 << 30
+_COPY = 1 << 28
 _NOT_HERE = (errno.ENOSYS, errno.EINVAL, errno.EPERM, errno.EOPNOTSUPP)
 _O_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -153,16 +154,56 @@ def _can_try(folder: int, name: str) -> bool:
     return True
 
 
-def _renameat2(old_folder: int, old: bytes, new_folder: int, new: bytes) -> int:
+def exchange(old_folder: int, old: str, new_folder: int, new: str) -> None:
+    """Let two files of one file system take each other's place, in one moment where it can. Raises OSError; then both are where they were."""
+    code = _renameat2(old_folder, os.fsencode(old), new_folder, os.fsencode(new), _RENAME_EXCHANGE)
+    if code == 0:
+        return
+    if code not in _NOT_HERE or not (_can_try(old_folder, old) and _can_try(new_folder, new)):
+        raise OSError(code, os.strerror(code), new)
+    # LIMIT: file systems that know no RENAME_EXCHANGE (some FUSE, network ones): a moment in which nothing is called `old`.
+    aside = f".{new[:200]}.nlsh"
+    rename(new_folder, new, new_folder, aside)
+    try:
+        rename(old_folder, old, new_folder, new)
+        try:
+            rename(new_folder, aside, old_folder, old)
+        except BaseException:
+            rename(new_folder, new, old_folder, old)
+            raise
+    except BaseException:
+        rename(new_folder, aside, new_folder, new)
+        raise
+
+
+def _renameat2(old_folder: int, old: bytes, new_folder: int, new: bytes, flags: int = _RENAME_NOREPLACE) -> int:
     libc = _libc()
     # SAFETY: renameat2(int, const char *, int, const char *, unsigned); the buffers outlive the call.
     if hasattr(libc, "renameat2"):
-        done = libc.renameat2(old_folder, old, new_folder, new, ctypes.c_uint(_RENAME_NOREPLACE))
+        done = libc.renameat2(old_folder, old, new_folder, new, ctypes.c_uint(flags))
     elif (number := _SYS_RENAMEAT2.get(platform.machine())) is not None:
-        done = libc.syscall(number, old_folder, ctypes.c_char_p(old), new_folder, ctypes.c_char_p(new), ctypes.c_uint(_RENAME_NOREPLACE))
+        done = libc.syscall(number, old_folder, ctypes.c_char_p(old), new_folder, ctypes.c_char_p(new), ctypes.c_uint(flags))
     else:
         return errno.ENOSYS
     return 0 if done == 0 else ctypes.get_errno()
+
+
+@contextmanager
+def new_file(path: str, mode: int = 0o666) -> Iterator[int]:
+    """Give a descriptor of a new file, which gets its name `path` when it is whole; never over something that exists, and nothing is left when it fails."""
+    with parent_of(path) as (folder, name):
+        beside = f".nlsh-{os.getpid()}-{os.urandom(6).hex()}"
+        made = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode, dir_fd=folder)
+        try:
+            try:
+                yield made
+            finally:
+                os.close(made)
+            rename(folder, beside, folder, name)
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(beside, dir_fd=folder)
+            raise
 
 
 def copy_entry(old_folder: int, old: str, new_folder: int, new: str, *, with_owner: bool = False) -> None:
@@ -201,6 +242,8 @@ def _copy_file(old_folder: int, old: str, new_folder: int, new: str, status: os.
         target = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=new_folder)
         try:
             copy_data(source, target, status.st_size)
+            if not is_same(os.fstat(source), identity(status)):
+                raise StaleStep(f"{old} changed while it was copied.", hint="Nothing of the copy was kept. Ask again when nobody writes to it.")
             copy_attributes(source, target)
             if with_owner:
                 with suppress(OSError):
@@ -223,34 +266,39 @@ def copy_data(source: int, target: int, size: int) -> None:
 
     try:
         fcntl.ioctl(target, _FICLONE, source)
-        return
-    except OSError:
-        pass  # not this file system, or two of them
-    at = 0
-    while at < size:
+    except OSError:  # not this file system, or two of them
+        copy_range(source, target, 0, 0, size)
+
+
+def copy_range(source: int, target: int, start: int, at: int, count: int) -> None:
+    """Copy `count` bytes from `start` of one file to the end, `at`, of another, holes kept as holes."""
+    place, last = start, start + count
+    while place < last:
         try:
-            at = os.lseek(source, at, os.SEEK_DATA)
-            end = os.lseek(source, at, os.SEEK_HOLE)
+            place = os.lseek(source, place, os.SEEK_DATA)
+            end = os.lseek(source, place, os.SEEK_HOLE)
         except OSError as error:
             if error.errno == errno.ENXIO:
                 break  # a hole to the end
-            at, end = at, size
-        end = min(end, size)
-        while at < end:
-            copied = _copy_some(source, target, at, end - at)
+            end = last
+        end = min(end, last)
+        while place < end:
+            copied = _copy_some(source, target, place, at + place - start, end - place)
             if copied == 0:
                 raise OSError(errno.EIO, "the file shrank while it was copied")
-            at += copied
-    os.ftruncate(target, size)
+            place += copied
+            if count > _COPY:
+                handles.progress(place - start, count)
+    os.ftruncate(target, at + count)
 
 
-def _copy_some(source: int, target: int, at: int, count: int) -> int:
+def _copy_some(source: int, target: int, start: int, at: int, count: int) -> int:
     try:
-        return os.copy_file_range(source, target, min(count, _COPY), at, at)
+        return os.copy_file_range(source, target, min(count, _COPY), start, at)
     except OSError as error:
         if error.errno not in (errno.EXDEV, errno.EBADF, *_NOT_HERE):
             raise
-    block = os.pread(source, min(count, 1 << 20), at)
+    block = os.pread(source, min(count, 1 << 20), start)
     written = 0
     while written < len(block):
         written += os.pwrite(target, block[written:], at + written)
@@ -270,32 +318,45 @@ def copy_attributes(source: int | str, target: int | str) -> None:
 
 
 def copy_tree(old_folder: int, old: str, new_folder: int, new: str) -> None:
-    """Copy a file or a folder and all below it, owners, modes, times and attributes kept. Leaves nothing behind when it fails."""
-    status = status_at(old_folder, old)
-    if not stat.S_ISDIR(status.st_mode):
+    """Copy a file or a folder and all below it: owners, modes, times, attributes and hard links among them kept. Leaves nothing behind when it fails."""
+    if not stat.S_ISDIR(status_at(old_folder, old).st_mode):
         copy_entry(old_folder, old, new_folder, new, with_owner=True)
         return
     os.mkdir(new, 0o700, dir_fd=new_folder)
     try:
-        source = os.open(old, _O_FOLDER, dir_fd=old_folder)
-        try:
-            target = os.open(new, _O_FOLDER, dir_fd=new_folder)
-            try:
-                for name in os.listdir(source):
-                    copy_tree(source, name, target, name)
-                copy_attributes(source, target)
-                with suppress(OSError):
-                    os.fchown(target, status.st_uid, status.st_gid)
-                os.fchmod(target, stat.S_IMODE(status.st_mode) & 0o1777)
-                os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))
-            finally:
-                os.close(target)
-        finally:
-            os.close(source)
+        _fill_folder(old_folder, old, new_folder, new, (new_folder, new), {})
     except BaseException:
         with suppress(OSError):
             remove_tree(new_folder, new)
         raise
+
+
+def _fill_folder(old_folder: int, old: str, new_folder: int, new: str, top: tuple[int, str], names: dict[tuple[int, int], str]) -> None:
+    """Fill the copy of a folder. `top`: the folder above the whole copy, and the way from there; `names`: the first name of each file with several."""
+    status = status_at(old_folder, old)
+    source = os.open(old, _O_FOLDER, dir_fd=old_folder)
+    try:
+        target = os.open(new, _O_FOLDER, dir_fd=new_folder)
+        try:
+            for name in os.listdir(source):
+                here = status_at(source, name)
+                way = os.path.join(top[1], name)
+                if stat.S_ISDIR(here.st_mode):
+                    os.mkdir(name, 0o700, dir_fd=target)
+                    _fill_folder(source, name, target, name, (top[0], way), names)
+                elif here.st_nlink > 1 and (first := names.setdefault((here.st_dev, here.st_ino), way)) != way:
+                    os.link(first, name, src_dir_fd=top[0], dst_dir_fd=target, follow_symlinks=False)
+                else:
+                    copy_entry(source, name, target, name, with_owner=True)
+            copy_attributes(source, target)
+            with suppress(OSError):
+                os.fchown(target, status.st_uid, status.st_gid)
+            os.fchmod(target, stat.S_IMODE(status.st_mode) & 0o1777)
+            os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))
+        finally:
+            os.close(target)
+    finally:
+        os.close(source)
 
 
 def remove_tree(folder: int, name: str, known: Identity | None = None) -> None:

@@ -1,24 +1,30 @@
-"""Steps on archives: make one, unpack one, and take either back as long as nobody has changed what was made."""
+"""Steps on archives: make one, unpack one, add to one, compress a file, and take each back as long as nobody has changed what was made.
+
+How the formats are written is in `_pack`.
+"""
 
 from __future__ import annotations
 
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import IO, Any
 
 from nlsh.plan.effects import Effect
 from nlsh.plan.errors import NotPossible, StaleStep
 from nlsh.plan.steps import Step
-from nlsh.steps import _fs
-from nlsh.world.archives import COMPRESSION, opened
-from nlsh.world.files import Identity, is_same, walk
+from nlsh.steps import _fs, _pack, handles
+from nlsh.steps.content import ChangeContent, WriteNew
+from nlsh.world import sevenzip
+from nlsh.world.archives import Single, opened, refuse_bomb
+from nlsh.world.files import Identity, is_same
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _BLOCK = 1 << 20
-# A member: path, type, size in bytes, time in nanoseconds (-1: as it comes), mode, link target, number in the archive (-1: not in it).
+# A member: path, type, size in bytes (-1: as much as there is), time in nanoseconds (-1: as it comes), mode, link target,
+# number in the archive (-1: not in it).
 Member = tuple[str, str, int, int, int, str, int]
 
 
@@ -52,8 +58,7 @@ class CreateArchive(Step):
             try:
                 with os.fdopen(descriptor, "wb") as file:
                     own = os.fstat(descriptor)
-                    entries = _to_pack(self.members, (own.st_dev, own.st_ino))
-                    _write_zip(file, entries) if self.format == "zip" else _write_tar(file, entries, COMPRESSION[self.format])
+                    _pack.write(file, self.format, _pack.entries(self.members, (own.st_dev, own.st_ino)))
                     file.flush()
                     os.utime(descriptor, ns=(self.stamp_ns, self.stamp_ns))
             except BaseException:
@@ -116,83 +121,6 @@ class RemoveArchive(Step):
         return (os.path.dirname(self.destination),)
 
 
-def _to_pack(members: tuple[tuple[str, str, Identity], ...], own: tuple[int, int]) -> Iterator[tuple[str, str, os.stat_result]]:
-    """Yield path, name and status of all that is packed; the archive itself is left out. Raises NotPossible for what cannot be read."""
-    for path, name, _ in members:
-        status = os.lstat(path)
-        yield path, name, status
-        if not stat.S_ISDIR(status.st_mode):
-            continue
-        skipped: list[str] = []
-        for entry in walk(path, skipped=skipped):
-            status = entry.stat(follow_symlinks=False)
-            if (status.st_dev, status.st_ino) != own:
-                yield entry.path, name + entry.path[len(path) :], status
-        if skipped:
-            raise NotPossible(f"{skipped[0]} cannot be read, so the archive would not be whole.", hint="No archive was made. Leave that folder out.")
-
-
-def _source(path: str, status: os.stat_result) -> IO[bytes]:
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
-    found = os.fstat(descriptor)
-    if (found.st_dev, found.st_ino) != (status.st_dev, status.st_ino):
-        os.close(descriptor)
-        raise StaleStep(f"{path} was exchanged while it was packed.", hint="No archive was made. Ask again.")
-    return os.fdopen(descriptor, "rb")
-
-
-def _write_zip(file: IO[bytes], entries: Iterator[tuple[str, str, os.stat_result]]) -> None:
-    import time
-    import zipfile
-
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, strict_timestamps=False) as zipped:
-        for path, name, status in entries:
-            try:
-                name.encode()
-            except UnicodeEncodeError:
-                raise NotPossible(f"zip cannot hold the name {path!r}.", hint='No archive was made. Use format="tar.gz".') from None
-            mode = status.st_mode
-            info = zipfile.ZipInfo(name, _dos_time(time.localtime(status.st_mtime)))
-            info.external_attr = (mode & 0xFFFF) << 16
-            info.create_system = 3
-            info.compress_type = zipfile.ZIP_DEFLATED
-            if stat.S_ISDIR(mode):
-                info.filename += "/"
-                info.external_attr |= 0x10
-                zipped.writestr(info, b"", compress_type=zipfile.ZIP_STORED)
-            elif stat.S_ISLNK(mode):
-                zipped.writestr(info, os.fsencode(os.readlink(path)), compress_type=zipfile.ZIP_STORED)
-            elif stat.S_ISREG(mode):
-                info.file_size = status.st_size
-                with _source(path, status) as source, zipped.open(info, "w") as target:
-                    while block := source.read(_BLOCK):
-                        target.write(block)
-            else:
-                raise NotPossible(f"zip cannot hold {path}: it is a pipe, a socket or a device.", hint="No archive was made. Leave it out.")
-
-
-def _dos_time(when: Any) -> tuple[int, int, int, int, int, int]:
-    return (min(max(when.tm_year, 1980), 2107), *when[1:6]) if 1980 <= when.tm_year <= 2107 else (1980, 1, 1, 0, 0, 0)
-
-
-def _write_tar(file: IO[bytes], entries: Iterator[tuple[str, str, os.stat_result]], compression: str) -> None:
-    import tarfile
-
-    options: dict[str, Any] = {"compresslevel": 6} if compression == "gz" else {}
-    with tarfile.open(fileobj=file, mode=f"w:{compression}", format=tarfile.PAX_FORMAT, **options) as tarred:  # type: ignore[call-overload]
-        for path, name, status in entries:
-            if stat.S_ISREG(status.st_mode):
-                with _source(path, status) as source:
-                    info = tarred.gettarinfo(arcname=name, fileobj=source)
-                    # Each name gets its content: what is packed here must be able to stand alone.
-                    info.type, info.linkname, info.size = tarfile.REGTYPE, "", os.fstat(source.fileno()).st_size
-                    tarred.addfile(info, source)
-                continue
-            if stat.S_ISSOCK(status.st_mode):
-                raise NotPossible(f"tar cannot hold {path}: it is a socket.", hint="No archive was made. Leave it out.")
-            tarred.addfile(tarred.gettarinfo(path, arcname=name))
-
-
 @dataclass(frozen=True)
 class ExtractArchive(Step):
     """Unpack the members that were previewed below the folder `root`, which is there; nothing that exists is overwritten.
@@ -214,7 +142,8 @@ class ExtractArchive(Step):
 
     def describe(self) -> str:
         files = sum(m[1] != "folder" for m in self.members)
-        return f"unpack {files} file{'' if files == 1 else 's'} ({sum(m[2] for m in self.members)} bytes) from {self.archive} into {self.root}"
+        size = "" if any(m[2] < 0 for m in self.members) else f" ({sum(m[2] for m in self.members)} bytes)"
+        return f"unpack {files} file{'' if files == 1 else 's'}{size} from {self.archive} into {self.root}"
 
     def check(self) -> None:
         _fs.still_there(self.archive, self.identity)
@@ -253,8 +182,15 @@ class ExtractArchive(Step):
                 else:
                     wanted.setdefault(member[6], []).append(member)
             with opened(file, self.archive) as archive:
-                for number, content in _contents(archive, wanted):
-                    self._write(wanted[number], content, made)
+                if isinstance(archive, Single):
+                    free = os.statvfs(self.root)
+                    self._pour(wanted[0], archive.content, made, (archive.packed, free.f_bavail * free.f_frsize))
+                elif hasattr(archive, "worker"):
+                    with ExitStack() as sinks:
+                        sevenzip.read(archive, {number: lambda n: self._sink(wanted[n], made, sinks) for number in wanted})
+                else:
+                    for number, content in _contents(archive, wanted):
+                        self._pour(wanted[number], content, made)
         for path, kind, _, mtime_ns, mode, _, _ in reversed(self.members):
             if kind == "folder":
                 with _fs.parent_of(os.path.join(self.root, path)) as (folder, name):
@@ -262,22 +198,20 @@ class ExtractArchive(Step):
                     if mtime_ns >= 0:
                         os.utime(name, ns=(mtime_ns, mtime_ns), dir_fd=folder, follow_symlinks=False)
 
-    def _write(self, members: list[Member], content: IO[bytes], made: list[str]) -> None:
-        """Write one content to each of its names: what is written may not be read here."""
-        targets: list[int] = []
+    def _sink(self, members: list[Member], made: list[str], sinks: ExitStack) -> _Sink:
+        sink = _Sink(self.archive, self.root, members, made)
+        sinks.callback(sink.close)
+        return sink
+
+    def _pour(self, members: list[Member], content: IO[bytes], made: list[str], bounds: tuple[int, int] | None = None) -> None:
+        """Write one content to each of its names. `bounds`, where its size is not known: the archive's size and what is free, in bytes."""
+        sink = _Sink(self.archive, self.root, members, made, bounds)
         try:
-            for member in members:
-                place = os.path.join(self.root, member[0])
-                with _fs.parent_of(place) as (folder, name):
-                    targets.append(os.open(name, _NEW, 0o600, dir_fd=folder))
-                made.append(place)
-            _copy_stream(content, targets, members[0][2], self.archive)
-            for target, (_, _, _, mtime_ns, mode, _, _) in zip(targets, members, strict=True):
-                os.fchmod(target, mode & 0o755 | 0o600)
-                os.utime(target, ns=(mtime_ns, mtime_ns))
+            while block := content.read(_BLOCK if sink.left < 0 else min(_BLOCK, sink.left)):
+                sink.write(block)
+            sink.finish()
         finally:
-            for target in targets:
-                os.close(target)
+            sink.close()
 
     def inverse(self) -> Step:
         return RemoveExtracted(self.archive, self.root, self.members, self.identity)
@@ -307,17 +241,53 @@ def _contents(archive: Any, wanted: dict[int, list[Member]]) -> Iterator[tuple[i
             yield number, content
 
 
-def _copy_stream(source: IO[bytes], targets: list[int], size: int, path: str) -> None:
-    left = size
-    while left:
-        block = source.read(min(_BLOCK, left))
-        if not block:
-            raise NotPossible(f"{path} is damaged: a member is shorter than it says.", hint="What had been unpacked was removed again.")
-        left -= len(block)
-        for target in targets:
+class _Sink:
+    """Where the content of members goes that are one file under several names: what is written may not be read here.
+
+    `left` is how many bytes are still to come, -1 where nobody knows.
+    """
+
+    def __init__(self, archive: str, root: str, members: list[Member], made: list[str], bounds: tuple[int, int] | None = None) -> None:
+        self._archive, self._members, self._bounds = archive, members, bounds
+        self.left = members[0][2]
+        self._written = 0
+        self._targets: list[int] = []
+        try:
+            for member in members:
+                place = os.path.join(root, member[0])
+                with _fs.parent_of(place) as (folder, name):
+                    self._targets.append(os.open(name, _NEW, 0o600, dir_fd=folder))
+                made.append(place)
+        except BaseException:
+            self.close()
+            raise
+
+    def write(self, block: bytes) -> None:
+        self._written += len(block)
+        if self._bounds is not None:
+            refuse_bomb(self._archive, self._bounds[0], self._written, self._bounds[1])
+            handles.progress(self._written, None, "bytes")
+        elif len(block) > self.left:
+            raise NotPossible(f"{self._archive} is damaged: a member is longer than it says.", hint="What had been unpacked was removed again.")
+        else:
+            self.left -= len(block)
+        for target in self._targets:
             rest = block
             while rest:
                 rest = rest[os.write(target, rest) :]
+
+    def finish(self) -> None:
+        """Give the files their modes and times, and close them. Raises NotPossible where something is missing."""
+        if self.left > 0:
+            raise NotPossible(f"{self._archive} is damaged: a member is shorter than it says.", hint="What had been unpacked was removed again.")
+        for target, (_, _, _, mtime_ns, mode, _, _) in zip(self._targets, self._members, strict=True):
+            os.fchmod(target, mode & 0o755 | 0o600)
+            os.utime(target, ns=(mtime_ns, mtime_ns))
+        self.close()
+
+    def close(self) -> None:
+        while self._targets:
+            os.close(self._targets.pop())
 
 
 @dataclass(frozen=True)
@@ -350,7 +320,7 @@ class RemoveExtracted(Step):
                 elif kind == "link":
                     same = stat.S_ISLNK(status.st_mode) and os.readlink(place) == target
                 else:
-                    same = is_same(status, (0, 0, mtime_ns, size))
+                    same = is_same(status, (0, 0, mtime_ns, status.st_size if size < 0 else size))
                 if not same:
                     raise StaleStep(f"{place} has changed since it was unpacked.", hint="Nothing was removed. Trash what you do not need yourself.")
 
@@ -369,3 +339,46 @@ class RemoveExtracted(Step):
 
     def touches(self) -> tuple[str, ...]:
         return (self.root,)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compress(WriteNew):
+    """Compress one file into a new one beside it, which gets its time; `format` is gz, bz2, xz or zst."""
+
+    format: str
+
+    def words(self) -> str:
+        return f"compress {self.source} into {self.target}"
+
+    def produce(self, source: IO[bytes], target: IO[bytes]) -> None:
+        size = os.fstat(source.fileno()).st_size
+        with _pack.compressing(target, self.format) as packed:
+            done = 0
+            while block := source.read(_BLOCK):
+                packed.write(block)
+                done += len(block)
+                handles.progress(done, size, "bytes")
+
+
+@dataclass(frozen=True, kw_only=True)
+class AddToArchive(ChangeContent):
+    """Add things to an archive: a new one with them takes its place, and the old one goes to the trash. `members` as in `CreateArchive`."""
+
+    members: tuple[tuple[str, str, Identity], ...]
+
+    def words(self) -> str:
+        what = self.members[0][0] if len(self.members) == 1 else f"{len(self.members)} things"
+        return f"add {what} to {self.path}"
+
+    def effects(self) -> tuple[Effect, ...]:
+        return (*super().effects(), *(() if self.back else (Effect("fs.read", path) for path, _, _ in self.members)))
+
+    def check(self) -> None:
+        super().check()
+        if not self.back:
+            for path, _, known in self.members:
+                _fs.still_there(path, known)
+
+    def rewrite(self, source: IO[bytes], target: IO[bytes]) -> None:
+        status = os.fstat(source.fileno())
+        _pack.add(source, target, self.path, _pack.entries(self.members, (status.st_dev, status.st_ino)))

@@ -16,7 +16,8 @@ from nlsh.plan.errors import NlshError, NotFound, NotPossible, StaleStep
 from nlsh.plan.records import Exit, Record
 from nlsh.plan.steps import Step
 
-_NOT_RESET = {signal.SIGKILL, signal.SIGSTOP}
+# What a program finds set to the default, whatever nlsh ignores.
+USUAL_SIGNALS = sorted(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
 
 
 class CommandFailed(NlshError):
@@ -44,25 +45,15 @@ class RunCommand(Step):
         return f"run {self.command}"
 
     def apply(self) -> Iterator[Record]:
-        try:
-            folder = os.open(self.cwd, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-        except (FileNotFoundError, NotADirectoryError) as error:
-            raise NotFound(f"{self.cwd} is gone.", hint="Nothing was run.") from error
-        try:
-            # Not where a link leads that has come into the path since: it would be another folder than the one that was shown.
-            if os.readlink(f"/proc/self/fd/{folder}") != self.cwd:
-                raise StaleStep(f"A part of {self.cwd} is a link now.", hint="Nothing was run. Ask again.")
-            os.fchdir(folder)
-        finally:
-            os.close(folder)
-        shell = _shell()
+        stand_in(self.cwd)
+        shell = user_shell()
         try:
             pid = os.posix_spawn(
                 shell,
                 [os.path.basename(shell), "-c", self.command],
                 dict(os.environ),
                 setsigmask=[],
-                setsigdef=sorted(signal.valid_signals() - _NOT_RESET),
+                setsigdef=USUAL_SIGNALS,
             )
         except OSError as error:
             raise NotPossible(f"{shell} cannot be run: {error.strerror}.", hint="Nothing was run.") from error
@@ -90,7 +81,23 @@ class ReadCommand(RunCommand):
         return f"run {self.command} (it may change nothing)"
 
 
-def _shell() -> str:
+def stand_in(cwd: str) -> None:
+    """Change into the folder a command is to run in. Raises NotFound, and StaleStep where it is another one than was shown."""
+    try:
+        folder = os.open(cwd, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise NotFound(f"{cwd} is gone.", hint="Nothing was run.") from error
+    try:
+        # Not where a link leads that has come into the path since: it would be another folder than the one that was shown.
+        if os.readlink(f"/proc/self/fd/{folder}") != cwd:
+            raise StaleStep(f"A part of {cwd} is a link now.", hint="Nothing was run. Ask again.")
+        os.fchdir(folder)
+    finally:
+        os.close(folder)
+
+
+def user_shell() -> str:
+    """Return the user's bash, or sh."""
     wanted = os.environ.get("SHELL", "")
     return wanted if os.path.basename(wanted) == "bash" and os.access(wanted, os.X_OK) else "/bin/sh"
 

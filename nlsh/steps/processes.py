@@ -8,17 +8,13 @@ from __future__ import annotations
 
 import os
 import resource
-import select
 import signal as signals
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from nlsh.plan.effects import Effect
 from nlsh.plan.errors import NlshError, NotPossible, StaleStep
 from nlsh.plan.steps import Step
-from nlsh.steps.handles import pidfd
+from nlsh.steps._process import check_same, check_unchanged, descriptor_of, each_thread, effects_on, holding, not_allowed, state_of, tune, wait_for
 from nlsh.world import machine, processes
 
 WAIT_S = 3.0
@@ -27,53 +23,6 @@ _OPPOSITE = {"STOP": "CONT", "CONT": "STOP"}
 _UNLIMITED = -1  # resource.RLIM_INFINITY, as the kernel's own -1 on every architecture
 
 Target = tuple[int, str]  # a process's number and start
-
-
-def _effects(kind: str, pid: int, root: str) -> tuple[Effect, ...]:
-    return (Effect(kind, str(pid)), Effect("priv.root", root)) if root else (Effect(kind, str(pid)),)
-
-
-def _check(pid: int, started: str, name: str) -> None:
-    if not processes.same(pid, started):
-        raise StaleStep(
-            f"Process {pid} ({name}) has ended since this was previewed.",
-            hint="Nothing was done to whoever has its number now. Ask again to see what runs now.",
-        )
-
-
-@contextmanager
-def _held(pid: int, started: str) -> Iterator[int | None]:
-    """Give a pidfd of the process, or None if it has ended."""
-    descriptor, own = _pidfd(pid)
-    try:
-        # Looked at after the descriptor is there: what it refers to is what was looked at.
-        yield descriptor if descriptor is not None and processes.same(pid, started) else None
-    finally:
-        if own and descriptor is not None:
-            os.close(descriptor)
-
-
-def _pidfd(pid: int) -> tuple[int | None, bool]:
-    """Return a pidfd and whether it is ours to close: the one handed to this worker, else a new one."""
-    if (given := pidfd(pid)) is not None:
-        return given, False
-    try:
-        return os.pidfd_open(pid), True
-    except ProcessLookupError:
-        return None, False
-
-
-def _wait(descriptors: list[int], seconds: float) -> set[int]:
-    """Wait until these processes have ended; return the descriptors of those that have not within `seconds`."""
-    left, until = set(descriptors), time.monotonic() + seconds
-    poller = select.poll()
-    for descriptor in left:
-        poller.register(descriptor, select.POLLIN)
-    while left and (rest := until - time.monotonic()) > 0:
-        for descriptor, _ in poller.poll(rest * 1000):
-            poller.unregister(descriptor)
-            left.discard(descriptor)
-    return left
 
 
 @dataclass(frozen=True)
@@ -96,7 +45,7 @@ class Signal(Step):
     root: str = ""
 
     def effects(self) -> tuple[Effect, ...]:
-        return _effects("proc.signal", self.pid, self.root)
+        return effects_on("proc.signal", self.pid, self.root)
 
     def describe(self) -> str:
         command = f": {self.command}" if self.command and self.command != self.name else ""
@@ -105,14 +54,14 @@ class Signal(Step):
     def check(self) -> None:
         if not self.may_be_gone:
             for pid, started in self.begins or ((self.pid, self.started),):
-                _check(pid, started, self.name)
+                check_same(pid, started, self.name)
 
     def apply(self) -> None:
-        with _held(self.pid, self.started) as descriptor:
+        with holding(self.pid, self.started) as descriptor:
             if descriptor is not None:
                 self._send(descriptor)
             elif not self.may_be_gone:
-                _check(self.pid, self.started, self.name)
+                check_same(self.pid, self.started, self.name)
         if self.awaits:
             self._await()
 
@@ -125,15 +74,15 @@ class Signal(Step):
                 signals.pidfd_send_signal(descriptor, signals.SIGCONT)
         except ProcessLookupError:
             if not self.may_be_gone:
-                _check(self.pid, self.started, self.name)
+                check_same(self.pid, self.started, self.name)
         except PermissionError as error:
-            raise _not_allowed(self.pid, self.name) from error
+            raise not_allowed(self.pid, self.name) from error
 
     def _await(self) -> None:
         held: dict[int, tuple[int, bool]] = {}
         try:
             for pid, started in self.awaits:
-                descriptor, own = _pidfd(pid)
+                descriptor, own = descriptor_of(pid)
                 if descriptor is None:
                     continue
                 held[descriptor] = (pid, own)
@@ -141,7 +90,7 @@ class Signal(Step):
                     held.pop(descriptor)
                     if own:
                         os.close(descriptor)
-            left = sorted(held[d][0] for d in _wait(list(held), WAIT_S))
+            left = sorted(held[d][0] for d in wait_for(list(held), WAIT_S))
         finally:
             for descriptor, (_, own) in held.items():
                 if own:
@@ -165,46 +114,6 @@ class Signal(Step):
         return "done" if (found.state == "T") == (self.signal == "STOP") else "undone"
 
 
-def _not_allowed(pid: int, name: str) -> NotPossible:
-    return NotPossible(f"You may not do this to process {pid} ({name}).", hint="It was not changed. It belongs to another user, or root rights are needed.")
-
-
-def _tune(pid: int, started: str, name: str, change: Callable[[], None]) -> None:
-    """Run `change`, which knows the process by its number only, while a pidfd shows that the number is still its own."""
-    with _held(pid, started) as descriptor:
-        if descriptor is None:
-            _check(pid, started, name)
-        try:
-            change()
-        except ProcessLookupError:
-            _check(pid, started, name)
-            raise
-        except PermissionError as error:
-            raise _not_allowed(pid, name) from error
-    _check(pid, started, name)
-
-
-def _each_thread(pid: int, listed: dict[int, int] | dict[int, tuple[int, ...]], change: Callable[[int, object], None]) -> None:
-    """Call `change` with every thread and its value; one that has come since gets the first thread's, if it may be reached.
-
-    # LIMIT: a thread that starts after the worker was confined is outside what the kernel lets it tune. It has what its parent thread had.
-    """
-    for thread in (*listed, *(t for t in processes.threads(pid) if t not in listed)):
-        try:
-            change(thread, listed.get(thread, listed[pid]))
-        except ProcessLookupError:
-            if thread == pid:
-                raise
-        except OSError:
-            if thread in listed:
-                raise
-
-
-def _check_unchanged(name: str, what: str, now: object, old: object) -> None:
-    if now != old:
-        raise StaleStep(f"The {what} of {name} has been changed since: it is {now} and was {old}.", hint="Nothing was changed. Ask again.")
-
-
 @dataclass(frozen=True)
 class SetNice(Step):
     """Set the nice value of every thread of a process: (thread, value) pairs, before and after.
@@ -222,32 +131,26 @@ class SetNice(Step):
     root_back: str = ""
 
     def effects(self) -> tuple[Effect, ...]:
-        return _effects("proc.tune", self.pid, self.root)
+        return effects_on("proc.tune", self.pid, self.root)
 
     def describe(self) -> str:
         once = "" if self.undoable else " (only root can set it back)"
         return f"set the priority of {self.name} (process {self.pid}) to nice {dict(self.new)[self.pid]}, was {dict(self.old)[self.pid]}{once}"
 
     def check(self) -> None:
-        _check(self.pid, self.started, self.name)
+        check_same(self.pid, self.started, self.name)
         found = processes.read(self.pid)
-        _check_unchanged(self.name, "nice value", found and found.nice, dict(self.old)[self.pid])
+        check_unchanged(self.name, "nice value", found and found.nice, dict(self.old)[self.pid])
 
     def apply(self) -> None:
-        _tune(self.pid, self.started, self.name, lambda: _each_thread(self.pid, dict(self.new), lambda t, v: os.setpriority(os.PRIO_PROCESS, t, v)))  # type: ignore[arg-type]
+        tune(self.pid, self.started, self.name, lambda: each_thread(self.pid, dict(self.new), lambda t, v: os.setpriority(os.PRIO_PROCESS, t, v)))  # type: ignore[arg-type]
 
     def inverse(self) -> SetNice | None:
         return replace(self, old=self.new, new=self.old, root=self.root_back, root_back=self.root) if self.undoable else None
 
     def state(self) -> str:
         found = processes.read(self.pid)
-        return _state(found, self.started, found and found.nice, dict(self.old)[self.pid], dict(self.new)[self.pid])
-
-
-def _state(found: processes.Running | None, started: str, now: object, old: object, new: object) -> str:
-    if found is None or found.started != started:
-        return "unknown"
-    return "done" if now == new else "undone" if now == old else "unknown"
+        return state_of(found, self.started, found and found.nice, dict(self.old)[self.pid], dict(self.new)[self.pid])
 
 
 @dataclass(frozen=True)
@@ -262,7 +165,7 @@ class SetAffinity(Step):
     root: str = ""
 
     def effects(self) -> tuple[Effect, ...]:
-        return _effects("proc.tune", self.pid, self.root)
+        return effects_on("proc.tune", self.pid, self.root)
 
     def describe(self) -> str:
         new, old = dict(self.new)[self.pid], dict(self.old)[self.pid]
@@ -270,14 +173,14 @@ class SetAffinity(Step):
         return f"let {self.name} (process {self.pid}) use {count} ({', '.join(map(str, new))}), was {', '.join(map(str, old))}"
 
     def check(self) -> None:
-        _check(self.pid, self.started, self.name)
+        check_same(self.pid, self.started, self.name)
         now, old = os.sched_getaffinity(self.pid), set(dict(self.old)[self.pid])
         # The kernel leaves out cores that the process's control group has not.
         if not now <= old:
-            _check_unchanged(self.name, "set of cores", sorted(now), sorted(old))
+            check_unchanged(self.name, "set of cores", sorted(now), sorted(old))
 
     def apply(self) -> None:
-        _tune(self.pid, self.started, self.name, lambda: _each_thread(self.pid, dict(self.new), lambda t, v: os.sched_setaffinity(t, v)))  # type: ignore[arg-type]
+        tune(self.pid, self.started, self.name, lambda: each_thread(self.pid, dict(self.new), lambda t, v: os.sched_setaffinity(t, v)))  # type: ignore[arg-type]
 
     def inverse(self) -> SetAffinity:
         return replace(self, old=self.new, new=self.old)
@@ -285,7 +188,7 @@ class SetAffinity(Step):
     def state(self) -> str:
         found = processes.read(self.pid)
         now = tuple(sorted(os.sched_getaffinity(self.pid))) if found else None
-        return _state(found, self.started, now, dict(self.old)[self.pid], dict(self.new)[self.pid])
+        return state_of(found, self.started, now, dict(self.old)[self.pid], dict(self.new)[self.pid])
 
 
 @dataclass(frozen=True)
@@ -307,16 +210,16 @@ class SetMemoryLimit(Step):
 
     def effects(self) -> tuple[Effect, ...]:
         written = (Effect("fs.write", f"{self.group}/memory.max"),) if self.group else ()
-        return (*_effects("proc.tune", self.pid, self.root), *written)
+        return (*effects_on("proc.tune", self.pid, self.root), *written)
 
     def describe(self) -> str:
         how = f"by its control group, {len(self.members)} process(es) together" if self.group else "by rlimit: its address space, which is more than it uses"
         return f"limit the memory of {self.name} (process {self.pid}) to {_size(self.new)}, was {_size(self.old)} ({how})"
 
     def check(self) -> None:
-        _check(self.pid, self.started, self.name)
+        check_same(self.pid, self.started, self.name)
         _check_group(self.group, self.members, self.name)
-        _check_unchanged(self.name, "memory limit", self._now(), self.old)
+        check_unchanged(self.name, "memory limit", self._now(), self.old)
 
     def _now(self) -> int:
         if not self.group:
@@ -333,14 +236,14 @@ class SetMemoryLimit(Step):
             hard = resource.prlimit(self.pid, resource.RLIMIT_AS)[1]
             resource.prlimit(self.pid, resource.RLIMIT_AS, (self.new, hard))
 
-        _tune(self.pid, self.started, self.name, change)
+        tune(self.pid, self.started, self.name, change)
 
     def inverse(self) -> SetMemoryLimit:
         return replace(self, old=self.new, new=self.old)
 
     def state(self) -> str:
         found = processes.read(self.pid)
-        return _state(found, self.started, found and self._now(), self.old, self.new)
+        return state_of(found, self.started, found and self._now(), self.old, self.new)
 
 
 def _size(limit: int) -> str:
@@ -386,15 +289,15 @@ class SetCpuShare(Step):
     root: str = ""
 
     def effects(self) -> tuple[Effect, ...]:
-        return (*_effects("proc.tune", self.pid, self.root), Effect("fs.write", f"{self.group}/cpu.max"))
+        return (*effects_on("proc.tune", self.pid, self.root), Effect("fs.write", f"{self.group}/cpu.max"))
 
     def describe(self) -> str:
         return f"limit {self.name} (process {self.pid}) to the time of {_cores(self.new)}, was {_cores(self.old)} (by its control group)"
 
     def check(self) -> None:
-        _check(self.pid, self.started, self.name)
+        check_same(self.pid, self.started, self.name)
         _check_group(self.group, self.members, self.name)
-        _check_unchanged(self.name, "share of the processor", _read_group(self.group, "cpu.max"), self.old)
+        check_unchanged(self.name, "share of the processor", _read_group(self.group, "cpu.max"), self.old)
 
     def apply(self) -> None:
         _write_group(self.group, "cpu.max", self.new)
@@ -404,7 +307,7 @@ class SetCpuShare(Step):
 
     def state(self) -> str:
         found = processes.read(self.pid)
-        return _state(found, self.started, _read_group(self.group, "cpu.max"), self.old, self.new)
+        return state_of(found, self.started, _read_group(self.group, "cpu.max"), self.old, self.new)
 
 
 def _cores(setting: str) -> str:

@@ -1,8 +1,9 @@
-"""Steps of the trash (freedesktop.org trash specification 1.0): put something in, put it back."""
+"""Steps of the trash (freedesktop.org trash specification 1.0): put something in, put it back, delete it there for good."""
 
 from __future__ import annotations
 
 import os
+import stat
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -25,12 +26,17 @@ def _inside(trash: str, name: str) -> tuple[str, str]:
     return os.path.join(trash, "files", name), os.path.join(trash, "info", name + ".trashinfo")
 
 
+def _folders(trash: str) -> tuple[str, str]:
+    return os.path.join(trash, "files"), os.path.join(trash, "info")
+
+
 @dataclass(frozen=True)
 class TrashPath(Step):
     """Move one file, link or folder to the trash `trash`, where it is called `name`.
 
     `link`: whether it is a link: what it leads to is none of this step's business.
-    `info` is what its .trashinfo holds; `missing` are the folders of the trash that are not there yet.
+    `info` is what its .trashinfo holds; `missing` are the folders of the trash that are not there yet. `dated` are time (nanoseconds) and mode
+    of the .trashinfo where it was there before: then this step takes back that something was restored.
     """
 
     path: str
@@ -41,6 +47,7 @@ class TrashPath(Step):
     missing: tuple[str, ...] = ()
     same_device: bool = True
     link: bool = False
+    dated: tuple[int, ...] = ()
 
     def effects(self) -> tuple[Effect, ...]:
         kept, info = _inside(self.trash, self.name)
@@ -70,7 +77,10 @@ class TrashPath(Step):
             with _fs.parent_of(info) as (folder, name):
                 descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=folder)
                 try:
-                    os.write(descriptor, self.info.encode())
+                    os.write(descriptor, self.info.encode("utf-8", "surrogateescape"))
+                    if self.dated:
+                        os.fchmod(descriptor, self.dated[1])
+                        os.utime(descriptor, ns=(self.dated[0], self.dated[0]))
                     os.fsync(descriptor)
                 finally:
                     os.close(descriptor)
@@ -83,7 +93,7 @@ class TrashPath(Step):
 
     def inverse(self) -> Step:
         known = self.identity if self.same_device else loosened(self.identity)
-        return RestoreTrashed(self.path, self.trash, self.name, self.info, known, self.missing, self.same_device, self.link)
+        return RestoreTrashed(self.path, self.trash, self.name, self.info, known, self.missing, self.same_device, self.link, self.dated)
 
     def state(self) -> str:
         kept, _ = _inside(self.trash, self.name)
@@ -92,7 +102,7 @@ class TrashPath(Step):
         return "done" if _fs.is_free(self.path) else "unknown"
 
     def touches(self) -> tuple[str, ...]:
-        return (os.path.dirname(self.path), *(os.path.dirname(folder) for folder in self.missing[:1]))
+        return (os.path.dirname(self.path), *(os.path.dirname(folder) for folder in self.missing[:1]), *_folders(self.trash))
 
     def makes(self) -> tuple[tuple[str, str], ...]:
         return ((_inside(self.trash, self.name)[0], "file"),)
@@ -110,6 +120,7 @@ class RestoreTrashed(Step):
     missing: tuple[str, ...] = ()
     same_device: bool = True
     link: bool = False
+    dated: tuple[int, ...] = ()
 
     def effects(self) -> tuple[Effect, ...]:
         kept, info = _inside(self.trash, self.name)
@@ -144,7 +155,7 @@ class RestoreTrashed(Step):
 
     def inverse(self) -> Step:
         known = self.identity if self.same_device else loosened(self.identity)
-        return TrashPath(self.path, self.trash, self.name, self.info, known, self.missing, self.same_device, self.link)
+        return TrashPath(self.path, self.trash, self.name, self.info, known, self.missing, self.same_device, self.link, self.dated)
 
     def state(self) -> str:
         kept, _ = _inside(self.trash, self.name)
@@ -154,4 +165,56 @@ class RestoreTrashed(Step):
         return "undone" if free else "unknown"
 
     def touches(self) -> tuple[str, ...]:
-        return (os.path.dirname(self.path), *(os.path.dirname(folder) for folder in self.missing[:1]))
+        return (os.path.dirname(self.path), *(os.path.dirname(folder) for folder in self.missing[:1]), *_folders(self.trash))
+
+    def makes(self) -> tuple[tuple[str, str], ...]:
+        return ((self.path, "folder" if len(self.identity) == 2 else "file"),)
+
+
+@dataclass(frozen=True)
+class DeleteTrashed(Step):
+    """Delete for good what is called `name` in the trash `trash`, and what the trash knows of it. `path` is where it was, empty where nobody knows.
+
+    `identity` () is for a .trashinfo whose thing is gone already. There is no inverse.
+    """
+
+    path: str
+    trash: str
+    name: str
+    identity: Identity
+
+    def effects(self) -> tuple[Effect, ...]:
+        kept, info = _inside(self.trash, self.name)
+        return (Effect("fs.read", kept), Effect("fs.delete", kept), Effect("fs.delete", info), Effect("fs.meta", kept))
+
+    def describe(self) -> str:
+        return f"delete {self.path or _inside(self.trash, self.name)[0]} from the trash for good"
+
+    def check(self) -> None:
+        if self.identity:
+            _fs.still_there(_inside(self.trash, self.name)[0], self.identity)
+
+    def apply(self) -> None:
+        kept, info = _inside(self.trash, self.name)
+        with _fs.explained(f"delete {kept} for good"):
+            # The information last: without it, what is left of a folder, should this be cut short, would be nobody's.
+            if self.identity:
+                with _fs.parent_of(kept) as (folder, name):
+                    try:
+                        _fs.remove_tree(folder, name, self.identity)
+                    except PermissionError:
+                        _make_removable(kept)
+                        _fs.remove_tree(folder, name, self.identity)
+            with suppress(FileNotFoundError), _fs.parent_of(info) as (folder, name):
+                os.unlink(name, dir_fd=folder)
+
+
+def _make_removable(folder: str) -> None:
+    """Give the owner all rights to a folder and those in it: what was thrown away read-only can be deleted, too."""
+    if not stat.S_ISDIR(os.lstat(folder).st_mode):
+        return
+    os.chmod(folder, 0o700)
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                _make_removable(entry.path)

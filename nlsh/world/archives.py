@@ -1,6 +1,7 @@
-"""What is in an archive, and whether it may be unpacked: zip and tar, plain or compressed with gzip, bzip2 or xz.
+"""What is in an archive, and whether it may be unpacked: zip, 7z, tar plain or compressed, and single compressed files (gz, bz2, xz, zst).
 
 Owns the formats and every check of names, links, kinds and sizes. What writes files is `nlsh.steps.archives`, for what was let through here.
+Compressed streams are read by `nlsh.world.streams`, 7z archives by `nlsh.world.sevenzip`.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from functools import cache
 from typing import IO, TYPE_CHECKING, Any
 
 from nlsh.plan.errors import NlshError, NotPossible, Refused
+from nlsh.world import sevenzip, streams
 
 if TYPE_CHECKING:
     import tarfile
@@ -21,21 +23,27 @@ if TYPE_CHECKING:
 
 # ending → format, longest first
 ENDINGS = {
-    ".tar.gz": "tar.gz", ".tar.bz2": "tar.bz2", ".tar.xz": "tar.xz", ".tgz": "tar.gz", ".tbz2": "tar.bz2", ".txz": "tar.xz", ".tar": "tar",
-    ".zip": "zip",
+    ".tar.bz2": "tar.bz2", ".tar.zst": "tar.zst", ".tar.gz": "tar.gz", ".tar.xz": "tar.xz", ".tbz2": "tar.bz2", ".tzst": "tar.zst", ".tgz": "tar.gz",
+    ".txz": "tar.xz", ".tar": "tar", ".zip": "zip", ".7z": "7z",
 }  # fmt: skip
-FORMATS = ("tar.gz", "zip", "tar", "tar.bz2", "tar.xz")
-COMPRESSION = {"tar": "", "tar.gz": "gz", "tar.bz2": "bz2", "tar.xz": "xz"}
+# Of one file that is compressed by itself; its name is what is left without the ending.
+SINGLE_ENDINGS = {".gz": "gz", ".bz2": "bz2", ".xz": "xz", ".zst": "zst"}
+FORMATS = ("tar.gz", "zip", "tar", "tar.bz2", "tar.xz", "tar.zst", "7z")
+COMPRESSION = {"tar": "", "tar.gz": "gz", "tar.bz2": "bz2", "tar.xz": "xz", "tar.zst": "zst"}
 MOST_MEMBERS = 200_000
 # What unpacks to more than this many times its size, and to more than this, is taken for a bomb. Text packs 20 to 1, logs up to 100.
 MOST_RATIO, HARMLESS_BYTES = 200, 64 << 20
 MOST_HEADER_BYTES = 1 << 20  # of one member's name and attributes
 _NOTHING = "Nothing was unpacked."
+_CHECKED = "Nothing was changed. archive.list shows what can still be read of it."
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A member of an archive. `number` is its place in it, `target` what a link leads to, `mtime_ns` its time in nanoseconds since the epoch."""
+    """A member of an archive. `number` is its place in it, `target` what a link leads to, `mtime_ns` its time in nanoseconds since the epoch.
+
+    `size` is in bytes; -1 where only unpacking says it (a single compressed file).
+    """
 
     number: int
     path: str
@@ -56,17 +64,33 @@ def format_of(name: str) -> str | None:
 
 
 def stem_of(name: str) -> str:
-    """Return a file's name without the ending of an archive."""
-    return next((name[: -len(ending)] for ending in ENDINGS if name.lower().endswith(ending)), name)
+    """Return a file's name without the ending of an archive or of a compressed file."""
+    return next((name[: -len(ending)] for ending in (*ENDINGS, *SINGLE_ENDINGS) if name.lower().endswith(ending)), name)
+
+
+@dataclass(frozen=True)
+class Single:
+    """One compressed file: `content` is the stream that gives what it holds, `name` what it is called then."""
+
+    name: str
+    content: IO[bytes]
+    packed: int
+    mtime_ns: int
+
+    def size(self, path: str) -> int:
+        """Return how many bytes it holds, by decompressing it. Raises Refused where that is more than is likely."""
+        total = 0
+        while block := self.content.read(1 << 20):
+            total += len(block)
+            refuse_bomb(path, self.packed, total, total)
+        return total
 
 
 @contextmanager
 def opened(file: IO[bytes], path: str) -> Iterator[Any]:
-    """Give the open archive (a ZipFile or a TarFile), by what it holds and not by its name. Raises NotPossible for anything else."""
-    import lzma
+    """Give the open archive (ZipFile, TarFile, SevenZipFile or Single), by what it holds and not by its name. Raises NotPossible for anything else."""
     import tarfile
     import zipfile
-    import zlib
 
     start = file.read(8)
     file.seek(0)
@@ -74,15 +98,57 @@ def opened(file: IO[bytes], path: str) -> Iterator[Any]:
         if start.startswith(b"PK"):
             with zipfile.ZipFile(file) as zipped:
                 yield zipped
+        elif start.startswith(sevenzip.MAGIC):
+            with sevenzip.opened(file, path) as seven:
+                yield seven
+        elif compression := streams.compression_of(start):
+            with streams.reading(file, compression) as content:
+                yield from _in_stream(file, content, path)
         else:
-            with tarfile.open(fileobj=file, mode="r:*", errorlevel=2, tarinfo=_member_class()) as tarred:
+            with _tar(file) as tarred:
                 yield tarred
     except NlshError:
         raise
-    except (zipfile.BadZipFile, tarfile.TarError, lzma.LZMAError, zlib.error, EOFError, NotImplementedError, UnicodeError, ValueError, IndexError) as error:
-        raise NotPossible(f"{path} is not an archive that can be read here: {error}.", hint="nlsh reads zip, tar, tar.gz, tar.bz2 and tar.xz.") from error
+    except (zipfile.BadZipFile, tarfile.TarError, *streams.errors(), NotImplementedError, UnicodeError, ValueError, IndexError) as error:
+        known = ", ".join((*FORMATS, *SINGLE_ENDINGS.values()))
+        raise NotPossible(f"{path} is not an archive that can be read here: {error}.", hint=f"nlsh reads {known}.") from error
+    except OSError as error:
+        if error.errno is not None:
+            raise
+        raise NotPossible(f"{path} is damaged: {error}.", hint="Nothing of it was kept.") from error  # what gzip and bzip2 say of bad data
     except RuntimeError as error:  # what zipfile says of a password
         raise NotPossible(f"{path} cannot be unpacked: {error}.", hint="Archives with a password are not unpacked by nlsh.") from error
+
+
+def _tar(content: IO[bytes]) -> tarfile.TarFile:
+    import tarfile
+
+    return tarfile.open(fileobj=content, mode="r:", errorlevel=2, tarinfo=_member_class())
+
+
+def _in_stream(file: IO[bytes], content: IO[bytes], path: str) -> Iterator[Any]:
+    """Yield the tar in a compressed stream, or the one file that it is."""
+    import tarfile
+
+    says_tar = (format_of(path) or "").startswith("tar")
+    content.read(1)  # what cannot even begin to be decompressed is no such stream
+    content.seek(0)
+    try:
+        tarred = _tar(content)
+    except tarfile.ReadError:
+        if says_tar:
+            raise
+    else:
+        # Zeros are an empty tar, too.
+        if says_tar or tarred.firstmember is not None:
+            with tarred:
+                yield tarred
+            return
+    content.seek(0)
+    status = os.fstat(file.fileno())
+    name = os.path.basename(path)
+    stem = stem_of(name)
+    yield Single(stem if stem not in ("", ".", "..", name) else f"{name}.unpacked", content, status.st_size, status.st_mtime_ns)
 
 
 @cache
@@ -99,6 +165,17 @@ def _member_class() -> type[tarfile.TarInfo]:
                 raise tarfile.ReadError(f"a member's name and attributes have {self.size:,} bytes")
             return super()._proc_member(tarred)  # type: ignore[misc]
 
+        @classmethod
+        def fromtarfile(cls, tarred: tarfile.TarFile) -> Any:
+            try:
+                return super().fromtarfile(tarred)
+            except tarfile.EOFHeaderError:
+                raise
+            except tarfile.HeaderError as error:
+                # tarfile takes a bad header for the end; who checks an archive wants to know.
+                tarred.broken = str(error)  # type: ignore[attr-defined]
+                raise
+
     return Member
 
 
@@ -113,9 +190,33 @@ def open_regular(path: str) -> IO[bytes]:
 
 def members(archive: Any) -> Iterator[Entry]:
     """Yield the members of an open archive as they are written in it, unchecked."""
+    import tarfile
     import zipfile
 
-    yield from _zip_members(archive) if isinstance(archive, zipfile.ZipFile) else _tar_members(archive)
+    if isinstance(archive, zipfile.ZipFile):
+        yield from _zip_members(archive)
+    elif isinstance(archive, tarfile.TarFile):
+        yield from _tar_members(archive)
+    elif isinstance(archive, Single):
+        yield Entry(0, archive.name, "file", -1, archive.mtime_ns, 0o644)
+    else:
+        yield from _seven_members(archive)
+
+
+def _seven_members(archive: Any) -> Iterator[Entry]:
+    found = list(sevenzip.members(archive))
+    links = [m for m, kind in found if kind == "link"]
+    leads: dict[int, str] = {}
+    if links:
+        packed = os.fstat(archive.fp.fileno()).st_size
+        # To know what they lead to, all before them in the same stream is decompressed.
+        refuse_bomb("The 7z archive", packed, sum(m.uncompressed for m, _ in found), sum(m.uncompressed for m, _ in found))
+        leads = sevenzip.targets(archive, links)
+    for member, kind in found:
+        when = member.lastwritetime
+        mtime_ns = (int(when) - sevenzip.EPOCH) * 100 if when is not None else 0
+        mode = member.posix_mode or (0o755 if kind == "folder" else 0o644)
+        yield Entry(member.id, member.filename, kind, member.uncompressed if kind == "file" else 0, max(0, mtime_ns), mode, leads.get(member.id, ""))
 
 
 def _zip_members(archive: zipfile.ZipFile) -> Iterator[Entry]:
@@ -126,7 +227,9 @@ def _zip_members(archive: zipfile.ZipFile) -> Iterator[Entry]:
         kind = "folder" if info.is_dir() else "link" if stat.S_ISLNK(mode) else "other" if mode and not stat.S_ISREG(mode) and stat.S_IFMT(mode) else "file"
         target = ""
         if kind == "link" and info.file_size <= 4096:
-            target = os.fsdecode(archive.read(info))
+            # No more than it may be: read() would first unpack all that is there, whatever the size says.
+            with archive.open(info) as content:
+                target = os.fsdecode(content.read(4097))
         try:
             # Local time, as a zip file has it.
             when = int(time.mktime((*info.date_time, 0, 0, -1)))
@@ -156,9 +259,9 @@ def checked(path: str, free_bytes: int) -> tuple[Entry, ...]:
         for entry in members(archive):
             if len(found) >= MOST_MEMBERS:
                 raise Refused(f"{path} holds more than {MOST_MEMBERS:,} members.", hint=f"{_NOTHING} Unpack it with a raw command if you trust it.")
-            total += entry.size
+            total += max(0, entry.size)
             # Before the next header is looked for: reaching it may mean to unpack all of this.
-            _refuse_bomb(path, packed, total, free_bytes)
+            refuse_bomb(path, packed, total, free_bytes)
             clean = _cleaned(path, entry)
             if not clean:
                 continue
@@ -181,7 +284,8 @@ def _cleaned(path: str, entry: Entry) -> str:
     return "/".join(parts)
 
 
-def _refuse_bomb(path: str, packed: int, total: int, free_bytes: int) -> None:
+def refuse_bomb(path: str, packed: int, total: int, free_bytes: int) -> None:
+    """Raise Refused where `packed` bytes that unpack to `total` are the mark of a bomb, or do not fit."""
     if total > HARMLESS_BYTES and total > packed * MOST_RATIO:
         raise Refused(
             f"{path} is {packed:,} bytes and unpacks to at least {total:,}: that is the mark of an archive made to fill the disk.",
@@ -250,3 +354,58 @@ def _goes_through_link(entry: Entry, found: dict[str, Entry]) -> bool:
         at = os.path.dirname(at) if part == ".." else os.path.join(at, part)
     steps = os.path.normpath(os.path.join(os.path.dirname(entry.path), entry.target)).split("/")
     return any("/".join(steps[:n]) in found and found["/".join(steps[:n])].type == "link" for n in range(1, len(steps)))
+
+
+def verify(archive: Any, path: str) -> Iterator[tuple[int, int]]:
+    """Read all of an open archive; yield files and bytes so far after each file. Raises NotPossible where it is damaged, Refused for a bomb."""
+    import tarfile
+    import zipfile
+
+    if isinstance(archive, Single):
+        yield 1, archive.size(path)
+    elif isinstance(archive, zipfile.ZipFile):
+        yield from _verify_zip(archive, path)
+    elif isinstance(archive, tarfile.TarFile):
+        yield from _verify_tar(archive, path)
+    else:
+        sizes = [m.uncompressed for m, kind in sevenzip.members(archive) if kind != "folder"]
+        refuse_bomb(path, os.fstat(archive.fp.fileno()).st_size, sum(sizes), sum(sizes))
+        sevenzip.read(archive, {}, everything=True)
+        yield len(sizes), sum(sizes)
+
+
+def _verify_zip(archive: zipfile.ZipFile, path: str) -> Iterator[tuple[int, int]]:
+    packed = os.fstat(archive.fp.fileno()).st_size  # type: ignore[union-attr]
+    files = total = 0
+    for info in archive.infolist():
+        if info.is_dir():
+            continue
+        with archive.open(info) as content:
+            while block := content.read(1 << 20):
+                total += len(block)
+                refuse_bomb(path, packed, total, total)
+        files += 1
+        yield files, total
+
+
+def _verify_tar(archive: tarfile.TarFile, path: str) -> Iterator[tuple[int, int]]:
+    packed = os.stat(path).st_size
+    files = total = 0
+    for info in archive:
+        refuse_bomb(path, packed, total + info.size, total + info.size)
+        if info.isreg() and (content := archive.extractfile(info)) is not None:
+            left = info.size
+            while left:
+                block = content.read(min(1 << 20, left))
+                if not block:
+                    raise NotPossible(f"{path} is damaged: {info.name!r} is shorter than it says.", hint=_CHECKED)
+                left -= len(block)
+                total += len(block)
+            files += 1
+            yield files, total
+    if hasattr(archive, "broken"):
+        raise NotPossible(f"{path} is damaged after {files} files: {archive.broken}.", hint=_CHECKED)
+    # What comes after the members is part of the compressed stream, and of its check sum.
+    while block := archive.fileobj.read(1 << 20):  # type: ignore[union-attr]
+        total += len(block)
+        refuse_bomb(path, packed, total, total)

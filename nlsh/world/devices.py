@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from nlsh.plan.errors import NotPossible
 from nlsh.plan.records import Device
@@ -25,7 +25,7 @@ _BLOCK_KINDS = (
 )  # fmt: skip
 
 
-def _read(*parts: str) -> str:
+def attribute(*parts: str) -> str:
     """Return the text of an attribute in /sys, or nothing where there is none."""
     try:
         with open(os.path.join(*parts), encoding="utf-8", errors="replace") as file:
@@ -34,7 +34,8 @@ def _read(*parts: str) -> str:
         return ""
 
 
-def _entries(folder: str) -> list[str]:
+def entries(folder: str) -> list[str]:
+    """Return the names in a folder, in order; none where there is no such folder."""
     try:
         return sorted(os.listdir(folder))
     except OSError:
@@ -49,17 +50,17 @@ def block() -> Iterator[Device]:
             places = mounted.setdefault(os.path.realpath(mount.device), [])
             if mount.mount not in places:
                 places.append(mount.mount)
-    swaps = {line.split()[0] for line in _read("/proc/swaps").splitlines()[1:]}
-    for name in _entries(f"{SYS}/block"):
+    swaps = {line.split()[0] for line in attribute("/proc/swaps").splitlines()[1:]}
+    for name in entries(f"{SYS}/block"):
         folder = f"{SYS}/block/{name}"
-        size = int(_read(folder, "size") or 0) * 512
+        size = int(attribute(folder, "size") or 0) * 512
         # A loop or RAM disk of no size is a free slot, not a device; an empty card reader is one.
         if not size and name.startswith(("loop", "ram", "zram", "nbd")):
             continue
         yield Device(name, _kind(name), _model(name, folder), size, _detail(name, folder, mounted, swaps))
-        for part in _entries(folder):
-            if _read(folder, part, "partition"):
-                yield Device(part, "partition", "", int(_read(folder, part, "size") or 0) * 512, _detail(part, f"{folder}/{part}", mounted, swaps))
+        for part in entries(folder):
+            if attribute(folder, part, "partition"):
+                yield Device(part, "partition", "", int(attribute(folder, part, "size") or 0) * 512, _detail(part, f"{folder}/{part}", mounted, swaps))
 
 
 def _kind(name: str) -> str:
@@ -67,18 +68,18 @@ def _kind(name: str) -> str:
 
 
 def _model(name: str, folder: str) -> str:
-    made = " ".join(p for p in (_read(folder, "device/vendor"), _read(folder, "device/model")) if p and not p.startswith("0x"))
-    return made or _read(folder, "dm/name") or _read(folder, "loop/backing_file") or ("virtual disk" if name.startswith(("vd", "xvd")) else "")
+    made = " ".join(p for p in (attribute(folder, "device/vendor"), attribute(folder, "device/model")) if p and not p.startswith("0x"))
+    return made or attribute(folder, "dm/name") or attribute(folder, "loop/backing_file") or ("virtual disk" if name.startswith(("vd", "xvd")) else "")
 
 
 def _detail(name: str, folder: str, mounted: dict[str, list[str]], swaps: set[str]) -> str:
     parts = []
-    if _read(folder, "removable") == "1":
+    if attribute(folder, "removable") == "1":
         parts.append("removable")
-    if _read(folder, "ro") == "1":
+    if attribute(folder, "ro") == "1":
         parts.append("read-only")
     # A virtual disk says that it spins whatever it is made of.
-    if _read(folder, "queue/rotational") == "1" and _kind(name) == "disk" and not name.startswith(("vd", "xvd")):
+    if attribute(folder, "queue/rotational") == "1" and _kind(name) == "disk" and not name.startswith(("vd", "xvd")):
         parts.append("spinning")
     if f"/dev/{name}" in swaps:
         parts.append("swap")
@@ -92,15 +93,15 @@ def usb() -> Iterator[Device]:
     folder = f"{SYS}/bus/usb/devices"
     if not os.path.isdir(folder):
         raise NotPossible("This machine has no USB: its kernel knows no USB bus.", hint="A virtual machine or a container often has none.")
-    for name in _entries(folder):
-        vendor, product = _read(folder, name, "idVendor"), _read(folder, name, "idProduct")
+    for name in entries(folder):
+        vendor, product = attribute(folder, name, "idVendor"), attribute(folder, name, "idProduct")
         # An interface of a device (1-2:1.0) has no ids; a root hub is the machine's own socket.
         if not vendor or name.startswith("usb"):
             continue
-        described = " ".join(p for p in (_read(folder, name, "manufacturer"), _read(folder, name, "product")) if p) or "unnamed device"
-        kinds = [_read(folder, name, "bDeviceClass")] + [_read(folder, i, "bInterfaceClass") for i in _entries(folder) if i.startswith(f"{name}:")]
+        described = " ".join(p for p in (attribute(folder, name, "manufacturer"), attribute(folder, name, "product")) if p) or "unnamed device"
+        kinds = [attribute(folder, name, "bDeviceClass")] + [attribute(folder, i, "bInterfaceClass") for i in entries(folder) if i.startswith(f"{name}:")]
         kind = next((_USB_CLASSES[k] for k in kinds if k in _USB_CLASSES), "device")
-        speed = _read(folder, name, "speed")
+        speed = attribute(folder, name, "speed")
         yield Device(f"{vendor}:{product}", f"usb {kind}", described, None, f"port {name}" + (f"; {speed} Mbit/s" if speed else ""))
 
 
@@ -109,19 +110,20 @@ def gpu() -> Iterator[Device]:
     nvidia, why = _nvidia()
     yield from nvidia
     found = bool(nvidia)
-    for name in _entries(f"{SYS}/bus/pci/devices"):
+    for name in entries(f"{SYS}/bus/pci/devices"):
         folder = f"{SYS}/bus/pci/devices/{name}"
         # PCI class 03: display controllers.
-        if not _read(folder, "class").startswith("0x03"):
+        if not attribute(folder, "class").startswith("0x03"):
             continue
-        vendor, device = _read(folder, "vendor")[2:], _read(folder, "device")[2:]
+        vendor, device = attribute(folder, "vendor")[2:], attribute(folder, "device")[2:]
         if vendor == "10de" and nvidia:
             continue
         found = True
-        total = _read(folder, "mem_info_vram_total")
-        yield Device(_card(folder) or name, "gpu", _pci_name(vendor, device), int(total) if total.isdigit() else None, _gpu_detail(folder, vendor, why))
+        total = attribute(folder, "mem_info_vram_total")
+        called = pci_names([(vendor, device)])[vendor, device]
+        yield Device(_card(folder) or name, "gpu", called, int(total) if total.isdigit() else None, _gpu_detail(folder, vendor, why))
     if not found:
-        for name in _entries(f"{SYS}/class/drm"):
+        for name in entries(f"{SYS}/class/drm"):
             if re.fullmatch(r"card\d+", name):
                 found = True
                 driver = os.path.basename(os.path.realpath(f"{SYS}/class/drm/{name}/device/driver"))
@@ -169,14 +171,14 @@ def _nvidia_card(pynvml: object, index: int) -> Device:
 
 
 def _card(folder: str) -> str:
-    return next((n for n in _entries(f"{folder}/drm") if n.startswith("card")), "")
+    return next((n for n in entries(f"{folder}/drm") if n.startswith("card")), "")
 
 
 def _gpu_detail(folder: str, vendor: str, why: str) -> str:
     parts = []
-    if used := _read(folder, "mem_info_vram_used"):
+    if used := attribute(folder, "mem_info_vram_used"):
         parts.append(f"{machine.amount(int(used))} in use")
-    if busy := _read(folder, "gpu_busy_percent"):
+    if busy := attribute(folder, "gpu_busy_percent"):
         parts.append(f"{busy}% busy")
     driver = os.path.basename(os.path.realpath(f"{folder}/driver"))
     parts.append(f"driver {driver}" if driver != "driver" else "no driver")
@@ -185,19 +187,26 @@ def _gpu_detail(folder: str, vendor: str, why: str) -> str:
     return "; ".join(parts)
 
 
-def _pci_name(vendor: str, device: str) -> str:
-    maker = _VENDORS.get(vendor, f"vendor {vendor}")
+def pci_names(wanted: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    """Return the names of these (maker, device) numbers, from the list that systems keep of them; it is read once for all."""
+    asked = set(wanted)
+    makers: dict[str, str] = {}
+    known: dict[tuple[str, str], str] = {}
     for path in _PCI_IDS:
         try:
             with open(path, encoding="utf-8", errors="replace") as file:
-                inside = False
+                vendor = ""
                 for line in file:
-                    if line.startswith(vendor + "  "):
-                        inside, maker = True, line[6:].strip()
-                    elif inside and line.startswith(f"\t{device}  "):
-                        return f"{maker} {line[7:].strip()}"
-                    elif inside and line[:1] not in "\t#":
-                        break
+                    if line[:1] not in "\t#\n":
+                        vendor = line[:4] if line[4:6] == "  " else ""
+                        makers[vendor] = line[6:].strip()
+                    elif vendor and line[:1] == "\t" and (vendor, line[1:5]) in asked:
+                        known[vendor, line[1:5]] = line[7:].strip()
         except OSError:
             continue
-    return f"{maker} device {device}"
+        break
+    said = {}
+    for vendor, device in asked:
+        maker = makers.get(vendor) or _VENDORS.get(vendor, f"vendor {vendor}")
+        said[vendor, device] = f"{maker} {known.get((vendor, device), f'device {device}')}"
+    return said

@@ -5,12 +5,15 @@ Owns reading names and attributes. What is inside files is `contents` and `archi
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import islice
+from operator import attrgetter
 from typing import Any
 
 from nlsh.plan.errors import NotFound, NotPossible
@@ -24,6 +27,7 @@ Identity = tuple[int, ...]
 _KERNEL_FOLDERS = frozenset(("/proc", "/sys", "/dev"))
 # Entries of one folder are sorted in batches of this size, so that a folder of millions needs no more memory than this.
 _BATCH = 50_000
+_BY_NAME = attrgetter("name")
 
 
 def identity(status: os.stat_result) -> Identity:
@@ -115,6 +119,18 @@ def owner_id(name: str) -> int:
         raise NotFound(f"There is no user “{name}” here.", hint="Nothing was changed.") from None
 
 
+def group_id(name: str) -> int:
+    """Return the number of the group called `name` (or written as a number). Raises NotFound."""
+    import grp
+
+    try:
+        return grp.getgrnam(name).gr_gid
+    except KeyError:
+        if name.isascii() and name.isdigit():
+            return int(name)
+        raise NotFound(f"There is no group “{name}” here.", hint="Nothing was changed.") from None
+
+
 def record(path: str, status: os.stat_result) -> File:
     """Return the record of a file, folder or link."""
     mode = status.st_mode
@@ -127,11 +143,13 @@ def real_place(path: str) -> str:
     return os.path.join(os.path.realpath(folder), name) if name else "/"
 
 
-def walk(root: str, *, hidden: bool = True, skipped: list[str] | None = None) -> Iterator[os.DirEntry[str]]:
+def walk(
+    root: str, *, hidden: bool = True, skipped: list[str] | None = None, enter: Callable[[os.DirEntry[str]], bool] | None = None
+) -> Iterator[os.DirEntry[str]]:
     """Yield every entry below `root`: a folder's own entries by name, then those of its folders. Links are not followed.
 
     What vanishes meanwhile is left out; folders that cannot be read are appended to `skipped` and left out. `hidden=False` leaves out
-    names that start with a dot, and what is below them.
+    names that start with a dot, and what is below them; `enter` says for each folder whether what is in it is wanted.
     """
     todo = [root]
     while todo:
@@ -154,7 +172,7 @@ def walk(root: str, *, hidden: bool = True, skipped: list[str] | None = None) ->
                 if not entries:
                     break
                 if len(entries) > 1:
-                    entries.sort(key=_name)
+                    entries.sort(key=_BY_NAME)
                 for entry in entries:
                     if not hidden and entry.name[0] == ".":
                         continue
@@ -164,14 +182,10 @@ def walk(root: str, *, hidden: bool = True, skipped: list[str] | None = None) ->
                     except OSError:
                         descend = False
                     yield entry
-                    if descend and (folder != "/" or entry.path not in _KERNEL_FOLDERS):
+                    if descend and (folder != "/" or entry.path not in _KERNEL_FOLDERS) and (enter is None or enter(entry)):
                         below.append(entry.path)
         below.reverse()
         todo += below
-
-
-def _name(entry: os.DirEntry[str]) -> str:
-    return entry.name
 
 
 def name_test(pattern: str) -> tuple[str, int]:
@@ -193,7 +207,10 @@ def name_test(pattern: str) -> tuple[str, int]:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is wanted of a file. Times are seconds since the epoch, sizes bytes; None: does not matter."""
+    """What is wanted of a file. Times are seconds since the epoch, sizes bytes; None: does not matter.
+
+    `mode` is chmod's notation, `regex` a regular expression for a part of the name, `type` may also be "broken link".
+    """
 
     named: str | None = None
     endings: tuple[str, ...] = ()
@@ -203,6 +220,8 @@ class Wanted:
     since: float | None = None
     before: float | None = None
     uid: int | None = None
+    mode: str | None = None
+    regex: str | None = None
     empty: bool = False
     hidden: bool = False
     containing: bytes | None = None
@@ -211,71 +230,88 @@ class Wanted:
     @property
     def by_name_only(self) -> bool:
         """Whether a name is all that was given: then a folder of that name is meant, too."""
-        other = (self.larger, self.smaller, self.since, self.before, self.containing)
-        return self.named is not None and not self.endings and not self.empty and all(v is None for v in other)
+        other = (self.larger, self.smaller, self.since, self.before, self.mode, self.containing)
+        return (self.named is not None or self.regex is not None) and not self.endings and not self.empty and all(v is None for v in other)
 
     def below(self, root: str) -> Iterator[tuple[str, os.stat_result]]:
         """Yield path and status of everything wanted below `root` (or `root` itself where it is not a folder)."""
-        match, endings, hidden = self._names()
         wants_folders = self.type == "folder" or (self.type is None and self.by_name_only)
         wants_others = self.type != "folder"
-        if not os.path.isdir(root):
-            status = status_of(root)
-            name = os.path.basename(root)
-            if (match is None or match(name)) and (not endings or name.lower().endswith(endings)) and self._has(root, status):
-                yield root, status
-            return
-        for entry in walk(root, hidden=hidden, skipped=self.skipped):
-            name = entry.name
-            if match is not None and match(name) is None:
-                continue
-            if endings and not name.lower().endswith(endings):
-                continue
-            try:
-                # What the folder says of its entries is free; a status costs a system call.
-                if not (wants_folders if entry.is_dir(follow_symlinks=False) else wants_others):
+        is_link_wanted = self.type in ("link", "broken link")
+        with self._names() as (match, endings, hidden):
+            if not os.path.isdir(root):
+                status = status_of(root)
+                name = os.path.basename(root)
+                if (match is None or match(name)) and (not endings or name.lower().endswith(endings)) and self._has(root, status):
+                    yield root, status
+                return
+            has = self._has
+            for entry in walk(root, hidden=hidden, skipped=self.skipped):
+                name = entry.name
+                if match is not None and match(name) is None:
                     continue
-                status = entry.stat(follow_symlinks=False)
-            except OSError:
-                continue  # vanished meanwhile
-            if self._has(entry.path, status):
-                yield entry.path, status
+                if endings and not name.lower().endswith(endings):
+                    continue
+                try:
+                    # What the folder says of its entries is free; a status costs a system call.
+                    if not (wants_folders if entry.is_dir(follow_symlinks=False) else wants_others):
+                        continue
+                    if is_link_wanted and not entry.is_symlink():
+                        continue
+                    status = entry.stat(follow_symlinks=False)
+                except OSError:
+                    continue  # vanished meanwhile
+                path = entry.path
+                if has(path, status):
+                    yield path, status
 
-    def _names(self) -> tuple[Callable[[str], Any] | None, tuple[str, ...], bool]:
-        """Return what tests a name (None: any will do), the endings, and whether hidden names are looked at."""
+    @contextmanager
+    def _names(self) -> Iterator[tuple[Callable[[str], Any] | None, tuple[str, ...], bool]]:
+        """Give what tests a name (None: any will do), the endings, and whether hidden names are looked at."""
         endings = tuple(f".{e}" for e in self.endings)
-        if not self.named:
-            return None, endings, self.hidden
-        import re
-
         # Who asks for a name with a dot in front wants hidden ones.
-        return re.compile(*name_test(self.named)).match, endings, self.hidden or self.named.startswith(".")
+        hidden = self.hidden or (self.named or "").startswith(".") or (self.regex or "").lstrip("/`^").startswith("\\.")
+        match = None
+        if self.named:
+            import re
+
+            match = re.compile(*name_test(self.named)).match
+        if not self.regex:
+            yield match, endings, hidden
+            return
+        from nlsh.world.patterns import bounded, compiled
+
+        with bounded(compiled(self.regex)) as search:
+            yield search if match is None else _both(match, search), endings, hidden
 
     def count(self, root: str) -> int:
         """Return how many `below` would yield, without asking for the status of each where names and types are enough."""
-        details = (self.larger, self.smaller, self.since, self.before, self.uid, self.containing)
-        if self.empty or any(d is not None for d in details) or not os.path.isdir(root) or self.by_name_only:
+        details = (self.larger, self.smaller, self.since, self.before, self.uid, self.mode, self.containing)
+        if self.empty or any(d is not None for d in details) or self.type == "broken link" or not os.path.isdir(root) or self.by_name_only:
             return sum(1 for _ in self.below(root))
-        match, endings, hidden = self._names()
         number = 0
-        for entry in walk(root, hidden=hidden, skipped=self.skipped):
-            if match is not None and match(entry.name) is None:
-                continue
-            if endings and not entry.name.lower().endswith(endings):
-                continue
-            try:
-                if self.type == "folder":
-                    number += entry.is_dir(follow_symlinks=False)
-                else:
-                    number += (self.type != "link" and entry.is_file(follow_symlinks=False)) or (self.type != "file" and entry.is_symlink())
-            except OSError:
-                continue
+        with self._names() as (match, endings, hidden):
+            for entry in walk(root, hidden=hidden, skipped=self.skipped):
+                if match is not None and match(entry.name) is None:
+                    continue
+                if endings and not entry.name.lower().endswith(endings):
+                    continue
+                try:
+                    if self.type == "folder":
+                        number += entry.is_dir(follow_symlinks=False)
+                    else:
+                        number += (self.type != "link" and entry.is_file(follow_symlinks=False)) or (self.type != "file" and entry.is_symlink())
+                except OSError:
+                    continue
         return number
 
     def _has(self, path: str, status: os.stat_result) -> bool:
         kind = type_of(status.st_mode)
         if self.type is None:
             if kind == "other" or (kind == "folder" and not self.by_name_only):
+                return False
+        elif self.type == "broken link":
+            if kind != "link" or not _is_broken(path):
                 return False
         elif kind != self.type:
             return False
@@ -288,6 +324,9 @@ class Wanted:
         if (self.since is not None and mtime < self.since) or (self.before is not None and mtime >= self.before):
             return False
         if self.uid is not None and status.st_uid != self.uid:
+            return False
+        # The mode of a link is that of all links: it says nothing.
+        if self.mode is not None and (kind == "link" or not has_mode(stat.S_IMODE(status.st_mode), self.mode)):
             return False
         if self.empty and not (_is_empty_folder(path) if kind == "folder" else kind == "file" and size == 0):
             return False
@@ -302,6 +341,48 @@ class Wanted:
                 self.skipped.append(path)
                 return False
         return True
+
+
+def _both(first: Callable[[str], Any], second: Callable[[str], Any]) -> Callable[[str], Any]:
+    return lambda name: second(name) if first(name) else None
+
+
+def _is_broken(path: str) -> bool:
+    """Return whether a link leads nowhere, or round in a circle; what may not be looked at is not known to."""
+    try:
+        os.stat(path)
+    except OSError as error:
+        return error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
+    return False
+
+
+def has_mode(mode: int, wanted: str) -> bool:
+    """Return whether permission bits are those of an octal `wanted`, or have the rights that chmod's notation gives and lack those it takes.
+
+    What is given to all is there where anybody has it: a script of mode 700 is executable.
+
+    >>> has_mode(0o700, "a+x"), has_mode(0o600, "go-rwx"), has_mode(0o644, "go-rwx"), has_mode(0o644, "644"), has_mode(0o640, "g=r")
+    (True, True, False, True, True)
+    """
+    if wanted.isdigit():
+        return mode & 0o777 == int(wanted, 8)
+    for part in wanted.split(","):
+        sign = next(c for c in part if c in "+-=")
+        who, _, what = part.partition(sign)
+        bits = sum({"r": 4, "w": 2, "x": 1}[c] for c in set(what.replace("X", "x")))
+        everybody = not who or "a" in who
+        classes = [mode >> shift & 7 for letter, shift in (("u", 6), ("g", 3), ("o", 0)) if everybody or letter in who]
+        if sign == "-":
+            fits = not any(c & bits for c in classes)
+        elif sign == "=":
+            fits = all(c == bits for c in classes)
+        elif everybody:
+            fits = any(c & bits == bits for c in classes)
+        else:
+            fits = all(c & bits == bits for c in classes)
+        if not fits:
+            return False
+    return True
 
 
 def _is_empty_folder(path: str) -> bool:

@@ -76,6 +76,18 @@ def memory() -> Iterator[Memory]:
             yield Memory(kind, total, total - available, available, round(100 * (total - available) / total, 1))
 
 
+def total_memory() -> int:
+    """Return how much memory this machine has, in bytes."""
+    return _meminfo()["MemTotal"]
+
+
+def swap() -> Memory:
+    """Return the use of swap; all zero where there is none."""
+    info = _meminfo()
+    total, free = info.get("SwapTotal", 0), info.get("SwapFree", 0)
+    return Memory("swap", total, total - free, free, round(100 * (total - free) / total, 1) if total else 0.0)
+
+
 def mounts() -> list[Mount]:
     """Return every mounted file system that can be seen from here, in the order they were mounted."""
     found = []

@@ -1,4 +1,4 @@
-"""Facts about the network of this machine: listening sockets and the addresses of its interfaces. It sends nothing."""
+"""Facts about the network of this machine: sockets, connections and the addresses of its interfaces. It sends nothing."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from nlsh.plan.records import Address, Socket
+from nlsh.plan.records.network import Connection
 
 _TABLES = (("tcp", "/proc/net/tcp"), ("tcp", "/proc/net/tcp6"), ("udp", "/proc/net/udp"), ("udp", "/proc/net/udp6"))
 _LISTEN, _UNCONNECTED = "0A", "07"
@@ -77,3 +78,21 @@ def _is_up(interface: str) -> bool:
             return bool(int(file.read(), 16) & 1)
     except OSError:
         return True
+
+
+def connections() -> Iterator[Connection]:
+    """Yield the internet sockets of this network namespace with their owners; without an owner where only root can see it."""
+    import socket
+
+    import psutil
+
+    from nlsh.world import processes
+
+    names: dict[int, str] = {}
+    for found in psutil.net_connections("inet"):
+        if found.pid and found.pid not in names:
+            names[found.pid] = process.called if (process := processes.read(found.pid)) is not None else ""
+        local, remote = found.laddr or ("", 0), found.raddr or ("", None)
+        state = "" if found.status == psutil.CONN_NONE else found.status.lower().replace("_", " ")
+        protocol = "tcp" if found.type == socket.SOCK_STREAM else "udp"
+        yield Connection(protocol, local[0], local[1], remote[0], remote[1], state, found.pid, names.get(found.pid or 0, ""))

@@ -143,6 +143,11 @@ def read(pid: int) -> Running | None:
     )
 
 
+def cpu_seconds(process: Running) -> float:
+    """Return how much time of a processor a process has used since it started."""
+    return process.cpu_ticks / _ticks()
+
+
 def pids() -> list[int]:
     """Return the ids of all processes, ascending."""
     return sorted(int(n) for n in os.listdir("/proc") if n.isdigit())

@@ -1,1 +1,1 @@
-"""Actions on archives: create, extract and list them."""
+"""Actions on archives: create, extract, list and check them, add to one, and compress single files."""

@@ -13,7 +13,7 @@ from nlsh.plan.steps import Step
 from nlsh.plan.values import Choice, Path, Paths
 from nlsh.steps.archives import CreateArchive
 from nlsh.world import World, places
-from nlsh.world.archives import FORMATS, format_of
+from nlsh.world.archives import FORMATS, SINGLE_ENDINGS, format_of
 from nlsh.world.files import identify, real_place
 
 
@@ -29,10 +29,12 @@ class Create(Action):
         format = arg(Choice(*FORMATS), "The kind of archive, where its name does not say it; left out: tar.gz.")
 
     def look(self, args: Any, world: World) -> Any:
-        sources = _outermost(dict.fromkeys(real_place(p) for p in world.matches(args.paths)))
+        sources = _chosen.outermost(real_place(p) for p in world.matches(args.paths))
         destination, kind = _destination(sources, args.to, args.format, world)
         if world.exists(destination):
             raise Refused(f"There is already something at {destination}.", hint="Nothing was changed. nlsh does not overwrite: say another name in to=.")
+        if kind in SINGLE_ENDINGS.values() and (len(sources) > 1 or not os.path.isfile(sources[0]) or os.path.islink(sources[0])):
+            raise Refused(f"A .{kind} file holds one file, and nothing else.", hint=f"Nothing was changed. Say {os.path.splitext(destination)[0]}.tar.{kind}.")
         base = os.path.commonpath([os.path.dirname(s) for s in sources])
         members = tuple((s, os.path.relpath(s, base), identify(s)) for s in sources)
         return CreateArchive(members, destination, kind, int(world.now() * 1_000_000_000)), _chosen.missing_folders(os.path.dirname(destination), world)
@@ -73,16 +75,24 @@ class Create(Action):
             after={"papers.tar.gz": {}},
         ),
         Example(
+            say=("make a 7z of the photos folder", "pack photos as a 7-zip archive", "把photos打包成7z"),
+            plan='archive.create("photos", format="7z")',
+            given={"photos/a.jpg": "a", "photos/empty": None},
+            after={"photos.7z": {}},
+        ),
+        Example(
+            say=("pack logs with zstd", "make a tar.zst of logs", "用zstd压缩logs文件夹"),
+            plan='archive.create("logs", format="tar.zst")',
+            given={"logs/a.log": "a"},
+            after={"logs.tar.zst": {}},
+        ),
+        Example(
             say=("zip the photos folder as photos.zip", "make photos.zip from photos", "把photos压缩为photos.zip"),
             plan='archive.create("photos", to="photos.zip")',
             given={"photos/a.jpg": "a", "photos.zip": "an older one"},
             refused="action.refused",
         ),
     )
-
-
-def _outermost(found: dict[str, None]) -> tuple[str, ...]:
-    return tuple(p for p in found if not any(p != other and p.startswith(other.rstrip("/") + "/") for other in found))
 
 
 def _destination(sources: tuple[str, ...], to: str | None, wanted: str | None, world: World) -> tuple[str, str]:
@@ -94,7 +104,7 @@ def _destination(sources: tuple[str, ...], to: str | None, wanted: str | None, w
         kind = wanted or "tar.gz"
         beside = os.path.dirname(sources[0]) if single else cwd
         return os.path.join(beside if os.access(beside, os.W_OK) else cwd, f"{name or 'system'}.{kind}"), kind
-    said = format_of(to)
+    said = format_of(to) or (SINGLE_ENDINGS.get(os.path.splitext(to)[1].lower()) if wanted is None else None)
     if said and wanted and said != wanted:
         raise Refused(f"“{to}” says {said}, and format says {wanted}.", hint="Nothing was changed. Leave one of them out.")
     kind = said or wanted or "tar.gz"

@@ -24,7 +24,7 @@ class Extract(Action):
     effects = ("fs.read", "fs.write")
 
     class Args(BaseArgs):
-        archive = arg(Path(), "A zip, tar, tar.gz, tar.bz2 or tar.xz file.", required=True)
+        archive = arg(Path(), "A zip, 7z, tar, tar.gz, tar.bz2, tar.xz or tar.zst file, or a file compressed as gz, bz2, xz or zst.", required=True)
         to = arg(Path(), "The folder to unpack into (made if it is missing); left out: beside the archive, in a folder of its name if it holds several things.")
 
     def look(self, args: Any, world: World) -> Any:

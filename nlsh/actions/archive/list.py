@@ -12,7 +12,7 @@ from nlsh.plan.errors import NotPossible, Refused
 from nlsh.plan.records import Member, Record
 from nlsh.plan.values import Path
 from nlsh.world import World
-from nlsh.world.archives import members, open_regular, opened
+from nlsh.world.archives import Single, members, open_regular, opened
 
 
 class ListMembers(Action):
@@ -22,7 +22,7 @@ class ListMembers(Action):
     effects = ("fs.read",)
 
     class Args(BaseArgs):
-        archive = arg(Path(), "A zip, tar, tar.gz, tar.bz2 or tar.xz file.", required=True)
+        archive = arg(Path(), "A zip, 7z, tar, tar.gz, tar.bz2, tar.xz or tar.zst file, or a file compressed as gz, bz2, xz or zst.", required=True)
 
     def look(self, args: Any, world: World) -> Any:
         found = world.matches((args.archive,))
@@ -39,7 +39,8 @@ class ListMembers(Action):
         try:
             with open_regular(seen["archive"]) as file, opened(file, seen["archive"]) as archive:
                 for entry in members(archive):
-                    yield Member(entry.path.rstrip("/") if entry.type == "folder" else entry.path, entry.size, entry.type)
+                    size = archive.size(seen["archive"]) if isinstance(archive, Single) else entry.size
+                    yield Member(entry.path.rstrip("/") if entry.type == "folder" else entry.path, size, entry.type)
         except OSError as error:
             raise NotPossible(f"{seen['archive']} cannot be read: {error.strerror}.", hint="Nothing was changed.") from error
 

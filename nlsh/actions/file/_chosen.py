@@ -29,9 +29,26 @@ def chosen(written: tuple[str, ...], world: World, verb: str) -> tuple[str, ...]
 
     Raises NotFound, and Refused for what no such action may touch: the root, the home folder, what they are in, the working directory.
     """
-    found = dict.fromkeys(real_place(p) for p in world.matches(written))
-    for path in found:
-        refuse_precious(path, world, verb)
+    found = places_of(world.matches(written))
+    refuse_precious(found, world, verb)
+    return outermost(found)
+
+
+def places_of(paths: Iterable[str]) -> tuple[str, ...]:
+    """Return `paths` with every link in their folder parts resolved (see `real_place`), without repeats."""
+    folders: dict[str, str] = {}
+    found: dict[str, None] = {}
+    for path in paths:
+        folder, name = os.path.split(path)
+        if folder not in folders:
+            folders[folder] = os.path.realpath(folder)
+        found[os.path.join(folders[folder], name) if name else "/"] = None
+    return tuple(found)
+
+
+def outermost(paths: Iterable[str]) -> tuple[str, ...]:
+    """Return `paths` without those that lie inside another of them: they go along."""
+    found = dict.fromkeys(paths)
     return tuple(p for p in found if not any(above in found for above in _above(p)))
 
 
@@ -41,16 +58,22 @@ def _above(path: str) -> Iterable[str]:
         yield path
 
 
-def refuse_precious(path: str, world: World, verb: str) -> None:
+def refuse_precious(paths: Iterable[str], world: World, verb: str) -> None:
     """Raise Refused for the root, a system folder, the home folder or one that it or the working directory is in."""
     home, cwd = os.path.realpath(world.home), os.path.realpath(world.cwd)
+    for path in paths:
+        _refuse(path, home, cwd, verb)
+
+
+def _refuse(path: str, home: str, cwd: str, verb: str) -> None:
     if path in _SYSTEM:
         raise Refused(f"nlsh does not {verb} the system folder {path}.", hint=f"{_UNCHANGED} Name what in it is meant.")
     if path == home or home.startswith(path + "/"):
         raise Refused(
             f"nlsh does not {verb} your home folder{'' if path == home else f', which {path} holds'}.", hint=f"{_UNCHANGED} Name what in it is meant."
         )
-    if verb != "change the mode of" and (path == cwd or cwd.startswith(path + "/")):
+    # What is done to a folder without moving it does not matter to who is in it.
+    if not verb.startswith("change the ") and (path == cwd or cwd.startswith(path + "/")):
         raise Refused(f"nlsh does not {verb} {path}: it is the folder you are in.", hint=f"{_UNCHANGED} Go elsewhere with cd first.")
 
 
@@ -130,6 +153,25 @@ def missing_folders(path: str, world: World) -> tuple[str, ...]:
     if missing and not os.access(path, os.W_OK | os.X_OK) and path not in world.planned:
         raise NotPossible(f"You may not create anything in {path}.", hint=f"{_UNCHANGED} Say another place.")
     return tuple(reversed(missing))
+
+
+def free_place(written: str, world: World) -> str:
+    """Return the path that a new file is to have. Raises Refused where there is something already, or where the name is none."""
+    if written.strip().endswith("/"):
+        raise Refused(f"“{written}” is the name of a folder.", hint=f"{_UNCHANGED} folder.create makes folders.")
+    path = real_place(places.new(written, cwd=world.cwd, home=world.home))
+    if world.exists(path):
+        raise Refused(f"There is already something at {path}.", hint=f"{_UNCHANGED} nlsh does not overwrite: choose another name, or move it away first.")
+    refuse_name(os.path.basename(path))
+    return path
+
+
+def refuse_name(name: str) -> None:
+    """Raise Refused for what no file system takes as the name of a file."""
+    if name in ("", ".", "..") or "/" in name or "\0" in name:
+        raise Refused(f"“{name}” cannot be the name of a file.", hint=f"{_UNCHANGED} Say another name.")
+    if len(os.fsencode(name)) > 255:
+        raise Refused(f"The name {name[:40]}… is longer than 255 bytes.", hint=f"{_UNCHANGED} Say a shorter one.")
 
 
 def device_of(path: str) -> int:

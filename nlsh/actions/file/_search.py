@@ -9,7 +9,7 @@ from typing import Any
 from nlsh.plan.action import BaseArgs, arg
 from nlsh.plan.effects import Effect
 from nlsh.plan.records import Note
-from nlsh.plan.values import Bytes, Choice, Duration, Flag, Glob, Kind, Name, Paths, Text
+from nlsh.plan.values import Bytes, Choice, Duration, Flag, Glob, Kind, Mode, Name, Paths, Text
 from nlsh.world import World
 from nlsh.world.files import Wanted, owner_id
 
@@ -20,19 +20,27 @@ class SearchArgs(BaseArgs):
     under = arg(Paths(), "The folders to search, with all below them.", default=(".",), common=("~", "/"))
     named = arg(Glob(), "A name or pattern; without wildcards and file ending, any name it is part of.")
     kind = arg(Kind(), "A kind of file in anybody's words.")
-    type = arg(Choice("file", "folder", "link"), "Files, folders or links; left out: no folders, unless only a name is given.")
+    type = arg(
+        Choice("file", "folder", "link", "broken link"), "Files, folders, links, or links that lead nowhere; left out: no folders, unless only a name is given."
+    )
     larger = arg(Bytes(), "Larger than this.")
     smaller = arg(Bytes(), "Smaller than this.")
     newer = arg(Duration(), "Changed within this time.")
     older = arg(Duration(), "Not changed for this time.")
     containing = arg(Text(), "Files that hold this text.")
     owner = arg(Name(), "Whose files.")
+    mode = arg(Mode(), "Files with exactly this mode, or with these rights.")
+    regex = arg(Text(), "A regular expression that the name must match, all of it or a part.")
     empty = arg(Flag(), "Only files, or folders, with nothing in them.", default=False)
     hidden = arg(Flag(), "Also names that start with a dot, and what is below them.", default=False)
 
 
 def look(args: Any, world: World) -> dict[str, Any]:
-    """Return the folders to search and what depends on the moment, as JSON-able data. Raises NotFound."""
+    """Return the folders to search and what depends on the moment, as JSON-able data. Raises NotFound, and BadArgument for a wrong expression."""
+    if args.regex:
+        from nlsh.world.patterns import compiled
+
+        compiled(args.regex)
     return {
         "roots": list(roots(args.under, world)),
         "now": world.now(),
@@ -62,6 +70,8 @@ def wanted(args: Any, seen: dict[str, Any]) -> Wanted:
         since=None if args.newer is None else seen["now"] - args.newer,
         before=None if args.older is None else seen["now"] - args.older,
         uid=seen["uid"],
+        mode=args.mode,
+        regex=args.regex,
         empty=args.empty,
         hidden=args.hidden,
         containing=args.containing.encode("utf-8", "surrogateescape") if args.containing else None,

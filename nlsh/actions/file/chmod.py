@@ -13,7 +13,7 @@ from nlsh.plan.steps import Step
 from nlsh.plan.values import Mode, Paths, apply_mode
 from nlsh.steps.files import ChangeMode
 from nlsh.world import World
-from nlsh.world.files import identity, real_place, status_of
+from nlsh.world.files import identity, status_of
 
 
 class Chmod(Action):
@@ -28,8 +28,9 @@ class Chmod(Action):
 
     def look(self, args: Any, world: World) -> Any:
         found = []
-        for path in dict.fromkeys(real_place(p) for p in world.matches(args.paths)):
-            _chosen.refuse_precious(path, world, "change the mode of")
+        paths = _chosen.places_of(world.matches(args.paths))
+        _chosen.refuse_precious(paths, world, "change the mode of")
+        for path in paths:
             status = status_of(path)
             if stat.S_ISLNK(status.st_mode):
                 raise Refused(f"{path} is a link: it has no mode of its own.", hint="Nothing was changed. Name what it leads to.")

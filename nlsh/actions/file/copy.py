@@ -13,8 +13,9 @@ from nlsh.plan.errors import NotPossible, Refused
 from nlsh.plan.steps import Step
 from nlsh.plan.values import Path, Paths
 from nlsh.steps.files import CopyPath, MakeFolder, SetTimes
+from nlsh.steps.links import AddName
 from nlsh.world import World
-from nlsh.world.files import identity, real_place, status_of, walk
+from nlsh.world.files import identity, loosened, status_of, walk
 
 
 class Copy(Action):
@@ -28,7 +29,7 @@ class Copy(Action):
         to = arg(Path(), "A folder to copy it into (made if it is missing), or the name of the copy of a single thing.", required=True)
 
     def look(self, args: Any, world: World) -> Any:
-        sources = _outermost(dict.fromkeys(real_place(p) for p in world.matches(args.paths)))
+        sources = _chosen.outermost(_chosen.places_of(world.matches(args.paths)))
         goal = _chosen.goal(sources, args.to, world, plural=len(sources) > 1 or _chosen.is_plural(args), verb="copy")
         found: list[Step] = list(goal.make())
         for source, target in zip(sources, goal.targets, strict=True):
@@ -73,10 +74,6 @@ class Copy(Action):
     )
 
 
-def _outermost(found: dict[str, None]) -> tuple[str, ...]:
-    return tuple(p for p in found if not any(p != other and p.startswith(other.rstrip("/") + "/") for other in found))
-
-
 def _copies(source: str, target: str) -> Iterator[Step]:
     """Yield the steps that copy one thing: for a folder, each entry its own, then the folders' modes and times, innermost first."""
     status = status_of(source)
@@ -86,6 +83,7 @@ def _copies(source: str, target: str) -> Iterator[Step]:
         return
     skipped: list[str] = []
     finished: list[Step] = []
+    names: dict[tuple[int, int], str] = {}  # of a file with several names, the first copy
     yield _folder(source, target, status, finished)
     for entry in walk(source, skipped=skipped):
         status = status_of(entry.path)
@@ -93,6 +91,8 @@ def _copies(source: str, target: str) -> Iterator[Step]:
         _chosen.refuse_special(entry.path, status.st_mode)
         if stat.S_ISDIR(status.st_mode):
             yield _folder(entry.path, place, status, finished)
+        elif status.st_nlink > 1 and (first := names.setdefault((status.st_dev, status.st_ino), place)) != place:
+            yield AddName(first, place, loosened(identity(status)))
         else:
             yield CopyPath(entry.path, place, identity(status), stat.S_ISLNK(status.st_mode))
     if skipped:

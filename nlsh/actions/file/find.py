@@ -113,6 +113,30 @@ class Find(Action):
             result=("Downloads/.hidden.pdf", "Downloads/paper.pdf", "Downloads/old/scan.PDF"),
         ),
         Example(
+            say=("find broken links in here", "which symlinks lead nowhere?", "dangling links under this folder", "找出失效的链接"),
+            plan='file.find(type="broken link")',
+            given={"a.txt": "a", "good": {"link": "a.txt"}, "bad": {"link": "gone.txt"}, "sub/round": {"link": "round"}},
+            result=("bad", "sub/round"),
+        ),
+        Example(
+            say=(r"find files whose names match ^IMG_\d+\.jpg$", r"files matching the regex ^IMG_\d+\.jpg$", r"找出名字符合正则^IMG_\d+\.jpg$的文件"),
+            plan=r'file.find(regex="^IMG_\\d+\\.jpg$")',
+            given={"IMG_12.jpg": "1", "IMG_x.jpg": "2", "pics/IMG_7.jpg": "3", "my IMG_7.jpg": "4"},
+            result=("IMG_12.jpg", "pics/IMG_7.jpg"),
+        ),
+        Example(
+            say=("which files here are executable", "find executable files", "找出可执行的文件"),
+            plan='file.find(mode="executable")',
+            given={"run.sh": {"text": "#!/bin/sh", "mode": "700"}, "notes.txt": "n", "bin/tool": {"text": "t", "mode": "755"}},
+            result=("run.sh", "bin/tool"),
+        ),
+        Example(
+            say=("find files with mode 600", "which files here have permissions 600", "权限是600的文件"),
+            plan='file.find(mode="600")',
+            given={"key.txt": {"text": "k", "mode": "600"}, "open.txt": "o"},
+            result=("key.txt",),
+        ),
+        Example(
             say=("find pdfs in the attic folder", "any pdf files under attic?", "attic文件夹里有没有pdf"),
             plan='file.find(under="attic", kind="pdfs")',
             given={"a.pdf": "a"},

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from nlsh.actions.file import _chosen
+from nlsh.actions.file._renaming import names_in, ordered
 from nlsh.plan.action import ABSENT, Action, BaseArgs, Example, arg
 from nlsh.plan.errors import Refused
 from nlsh.plan.steps import Step
@@ -36,9 +37,8 @@ class Rename(Action):
         target = os.path.join(os.path.dirname(sources[0]), new)
         if target == sources[0]:
             raise Refused(f"{sources[0]} has that name already.", hint="Nothing was changed.")
-        if world.exists(target):
-            raise Refused(f"There is already something called {new} there.", hint="Nothing was changed. Choose another name, or move it away first.")
-        return (MovePath(sources[0], target, identify(sources[0]), link=os.path.islink(sources[0])),)
+        known, link = identify(sources[0]), os.path.islink(sources[0])
+        return tuple(MovePath(old, new, known, link=link) for old, new in ordered({sources[0]: target}, names_in(world)))
 
     def steps(self, args: Any, seen: Any) -> Iterator[Step]:
         yield from seen

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import time
 from collections.abc import Iterator
 from typing import Any
 
 from nlsh.actions.file import _chosen
+from nlsh.actions.file._bins import Bins
 from nlsh.plan.action import ABSENT, Action, BaseArgs, Example, arg
-from nlsh.plan.errors import Refused
 from nlsh.plan.steps import Step
 from nlsh.plan.values import Paths
-from nlsh.steps.trash import TrashPath, info_text
 from nlsh.world import World
-from nlsh.world.files import identify
-from nlsh.world.trash import bin_for, free_name, is_in_trash
 
 
 class Trash(Action):
@@ -28,20 +23,8 @@ class Trash(Action):
         paths = arg(Paths(), "What to throw away.", required=True)
 
     def look(self, args: Any, world: World) -> Any:
-        taken = set(world.planned)
-        when = time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(world.now()))
-        found = []
-        for path in _chosen.chosen(args.paths, world, "throw away"):
-            if is_in_trash(path):
-                raise Refused(f"{path} is in the trash already.", hint="Nothing was changed. file.delete removes it for good.")
-            bin = bin_for(path)
-            if bin.folder.startswith(path + "/"):
-                raise Refused(f"The trash itself is in {path}.", hint="Nothing was changed. Name what in it is meant.")
-            name = free_name(bin.folder, os.path.basename(path), taken)
-            taken.add(os.path.join(bin.folder, "files", name))
-            info = info_text(bin.written, when)
-            found.append(TrashPath(path, bin.folder, name, info, identify(path), bin.missing, bin.same_device, os.path.islink(path)))
-        return tuple(found)
+        bins = Bins(world)
+        return tuple(bins.throw(path) for path in _chosen.chosen(args.paths, world, "throw away"))
 
     def steps(self, args: Any, seen: Any) -> Iterator[Step]:
         yield from seen

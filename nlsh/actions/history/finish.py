@@ -19,7 +19,7 @@ class Finish(Action):
     # Whatever the run was made of: it was approved once, and is decided on again by what its remaining steps need.
     effects: ClassVar = (
         "fs.read", "fs.write", "fs.delete", "fs.meta", "proc.read", "proc.signal", "proc.tune", "exec", "net.read", "net.connect", "net.listen",
-        "dev.read", "dev.control", "sys.read", "sys.control", "priv.root",
+        "dev.read", "dev.control", "dev.format", "sys.read", "sys.control", "tool.read", "tool.run", "bus.read", "bus.call", "priv.root",
     )  # fmt: skip
 
     class Args(BaseArgs):

@@ -12,7 +12,10 @@ from nlsh.plan.values import Whole
 from nlsh.world import World
 
 # What steps that have an inverse may need; the preview lists what it is in each case.
-REVERSIBLE = ("fs.read", "fs.write", "fs.delete", "fs.meta", "proc.read", "proc.signal", "proc.tune", "sys.read", "sys.control", "dev.control", "priv.root")
+REVERSIBLE = (
+    "fs.read", "fs.write", "fs.delete", "fs.meta", "proc.read", "proc.signal", "proc.tune", "sys.read", "sys.control", "dev.read", "dev.control",
+    "tool.read", "tool.run", "bus.read", "bus.call", "priv.root",
+)  # fmt: skip
 
 
 class Undo(Action):

@@ -22,7 +22,7 @@ class Pids(Processes):
 
 
 def choose(args: Any, doing: str) -> list[Running]:
-    """Return the processes that `what`, `name`, `pid` and `port` all mean, children before their parents.
+    """Return the processes that `what`, `name`, `pid`, `port` and `user` all mean, children before their parents.
 
     `doing` is the verb for messages: "end", "pause". Raises NotFound; Refused for process 1, kernel threads, nlsh itself, the programs nlsh
     runs in unless named by number, and a name that several programs have.
@@ -32,11 +32,13 @@ def choose(args: Any, doing: str) -> list[Running]:
     port = getattr(args, "port", None)
     sets = []
     if args.what or pid:
-        sets.append([_by_number(n) for n in dict.fromkeys((*(args.what or ()), *pid))])
+        sets.append([by_number(n) for n in dict.fromkeys((*(args.what or ()), *pid))])
     if args.name:
         sets.append(by_name(args.name, everyone, doing))
     if port is not None:
         sets.append(_by_port(port, everyone))
+    if user := getattr(args, "user", None):
+        sets.append(_by_user(user, everyone))
     wanted = set.intersection(*({p.pid for p in found} for found in sets))
     chosen = [p for p in sets[0] if p.pid in wanted]
     if not chosen:
@@ -46,7 +48,8 @@ def choose(args: Any, doing: str) -> list[Running]:
     return sorted(chosen, key=lambda p: (-depth[p.pid], p.pid))
 
 
-def _by_number(pid: int) -> Running:
+def by_number(pid: int) -> Running:
+    """Return the process with this number. Raises NotFound, and NotPossible where it has ended already."""
     found = processes.read(pid)
     if found is None:
         raise NotFound(f"There is no process {pid}.", hint=_NOTHING)
@@ -85,6 +88,14 @@ def _by_port(port: int, everyone: list[Running]) -> list[Running]:
     return found
 
 
+def _by_user(written: str, everyone: list[Running]) -> list[Running]:
+    wanted, ours = processes.user_id(written), own()
+    found = [p for p in everyone if not p.kernel_thread and p.state not in "ZX" and p.pid not in ours and processes.user_ids(p.pid)[1] == wanted]
+    if not found:
+        raise NotFound(f"{processes.user_name(wanted)} runs nothing{' but nlsh' if wanted == os.geteuid() else ''}.", hint=_NOTHING)
+    return found
+
+
 def own() -> frozenset[int]:
     """Return nlsh's own processes: this one, and those forked from it that run the same program."""
     me = processes.read(os.getpid())
@@ -103,7 +114,7 @@ def lookers() -> frozenset[int]:
     return frozenset({os.getpid(), *same[:-1]})
 
 
-def _protect(chosen: list[Running], by_number: frozenset[int], doing: str) -> None:
+def _protect(chosen: list[Running], numbered: frozenset[int], doing: str) -> None:
     ours, above = own(), frozenset(processes.lineage(os.getpid()))
     for process in chosen:
         who = f"Process {process.pid} ({process.called})"
@@ -113,7 +124,7 @@ def _protect(chosen: list[Running], by_number: frozenset[int], doing: str) -> No
             raise Refused(f"{who} is part of the kernel.", hint=_NOTHING)
         if process.pid in ours:
             raise Refused(f"{who} is nlsh itself.", hint=f"{_NOTHING} To leave nlsh, say exit.")
-        if process.pid in above and process.pid not in by_number:
+        if process.pid in above and process.pid not in numbered:
             others = ", ".join(str(p.pid) for p in chosen if p.pid not in above)
             raise Refused(
                 f"{who} is what nlsh runs in: to {doing} it would {doing} nlsh.",

@@ -25,8 +25,9 @@ class Kill(Action):
         name = arg(Name(), "the exact name of a program: all its processes")
         pid = arg(Pids(), "process ids")
         port = arg(Port(), "whoever listens on this port")
+        user = arg(Name(), "all processes of this user")
         force = arg(Flag(), "end at once, with no time to save", default=False)
-        need_one_of = ("what", "name", "pid", "port")
+        need_one_of = ("what", "name", "pid", "port", "user")
 
     def look(self, args: Any, world: World) -> list[dict[str, Any]]:
         return [noted(p, command=p.summary, root=root_needed(p, "end")) for p in choose(args, "end")]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from typing import Any
 
+from nlsh.actions.shell._folder import too_wide
 from nlsh.actions.shell._reading import needs_network_state, only_reads
 from nlsh.plan.action import ABSENT, Action, BaseArgs, Example, Never, arg
 from nlsh.plan.errors import Refused
@@ -28,10 +28,7 @@ class Run(Action):
     def look(self, args: Any, world: World) -> dict[str, Any]:
         if only_reads(args.command):
             return {"cwd": world.cwd, "reads": True, "network": needs_network_state(args.command)}
-        # What Landlock allows for a folder it allows for all below: a whole home would take the keys and nlsh's own journal with it.
-        cwd, home = os.path.realpath(world.cwd), os.path.realpath(world.home)
-        if home == cwd or cwd == "/" or home.startswith(cwd + "/"):
-            whole = "your whole home folder" if home == cwd else cwd
+        if whole := too_wide(world):
             raise Refused(
                 f"“{args.command}” may change files, and {whole} is too much to give to one command.",
                 hint="Nothing was run. cd into the folder it is about: it may then change what is in there. Commands that only read run anywhere.",

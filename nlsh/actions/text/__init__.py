@@ -1,1 +1,1 @@
-"""Actions on the text in files: search and count."""
+"""Actions on texts and data files: search, show, count, change and convert."""

@@ -43,15 +43,15 @@ class Search(Action):
         return _search.reads(seen)
 
     def observe(self, args: Any, seen: Any, world: World) -> Iterator[Record]:
-        from nlsh.world.contents import matching_lines, pattern_for
+        from nlsh.world.contents import Sought, matching_lines
 
-        pattern = pattern_for(args.text, ignore_case=args.ignore_case)
+        sought = Sought.of(args.text, ignore_case=args.ignore_case)
         endings = tuple(f".{e}" for e in args.kind or ())
         skipped: list[str] = []
         for root in seen["roots"]:
             for path in _files(root, args.hidden, endings, skipped):
                 try:
-                    for number, text in matching_lines(path, pattern):
+                    for number, text in matching_lines(path, sought):
                         yield Match(path, number, text)
                 except FileNotFoundError:
                     continue  # vanished meanwhile

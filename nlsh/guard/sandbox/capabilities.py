@@ -11,6 +11,7 @@ import struct
 from typing import TYPE_CHECKING
 
 from nlsh.guard.sandbox.kernel import CAP_AMBIENT, CAP_AMBIENT_CLEAR_ALL, CAPBSET_DROP, prctl, syscall
+from nlsh.plan.effects import Effect
 
 if TYPE_CHECKING:
     from nlsh.guard.grant import Grant
@@ -38,10 +39,18 @@ _BY_EFFECT = {
 
 def wanted(grant: Grant) -> frozenset[int]:
     """Return the capabilities that a worker for `grant` may keep where it has them; `priv.root` names more as CAP_…."""
-    names = {n for e in grant.effects if e.kind == "priv.root" for n in re.findall(r"\bcap_(\w+)", e.target.lower())}
-    if not grant.has("exec"):
+    names = {n for e in grant.effects for n in named(e)}
+    if not grant.runs:
         names |= {n for e in grant.effects for n in _BY_EFFECT.get(e.kind, ())}
+        # The kernel's own log asks for this where only root may read it; syslog(2), which could clear it, is refused to all.
+        names |= {"syslog" for e in grant.effects if e == Effect("fs.read", "/dev/kmsg")}
     return frozenset(NUMBERS[n] for n in names if n in NUMBERS)
+
+
+def named(effect: Effect) -> frozenset[str]:
+    """Return the capabilities that `priv.root` names, in brackets at the end of its reason: what stands before may be a file's name, and say anything."""
+    found = re.search(r"\((CAP_[A-Z_]+(?:,? CAP_[A-Z_]+)*)\)\Z", effect.target) if effect.kind == "priv.root" else None
+    return frozenset(re.findall(r"cap_(\w+)", found[1].lower())) if found else frozenset()
 
 
 def held() -> int:

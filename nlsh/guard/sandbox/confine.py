@@ -6,7 +6,7 @@ import functools
 import os
 import resource
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 from nlsh.guard.grant import LEVELS, Grant
@@ -17,19 +17,27 @@ from nlsh.plan.errors import NotEnforced
 from nlsh.steps import handles
 
 _FILTERED = 2
+_DNS = "53"
 # Programs, libraries and what the C library looks up: readable in every worker, secrets are elsewhere.
 _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64")
 _LOOKED_UP = (
     "/etc/ld.so.cache", "/etc/nsswitch.conf", "/etc/passwd", "/etc/group", "/etc/localtime", "/etc/timezone", "/etc/locale.alias",
     "/etc/mime.types", "/etc/magic", "/proc/stat", "/proc/meminfo", "/proc/cpuinfo", "/proc/filesystems", "/proc/version",
 )  # fmt: skip
-_DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty")
+_DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
+_TERMINAL = "/dev/tty"
 _FACTS = {
     "proc.read": ("/proc",),
     "proc.signal": ("/proc",),
     "proc.tune": ("/proc", "/sys/fs/cgroup"),
     "sys.read": ("/proc", "/sys", "/etc/os-release", "/etc/hostname", "/etc/debian_version", "/run/utmp", "/var/run/utmp", "/var/log/wtmp"),
     "net.read": ("/proc", "/sys", "/etc/hosts", "/etc/resolv.conf", "/etc/services", "/etc/protocols"),
+    # How names are looked up, and whose certificates are trusted.
+    "net.connect": (
+        "/etc/hosts", "/etc/resolv.conf", "/etc/host.conf", "/etc/gai.conf", "/etc/services", "/etc/protocols",
+        "/etc/ssl/certs", "/etc/ssl/cert.pem", "/etc/ssl/openssl.cnf", "/etc/pki/tls/certs", "/etc/pki/tls/cert.pem", "/etc/pki/tls/openssl.cnf",
+        "/etc/pki/ca-trust/extracted", "/etc/crypto-policies", "/etc/ca-certificates/extracted",
+    ),
     "dev.read": ("/proc", "/sys", "/run/udev", "/etc/fstab", "/var/lib/usbutils"),
 }
 
@@ -46,21 +54,47 @@ def enter(grant: Grant) -> None:
     try:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         signalled = handles.take(grant.processes)
+        # Connected before the filter is in place: confined, a worker can make no such socket.
+        handles.connect(e.target for e in grant.effects if e.kind in ("bus.read", "bus.call"))
+        handles.open_logs(e.target for e in grant.effects if e.kind == "fs.log")
+        if grant.has("exec"):
+            handles.remember(pid for pid, _, what in grant.processes if what == "signal")
+        flagged = handles.take_flagged(_may_be_flagged(grant))
         rules = _rules(grant, version) if version else None
-        filter_ = seccomp.build(_profile(grant, version, signalled))
+        filter_ = seccomp.build(replace(_profile(grant, version, signalled), flag_descriptors=flagged))
         prctl(SET_NO_NEW_PRIVS, 1)
         capabilities.drop(capabilities.wanted(grant))
-        if grant.has("exec"):
+        if grant.runs:
             # What the worker starts is in its domain: without this it could open the worker's own descriptors under /proc, and speak for it.
             prctl(SET_DUMPABLE, 0)
         if rules is not None:
             rules.enforce()
+            handles.on_narrowed(_narrow)
         seccomp.install(filter_)
         held = prctl(GET_NO_NEW_PRIVS) == 1 and prctl(GET_SECCOMP) == _FILTERED
     except OSError as error:
         raise NotEnforced(f"The sandbox for this cannot be set up here: {error.strerror or error}.", hint=_HINT) from error
     if not held:
         raise NotEnforced("The kernel did not take the filter of system calls.", hint=_HINT)
+
+
+def _narrow(read: Iterable[str], change: Iterable[str]) -> Callable[[], None]:
+    """Return what confines a program that this worker starts, in it, to programs and libraries, to reading `read` and to changing below `change`."""
+    rules = landlock.Ruleset(landlock.abi())
+    for paths, rights in (
+        (_runtime(), landlock.READ | landlock.EXECUTE), (_LOOKED_UP, landlock.READ_FILE), (_DEVICES, landlock.DEVICE),
+        (read, landlock.READ | landlock.EXECUTE), (change, landlock.READ | landlock.CHANGE),
+    ):  # fmt: skip
+        for path in paths:
+            rules.allow(path, rights)
+    rules.finish()
+    return rules.enforce
+
+
+def _may_be_flagged(grant: Grant) -> tuple[str, ...]:
+    """Return what may get flags of its file system: what may get other attributes, where the right to the flags that matter is named, too."""
+    named = any("linux_immutable" in capabilities.named(e) for e in grant.effects)
+    return grant.meta if named and not grant.runs else ()
 
 
 _HINT = "Nothing was run. `nlsh doctor` shows what this kernel can enforce."
@@ -88,22 +122,25 @@ def _demand(grant: Grant, version: int) -> None:
             else f"This needs enforcement of level {grant.level_required}, and this kernel gives {level(have)}.",
             hint=_HINT,
         )
-    ports = [e.target for e in grant.effects if e.kind in ("net.connect", "net.listen")]
-    if version < 4 and any(p != "*" for p in ports):
+    if version < 4 and any(e.target != "*" for e in grant.effects if e.kind in ("net.connect", "net.listen") and "://" not in e.target):
         raise NotEnforced("This kernel cannot hold connections to a port (Landlock before version 4).", hint=_HINT)
 
 
 def _rules(grant: Grant, version: int) -> landlock.Ruleset:
     wanted = {"net.connect": landlock.CONNECT, "net.listen": landlock.BIND}
-    ports = [(e.target.rpartition(":")[2], wanted[e.kind]) for e in grant.effects if e.kind in wanted]
+    ports = [(e.target.rpartition(":")[2], wanted[e.kind]) for e in grant.effects if e.kind in wanted and "://" not in e.target]
+    if _asks(grant, "dns"):
+        ports.append((_DNS, landlock.CONNECT))
     free = functools.reduce(lambda bits, p: bits | p[1] if p[0] == "*" else bits, ports, 0)
     rules = landlock.Ruleset(version, net=(landlock.BIND | landlock.CONNECT) & ~free, scope_signals=not grant.has("proc.signal"))
-    run = landlock.EXECUTE if grant.has("exec") else 0
+    run = landlock.EXECUTE if grant.runs else 0
     for path in _runtime():
         rules.allow(path, landlock.READ | run)
     for path in _LOOKED_UP:
         rules.allow(path, landlock.READ_FILE)
-    for path in _DEVICES:
+    # The terminal is the user's command's; a tool that nlsh names could only ask and answer there in nlsh's name.
+    terminal = not grant.runs or grant.has("exec")
+    for path in (*_DEVICES, *((_TERMINAL,) if terminal else ())):
         rules.allow(path, landlock.DEVICE)
     for path, rights in _granted(grant, run):
         rules.allow(path, rights)
@@ -134,7 +171,8 @@ def _granted(grant: Grant, run: int) -> Iterator[tuple[str, int]]:
         yield path, landlock.DEVICE
     for effect in grant.effects:
         for path in _FACTS.get(effect.kind, ()):
-            yield path, landlock.READ
+            # Resolved, since what leads through a link is granted to nobody: /etc/resolv.conf is one on many systems.
+            yield os.path.realpath(path), landlock.READ
         if effect.kind == "dev.read":
             yield "/dev", landlock.READ_DIR
             if effect.target in ("gpu", "*"):
@@ -142,7 +180,7 @@ def _granted(grant: Grant, run: int) -> Iterator[tuple[str, int]]:
                     if name.startswith(("nvidia", "dri", "kfd")):
                         yield f"/dev/{name}", landlock.DEVICE | landlock.READ_DIR
     yield os.path.realpath("/proc/self"), landlock.READ
-    if run:
+    if grant.has("exec"):
         for descriptor in (0, 1, 2):
             if os.isatty(descriptor):
                 yield os.ttyname(descriptor), landlock.DEVICE
@@ -157,18 +195,28 @@ def _runtime() -> tuple[str, ...]:
     return tuple(dict.fromkeys((*_SYSTEM, *found)))
 
 
+def _asks(grant: Grant, way: str) -> bool:
+    """Whether the grant may connect by another way than TCP: dns, udp or icmp."""
+    return any(e.kind == "net.connect" and e.target.startswith(f"{way}://") for e in grant.effects)
+
+
 def _profile(grant: Grant, version: int, signalled: int) -> seccomp.Profile:
     pids = tuple(dict.fromkeys(pid for pid, _, _ in grant.processes))
     connects = [e.target for e in grant.effects if e.kind == "net.connect"]
+    # A long answer to a look-up comes by TCP, where that can be held to its port.
+    tcp = any("://" not in t for t in connects) or (_asks(grant, "dns") and version >= 4)
     # Where only open's flags stand before the files, they must stand for raw commands and graphics devices too.
-    devices_open = grant.has("exec", "dev.control") or any(e.kind == "dev.read" and e.target in ("gpu", "*") for e in grant.effects)
+    devices_open = grant.runs or grant.has("dev.control", "dev.format") or any(e.kind == "dev.read" and e.target in ("gpu", "*") for e in grant.effects)
     return seccomp.Profile(
         write=grant.changes_files,
         write_by_flags=not (devices_open and version),
-        exec=grant.has("exec"),
+        exec=grant.runs,
         route=grant.has("net.read"),
-        tcp=bool(connects),
-        udp="*" in connects,
+        netfilter=any(e.kind == "net.read" and e.target == "firewall" for e in grant.effects),
+        tcp=tcp,
+        # LIMIT: no kernel holds datagrams to a host or port: who may look up a name may send them anywhere.
+        udp="*" in connects or _asks(grant, "udp") or _asks(grant, "dns"),
+        icmp=_asks(grant, "icmp"),
         listen=grant.has("net.listen"),
         signal_descriptors=(handles.FIRST, signalled),
         signal_scoped=version >= 6 and not grant.has("proc.signal"),

@@ -83,6 +83,8 @@ _SETID = 0o6000
 _NEW_NAMESPACES = 0x7E020080
 _AF_UNIX, _AF_INET, _AF_INET6, _AF_NETLINK = 1, 2, 10, 16
 _TCP, _UDP = 6, 17
+_ICMP, _ICMPV6 = 1, 58
+_NETLINK_NETFILTER = 12
 _STREAM, _DATAGRAM, _SEQPACKET = 1, 2, 5
 _FASTOPEN = 0x20000000
 _TCP_FASTOPEN_CONNECT = 30
@@ -93,6 +95,7 @@ _IOCTLS = (
     0x5412, 0x541C, 0x541D, 0x5423, 0x6602, 0x5820, 0x7211, 0x7602, 0x6604, 0x6609, 0x6685, 0x6613, 0x6617, 0x6618, 0x6619, 0xF50D,
     0x9401, 0x9402, 0x940E, 0x940F, 0x9417, 0x9418, 0x941A, 0x9425, 0x943F, 0xBC10, 0xBC11,
 )  # fmt: skip
+_SET_FLAGS = 0x6602
 _F_DUPFD, _F_DUPFD_CLOEXEC, _F_SETOWN, _F_SETSIG, _F_SETOWN_EX = 0, 1030, 8, 10, 15
 _PR_SET_MM, _PR_SET_PTRACER = 35, 0x59616D61
 _WHICH_PROCESS_PRIORITY, _WHICH_PROCESS_IO = 0, 1
@@ -114,14 +117,17 @@ class Profile:
     write_by_flags: bool = True  # without write: refuse by open's flags. False leaves opening to Landlock
     exec: bool = False
     route: bool = False  # the state of the network, over netlink
+    netfilter: bool = False  # the packet filter, over netlink; the kernel asks for CAP_NET_ADMIN besides
     tcp: bool = False
     udp: bool = False
+    icmp: bool = False  # echo requests, over the datagram sockets that need no rights; never raw ones
     listen: bool = False
     signal_descriptors: tuple[int, int] = (0, 0)
     signal_scoped: bool = False  # Landlock keeps signals within the domain: the kill family may stay
     known: tuple[int, ...] = ()  # processes and threads whose pidfd may be opened
     tune: tuple[int, ...] = ()  # processes and threads that may be tuned
     truncates_unseen: bool = False  # Landlock before ABI 3 does not see truncation
+    flag_descriptors: tuple[int, int] = (0, 0)  # the (first, end) numbers of the files whose flags may be changed
 
 
 def _number(name: str) -> int | None:
@@ -205,7 +211,12 @@ def build(profile: Profile) -> bytes:
     _files(program, profile)
     _sockets(program, profile)
     _processes(program, profile)
-    program.on("ioctl", _argument(1), (_AND, 0, 0, 0xFFFF), *(i for c in _IOCTLS for i in ((_JEQ, 0, 1, c), _ret(_ERRNO | errno.EPERM))), _ret(_ALLOW))
+    first, end = profile.flag_descriptors
+    # FS_IOC_SETFLAGS, but only on what was handed over.
+    handed = [_argument(0), (_JGE, 0, 2, first), (_JGE, 1, 0, end), _ret(_ALLOW), program.refuse]
+    flags = [_argument(1), (_AND, 0, 0, 0xFFFF), (_JEQ, 0, len(handed), _SET_FLAGS), *handed]
+    refused = [i for c in _IOCTLS for i in ((_JEQ, 0, 1, c), _ret(_ERRNO | errno.EPERM))]
+    program.on("ioctl", *(flags if end > first else ()), _argument(1), (_AND, 0, 0, 0xFFFF), *refused, _ret(_ALLOW))
     program.on("prctl", _argument(0), *(i for c in (_PR_SET_MM, _PR_SET_PTRACER) for i in ((_JEQ, 0, 1, c), program.refuse)), _ret(_ALLOW))
     # Programs may confine themselves further, but a listener would let one answer for another.
     program.unless_bits("seccomp", 1, _NEW_LISTENER)
@@ -245,8 +256,12 @@ def _files(program: _Program, profile: Profile) -> None:
 
 def _sockets(program: _Program, profile: Profile) -> None:
     body: list[Instruction] = []
-    if profile.route:
-        body += [_argument(0), (_JEQ, 0, 3, _AF_NETLINK), _argument(2), (_JEQ, 0, 1, 0), _ret(_ALLOW)]
+    for wanted, protocol in ((profile.route, 0), (profile.netfilter, _NETLINK_NETFILTER)):
+        if wanted:
+            body += [_argument(0), (_JEQ, 0, 3, _AF_NETLINK), _argument(2), (_JEQ, 0, 1, protocol), _ret(_ALLOW)]
+    for family, protocol in ((_AF_INET, _ICMP), (_AF_INET6, _ICMPV6)) if profile.icmp else ():
+        body += [_argument(0), (_JEQ, 0, 6, family), _argument(2), (_JEQ, 0, 4, protocol), _argument(1), (_AND, 0, 0, 0xF)]
+        body += [(_JEQ, 0, 1, _DATAGRAM), _ret(_ALLOW)]
     if profile.tcp or profile.udp or profile.listen:
         body += [_argument(0), (_JEQ, 2, 0, _AF_INET), (_JEQ, 1, 0, _AF_INET6), _ret(_ERRNO | errno.EACCES)]
         # Plain TCP and UDP only: Landlock does not see MPTCP, SCTP and SMC.

@@ -16,6 +16,10 @@ from typing import Any
 
 from nlsh.guard.sandbox.kernel import SET_CHILD_SUBREAPER, SET_PDEATHSIG, prctl
 from nlsh.guard.sandbox.worker import MESSAGES, Worker
+from nlsh.plan.steps import STEP_TYPES
+from nlsh.steps import handles
+
+_LEAVES = 90  # the exit status of a worker that has started something that is to go on
 
 
 def supervise(job: dict[str, Any], writer: int, control: int, stdio: list[int]) -> None:
@@ -33,13 +37,17 @@ def supervise(job: dict[str, Any], writer: int, control: int, stdio: list[int]) 
         try:
             _work(job, writer, stdio, supervisor)
         finally:
-            os._exit(0)
+            os._exit(_LEAVES if handles.left_running() else 0)
     # Ctrl-C reaches the whole foreground group by itself: a second one would be one too many.
     told_by_terminal = any(_is_foreground(d) for d in stdio)
     for descriptor in stdio:
         os.close(descriptor)
     status = _watch(worker, control, woken, told_by_terminal)
-    _end_descendants()
+    if status == _LEAVES and _may_leave(job):
+        # Nothing else was run in this job: what was started is in the worker's sandbox for good, and belongs to nobody here any more.
+        status = 0
+    else:
+        _end_descendants()
     with contextlib.suppress(BrokenPipeError):
         os.write(writer, json.dumps({"type": "exit", "status": status}).encode() + b"\n")
     os._exit(0)
@@ -68,6 +76,12 @@ def _work(job: dict[str, Any], writer: int, stdio: list[int], supervisor: int) -
         traceback.print_exc()
     finally:
         sys.stdout.flush()
+
+
+def _may_leave(job: dict[str, Any]) -> bool:
+    """Whether a step of the job may leave running what it starts."""
+    kinds = (STEP_TYPES.get(step.get("step", "")) for step in job["steps"])
+    return any(kind is not None and kind.detaches for kind in kinds)
 
 
 def _is_foreground(descriptor: int) -> bool:

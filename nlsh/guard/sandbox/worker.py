@@ -23,7 +23,10 @@ MESSAGES = 3  # the descriptor that messages go to
 _BATCH_RECORDS = 512
 _BATCH_S = 0.03
 # What a typed step may know of the environment. A program that the user runs gets his own.
-_KNOWN = {"HOME", "PATH", "LANG", "LANGUAGE", "TZ", "TERM", "USER", "LOGNAME", "SHELL", "TMPDIR", "PWD", "COLUMNS", "LINES", "NO_COLOR"}
+_KNOWN = {
+    "HOME", "PATH", "LANG", "LANGUAGE", "TZ", "TERM", "USER", "LOGNAME", "SHELL", "TMPDIR", "PWD", "COLUMNS", "LINES", "NO_COLOR",
+    "DBUS_SYSTEM_BUS_ADDRESS", "DBUS_SESSION_BUS_ADDRESS", "DOCKER_HOST",
+}  # fmt: skip
 _KNOWN_PREFIXES = ("LC_", "XDG_")
 # What makes a shell or the loader run something else first.
 _NEVER = {"BASH_ENV", "ENV", "LD_PRELOAD", "LD_AUDIT", "PYTHONSTARTUP", "PYTHONINSPECT"}
@@ -48,7 +51,9 @@ class Worker:
     def run(self, job: dict[str, Any]) -> None:
         """Run every step of `job`, confined to its grant. Sends exactly one last message for each."""
         signal.signal(signal.SIGUSR1, self.cancel)
-        handles.on_progress(lambda done, total: self._send("progress", done=done, total=total))
+        handles.on_progress(
+            lambda done, total, unit: self._send("progress", done=done, total=total, **({"unit": unit} if unit else {})), lambda: self._cancelled
+        )
         count = len(job["steps"])
         try:
             grant = Grant.from_data(job["grant"])
@@ -91,20 +96,29 @@ class Worker:
             return None
         batch: list[dict[str, Any]] = []
         sent, status = 0.0, None
+
+        def flush() -> None:
+            if batch:
+                self._send("records", records=batch)
+                batch.clear()
+
+        handles.on_wait(flush)
+        # What is live ends by itself: to stop it is not to break it off.
+        live = _is_live(step)
         try:
             for record in found:
                 batch.append(record.as_data())
                 status = getattr(record, "status", None) if batch[-1]["record"] == "Exit" else None
                 now = time.monotonic()
                 if now - sent >= _BATCH_S or len(batch) >= _BATCH_RECORDS:
-                    self._send("records", records=batch)
-                    batch, sent = [], now
+                    flush()
+                    sent = now
                 # A command that was interrupted has said itself how it ended.
-                if self._cancelled and status is None:
+                if self._cancelled and status is None and not live:
                     raise _Stop
         finally:
-            if batch:
-                self._send("records", records=batch)
+            handles.on_wait(None)
+            flush()
         return status
 
     def _all(self, kind: str, error: NlshError, count: int) -> None:
@@ -175,6 +189,12 @@ def _set_environment(given: dict[str, str], *, everything: bool) -> None:
             os.environ[name] = value
     if os.environ.get("TZ") != zone:
         time.tzset()
+
+
+def _is_live(step: Step) -> bool:
+    from nlsh.plan.registry import get
+
+    return hasattr(step, "action") and get(step.action).live
 
 
 def _import_for(steps: list[Step]) -> None:

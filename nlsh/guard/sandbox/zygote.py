@@ -246,18 +246,23 @@ def _warm_up() -> None:
     import nlsh.guard.sandbox.supervisor
     import nlsh.guard.sandbox.worker
     import nlsh.plan.registry
-    import nlsh.steps
+    import nlsh.steps.files
+    import nlsh.steps.observe
+    import nlsh.steps.times
     import nlsh.world
 
-    nlsh.steps.load()
     with contextlib.suppress(OSError):
         nlsh.guard.sandbox.confine.rehearse()
 
 
 def _import_actions(job: dict[str, Any]) -> None:
-    """Import the actions of a job once, here, instead of in every worker. What goes wrong is the worker's to report."""
+    """Import the steps and actions of a job once, here, instead of in every worker. What goes wrong is the worker's to report."""
     from nlsh.plan.registry import get
+    from nlsh.steps import load
 
+    for module in {s["in"] for s in job["steps"] if isinstance(s.get("in"), str)}:
+        with contextlib.suppress(Exception):
+            load(module)
     for action in {s["action"] for s in job["steps"] if "action" in s}:
         try:
             get(action)

@@ -220,3 +220,59 @@ def test_large_plans_are_decided_on(home: Path) -> None:
 def test_a_pattern_may_have_a_few_wildcards(home: Path) -> None:
     user_policy(home, '[[rule]]\nanswer="deny"\neffect=["fs.write"]\ntarget=["**/secret*/*.key"]\nmatch=["fs.write:~/a/secret1/b.key"]')
     policy.load()
+
+
+FORMAT = ("dev.format", "/dev/sdb1")
+
+
+def test_formatting_is_denied_and_says_how_to_be_asked(home: Path) -> None:
+    decision = decide(FORMAT, no_undo="all that was on it is lost")
+    assert (decision.answer, decision.rule) == ("deny", "format")
+    assert 'effect = ["dev.format"]' in decision.reason and str(home / ".config/nlsh/policy.toml") in decision.reason
+    # An option on the command line is no knowing change of a policy.
+    assert decide(FORMAT, allow=("dev.format",)).answer == "deny"
+    assert decide(FORMAT, allow=("dev.format:/dev/sdb1",)).answer == "deny"
+    # The control: other orders to the device are asked about.
+    assert decide(("dev.control", "/dev/sdb1")).answer == "ask"
+
+
+@pytest.mark.parametrize("answer", ["ask", "allow"])
+def test_the_users_own_rule_makes_a_question_of_formatting(home: Path, answer: str) -> None:
+    user_policy(home, f'[[rule]]\neffect = ["dev.format"]\nanswer = "{answer}"\n')
+    decision = decide(FORMAT, no_undo="all that was on it is lost")
+    assert (decision.answer, decision.rule, decision.each_time) == ("ask", "format", True)
+    assert "policy.toml" not in decision.reason
+    # Whatever else is allowed, it is asked each time.
+    assert decide(FORMAT, allow=("dev.format",)).answer == "ask"
+
+
+def test_formatting_is_lifted_for_the_named_device_only(home: Path) -> None:
+    user_policy(home, '[[rule]]\neffect = ["dev.format"]\ntarget = ["/dev/sdb1"]\nanswer = "ask"\n')
+    assert decide(FORMAT).answer == "ask"
+    assert decide(("dev.format", "/dev/sda1")).answer == "deny"
+    assert decide(FORMAT, ("dev.format", "/dev/sda1")).answer == "deny"
+
+
+@pytest.mark.parametrize("effect", ["dev.*", "*", "dev.f*"])
+def test_a_rule_for_many_effects_does_not_lift_it(home: Path, effect: str) -> None:
+    user_policy(home, f'[[rule]]\neffect = ["{effect}"]\nanswer = "allow"\n')
+    assert decide(FORMAT).answer == "deny"
+
+
+def test_a_project_cannot_lift_it_and_may_forbid_it_again(home: Path) -> None:
+    project = home / ".nlsh"
+    project.mkdir()
+    (project / "policy.toml").write_text('[[rule]]\neffect = ["dev.format"]\nanswer = "ask"\n')
+    assert decide(FORMAT).answer == "deny"
+    user_policy(home, '[[rule]]\neffect = ["dev.format"]\nanswer = "ask"\n')
+    assert decide(FORMAT).answer == "ask"
+    (project / "policy.toml").write_text('[[rule]]\neffect = ["dev.format"]\nanswer = "deny"\n')
+    assert decide(FORMAT).answer == "deny"
+
+
+def test_no_other_deny_is_lifted(home: Path) -> None:
+    user_policy(home, '[[rule]]\neffect = ["fs.read"]\nanswer = "allow"\n')
+    assert decide(("fs.read", home / ".ssh/id")).answer == "deny"
+    user_policy(home, '[[rule]]\neffect = ["fs.read"]\nanswer = "deny"\nlift = true\n')
+    with pytest.raises(SettingsError, match="lift is for the shipped rules"):
+        policy.load()

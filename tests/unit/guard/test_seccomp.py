@@ -18,7 +18,7 @@ profiles = st.builds(
     write=st.booleans(), write_by_flags=st.booleans(), exec=st.booleans(), route=st.booleans(), tcp=st.booleans(), udp=st.booleans(),
     listen=st.booleans(), signal_descriptors=st.sampled_from([(0, 0), (512, 512), (512, 530)]), signal_scoped=st.booleans(),
     known=st.lists(st.integers(1, 4_000_000), max_size=300).map(tuple), tune=st.lists(st.integers(1, 4_000_000), max_size=300).map(tuple),
-    truncates_unseen=st.booleans(),
+    truncates_unseen=st.booleans(), flag_descriptors=st.sampled_from([(0, 0), (512, 512), (512, 530)]),
 )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nlsh.plan.kinds import kind_extensions
 from nlsh.plan.values import Bytes, Cores, Count, Duration, Glob, Kind, Mode, Nice, Percent, Pid, Port, apply_mode, number
 
 DAY = 86400.0
@@ -170,3 +171,21 @@ def test_no_text_breaks_a_value(text: str) -> None:
             kind.parse(text)
         except (ValueError, OverflowError):
             continue
+
+
+@pytest.mark.parametrize(
+    ("written", "seconds"),
+    [("this morning", 41_400), ("this week", 2 * 86400 + 41_400), ("本周", 2 * 86400 + 41_400), ("this month", 3 * 86400 + 41_400)],
+)
+def test_parts_of_the_calendar(written: str, seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    import time
+
+    # A Wednesday, the fourth of the month, half past eleven.
+    monkeypatch.setattr(time, "time", lambda: time.mktime((2026, 11, 4, 11, 30, 0, 0, 0, -1)))
+    assert Duration().parse(written) == seconds
+
+
+def test_an_ending_before_a_word_for_what_it_is() -> None:
+    assert kind_extensions("heic photos") == ("heic",)
+    assert kind_extensions("mkv videos") == ("mkv",)
+    assert "nef" in kind_extensions("photos") and "mp4" in kind_extensions("videos")

@@ -10,6 +10,7 @@ import pytest
 
 from nlsh.plan import registry
 from nlsh.plan.errors import ModelError, NlshError
+from nlsh.plan.plan import Plan
 from nlsh.planner.answer import Answer, Context, Reading
 from nlsh.shell.options import Options
 from nlsh.shell.report import distinct
@@ -24,10 +25,14 @@ class FakePlanner:
     def __init__(self, *answers: Answer) -> None:
         self.answers = list(answers)
         self.asked: list[tuple[str, Context]] = []
+        self.learned: list[tuple[str, str]] = []
 
     def plan(self, request: str, context: Context) -> Answer:
         self.asked.append((request, context))
         return self.answers.pop(0)
+
+    def learn(self, request: str, plan: Plan) -> None:
+        self.learned.append((request, registry.format(plan)))
 
 
 def reading(text: str, confidence: float = 0.9) -> Reading:
@@ -159,6 +164,23 @@ def test_an_edited_plan_is_asked_about_again(start: Start, home: Path, monkeypat
     monkeypatch.setattr("nlsh.shell.turn.edit_text", lambda text: text.replace("a.txt", "docs/b.txt"))
     assert session.request("throw a.txt away") == 0
     assert len(asked) == 2 and (home / "a.txt").exists() and not (home / "docs" / "b.txt").exists()
+    assert session._planner.learned == [("throw a.txt away", 'file.trash("docs/b.txt")')]  # type: ignore[union-attr]
+
+
+def test_an_edited_plan_that_was_not_run_teaches_nothing(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    session = start(ONE)
+    typing(session, monkeypatch, "e", "n")
+    monkeypatch.setattr("nlsh.shell.turn.edit_text", lambda text: text.replace("a.txt", "docs/b.txt"))
+    session.request("throw a.txt away")
+    assert session._planner.learned == []  # type: ignore[union-attr]
+
+
+def test_what_was_chosen_is_learned_and_what_was_offered_is_not(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    session = start(CHOICE, CHOICE)
+    typing(session, monkeypatch, "1", "")
+    session.request("what about docs?")
+    session.request("and now?")
+    assert session._planner.learned == [("what about docs?", 'file.list("docs")')]  # type: ignore[union-attr]
 
 
 def test_a_missing_model_is_an_error_of_the_turn(start: Start, capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,7 +13,7 @@ from nlsh.world import contents
 
 
 def lines(path: Path, text: str, *, ignore_case: bool = False) -> list[tuple[int, str]]:
-    return list(contents.matching_lines(str(path), contents.pattern_for(text, ignore_case=ignore_case)))
+    return list(contents.matching_lines(str(path), contents.Sought.of(text, ignore_case=ignore_case)))
 
 
 def test_lines_are_numbered_and_each_is_given_once(home: Path) -> None:

@@ -75,14 +75,18 @@ def test_a_summary_is_short_and_keeps_secrets_out() -> None:
 def test_a_name_with_brackets_and_spaces_is_read_whole(tmp_path: os.PathLike[str]) -> None:
     program = os.path.join(tmp_path, "a) b (c")
     os.symlink("/bin/sleep", program)
-    with subprocess.Popen([program, "600"]) as child:
-        found = processes.read(child.pid)
-        assert found is not None
+    child = subprocess.Popen([program, "600"])
+    try:
+        # The kernel gives a program its name a moment before its arguments.
+        while not ((found := processes.read(child.pid)) and found.argv):
+            assert child.poll() is None
         assert (found.name, found.parent, found.argv[1]) == ("a) b (c", os.getpid(), "600")
         assert processes.same(child.pid, found.started)
         assert not processes.same(child.pid, f"{found.started_ticks + 1}@{processes.boot_id()}")
         assert not processes.same(child.pid, f"{found.started_ticks}@other-boot")
+    finally:
         child.kill()
+        child.wait()
     assert not processes.same(child.pid, found.started)
     assert processes.read(child.pid) is None
     assert processes.user_ids(child.pid) == (-1, -1, -1)

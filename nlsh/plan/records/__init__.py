@@ -1,6 +1,7 @@
 """Records: the typed results of actions. A table on a terminal, plain lines on a pipe, objects with `--json`.
 
 Sizes are bytes, times are seconds since the epoch, durations are seconds, shares are per cent: the field names say so.
+Here are those that several rooms use; a room's own stand in a module of this package that is called after it.
 """
 
 from __future__ import annotations
@@ -16,9 +17,14 @@ class Record:
     """Base of all results. `line` names the field that a plain line shows first, and that a later call takes."""
 
     columns: ClassVar[tuple[str, ...]] = ()
+    heads: ClassVar[bool] = True  # whether a table of these says above each column what it is
+    on_disk: ClassVar[bool] = True  # whether its `path` is a place here, that a later call may take, and not a name in some file
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        # A dataclass with slots is built twice; two classes of one name would be taken for each other.
+        if RECORD_TYPES.setdefault(cls.__name__, cls).__module__ != cls.__module__:
+            raise TypeError(f"{cls.__name__} is a record of {RECORD_TYPES[cls.__name__].__module__} already")
         RECORD_TYPES[cls.__name__] = cls
 
     def plain(self) -> str:
@@ -47,11 +53,23 @@ def _field_names(kind: type[Record]) -> tuple[str, ...]:
 def record_from_data(data: dict[str, Any]) -> Record:
     """Rebuild a record sent by a worker."""
     given = dict(data)
-    kind = RECORD_TYPES[given.pop("record")]
+    name = given.pop("record")
+    if name not in RECORD_TYPES:
+        _import_all()
+    kind = RECORD_TYPES[name]
     for name, value in given.items():
         if type(value) is list:
             given[name] = tuple(value)
     return kind(**given)
+
+
+@cache
+def _import_all() -> None:
+    import importlib
+    from pathlib import Path
+
+    for file in Path(__file__).parent.glob("[a-z]*.py"):
+        importlib.import_module(f"{__name__}.{file.stem}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +163,7 @@ class Member(Record):
     path: str
     size_bytes: int
     type: str = "file"
+    on_disk: ClassVar = False
     columns: ClassVar = ("path", "size_bytes")
 
 

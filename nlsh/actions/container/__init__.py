@@ -1,0 +1,1 @@
+"""Actions on containers and their images, with Docker or Podman."""

@@ -1,0 +1,1 @@
+"""Actions on sound and video."""

@@ -1,0 +1,39 @@
+"""What the actions on packages have in common: the package manager that is meant, and the order it is given."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nlsh.plan.errors import NotPossible
+from nlsh.steps import handles
+from nlsh.steps import packages as steps
+from nlsh.steps._bus import asked
+from nlsh.world import packages
+from nlsh.world.packages_of_user import Snap
+from nlsh.world.services import SYSTEMD
+
+CHANGE_EFFECTS = ("tool.read", "tool.run", "fs.read", "sys.read", "fs.write", "net.connect", "bus.call", "sys.control", "priv.root")
+READ_EFFECTS = ("tool.read", "fs.read", "sys.read", "bus.read")
+
+
+def look(verb: str, names: tuple[str, ...], backend: str | None) -> steps.ChangePackages | None:
+    """Return the step, None where nothing is to be done. Raises NotFound for a package that is not known, NotPossible where nobody here may do it."""
+    chosen = packages.backend(backend)
+    chosen.checked(names)
+    if chosen.runner in ("system", "session"):
+        # The scripts of packages write everywhere and speak to everything. A worker may not, and half of an installation is worse than none.
+        try:
+            with asked(chosen.runner, SYSTEMD, "systemd"):
+                pass
+        except NotPossible as error:
+            raise NotPossible(
+                f"{chosen.name} is run by systemd, outside nlsh's sandbox, and there is no systemd here.",
+                hint=f"Nothing was changed. Run {chosen.tool} yourself, as root.",
+            ) from error
+    order = chosen.order(verb, names)
+    return steps.change(chosen, order) if order.changes else None
+
+
+def reader(name: Any) -> packages.Backend:
+    """Return the backend as a worker has it: over the connection that it was handed."""
+    return Snap(lambda: handles.bus(Snap.socket)) if name == "snap" else packages.backend(name)

@@ -1,0 +1,1 @@
+"""Actions on results: a part of what was found before, in another order, counted or grouped."""

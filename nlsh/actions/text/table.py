@@ -1,0 +1,122 @@
+"""text.table: a CSV file as a table, sorted or only some of its rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+from nlsh.actions.text import _text
+from nlsh.plan.action import Action, BaseArgs, Example, arg
+from nlsh.plan.effects import Effect
+from nlsh.plan.errors import BadArgument
+from nlsh.plan.records import Record
+from nlsh.plan.records.text import Row
+from nlsh.plan.values import Count, Name, Path, Text
+from nlsh.steps import handles
+from nlsh.world import World
+
+_PEOPLE = "name,age,city\nAnn,30,Paris\nBob,9,Rome\nCleo,100,Paris\n"
+
+
+class Table(Action):
+    """Show a CSV file as a table."""
+
+    name = "text.table"
+    effects = ("fs.read",)
+
+    class Args(BaseArgs):
+        path = arg(Path(), "The CSV file.", required=True)
+        sort = arg(Name(), "By which column.")
+        column = arg(Name(), "Only rows in which this column …")
+        equals = arg(Text(), "… is this.")
+        limit = arg(Count(), "At most this many rows.")
+
+    def look(self, args: Any, world: World) -> Any:
+        if (args.column is None) != (args.equals is None):
+            raise BadArgument("text.table: column and equals belong together.", hint='For example column="city", equals="Paris".')
+        seen = _text.one(args.path, world)
+        if args.sort is not None:
+            _text.refuse_unsortable(seen["path"])
+        return seen
+
+    def needs(self, args: Any, seen: Any) -> tuple[Effect, ...]:
+        return _text.reads(seen.values())
+
+    def observe(self, args: Any, seen: Any, world: World) -> Iterator[Record]:
+        from nlsh.world import tables
+
+        table = tables.Table(seen["path"], tell=handles.progress, table=True)
+        rows = table.rows()
+        if args.column is not None:
+            rows = _where(rows, table.position(args.column), args.equals)
+        if args.sort is not None:
+            rows = iter(_ordered(list(rows), table.position(args.sort)))
+        wide = len(table.first or ())
+        for number, row in islice(rows, args.limit):
+            # A row that is longer or shorter than the others is brought to their length: what is too much goes into its last cell.
+            cells = (*row[: wide - 1], ",".join(row[wide - 1 :])) if len(row) > wide else row + ("",) * (wide - len(row))
+            yield Row.of(number, cells, table.names)
+
+    examples = (
+        Example(
+            say=("show people.csv as a table", "display people.csv nicely", "用表格显示people.csv"),
+            plan='text.table("people.csv")',
+            given={"people.csv": _PEOPLE},
+            result=("Ann\t30\tParis", "Bob\t9\tRome", "Cleo\t100\tParis"),
+        ),
+        Example(
+            say=("show people.csv sorted by age", "people.csv ordered by the age column", "people.csv按age排序"),
+            plan='text.table("people.csv", sort="age")',
+            given={"people.csv": _PEOPLE},
+            result=("Bob\t9\tRome", "Ann\t30\tParis", "Cleo\t100\tParis"),
+        ),
+        Example(
+            say=("rows of people.csv where city is Paris", "people.csv里city是Paris的行"),
+            plan='text.table("people.csv", column="city", equals="paris")',
+            given={"people.csv": _PEOPLE},
+            result=("Ann\t30\tParis", "Cleo\t100\tParis"),
+        ),
+        Example(
+            say=("the first row of export.csv", "show 1 row of export.csv", "显示export.csv的前1行"),
+            plan='text.table("export.csv", limit="1")',
+            given={"export.csv": '姓名;分数\n"张;三";90,5\n李四;80\n'.encode("gb18030")},
+            result=("张;三\t90,5",),
+        ),
+        Example(
+            say=("sort people.csv by salary", "people.csv按salary列排序"),
+            plan='text.table("people.csv", sort="salary")',
+            given={"people.csv": _PEOPLE},
+            refused="world.not-found",
+        ),
+        Example(
+            say=("show the people folder as a table", "用表格显示people文件夹"),
+            plan='text.table("people")',
+            given={"people": None},
+            refused="world.not-possible",
+        ),
+    )
+
+
+def _where(rows: Iterator[tuple[int, tuple[str, ...]]], position: int, wanted: str) -> Iterator[tuple[int, tuple[str, ...]]]:
+    from nlsh.world.tables import number
+
+    text, value = wanted.strip().casefold(), number(wanted)
+    for item in rows:
+        cell = item[1][position] if position < len(item[1]) else ""
+        if cell.strip().casefold() == text or (value is not None and number(cell) == value):
+            yield item
+
+
+def _ordered(rows: list[tuple[int, tuple[str, ...]]], position: int) -> list[tuple[int, tuple[str, ...]]]:
+    """Return rows by a column: by number where all its cells hold one, else by letters; rows without such a cell come last."""
+    from nlsh.world.tables import number
+
+    full = [r for r in rows if position < len(r[1]) and r[1][position].strip()]
+    values = [number(r[1][position]) for r in full]
+    if all(v is not None for v in values):
+        full = [r for _, r in sorted(zip(values, full, strict=True), key=lambda pair: (pair[0], pair[1][0]))]
+    else:
+        full.sort(key=lambda r: r[1][position].strip().casefold())
+    known = {r[0] for r in full}
+    return full + [r for r in rows if r[0] not in known]

@@ -1,0 +1,1 @@
+"""Actions on the users of this machine."""

@@ -1,0 +1,25 @@
+"""Records of the picture actions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from nlsh.plan.records import Record
+
+
+@dataclass(frozen=True, slots=True)
+class Picture(Record):
+    """A picture. Width and height are in pixels, as it is seen; `taken` is the camera's own clock; the place is in degrees, north and east positive."""
+
+    path: str
+    format: str
+    width_px: int
+    height_px: int
+    size_bytes: int
+    frames: int = 1
+    taken: str = ""
+    camera: str = ""
+    latitude_degrees: float | None = None
+    longitude_degrees: float | None = None
+    columns: ClassVar = ("path", "format", "width_px", "height_px", "size_bytes", "taken", "camera", "latitude_degrees", "longitude_degrees")

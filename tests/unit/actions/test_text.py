@@ -1,0 +1,605 @@
+"""What the text actions make of texts: any encoding, any bytes, any length; what they change, and what they refuse."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import tempfile
+import tracemalloc
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from nlsh.plan import registry
+from nlsh.plan.errors import BadArgument, NlshError, NotFound, NotPossible, Refused, StaleStep
+from nlsh.plan.records import Note, Record
+from nlsh.plan.steps import Step, step_from_data
+from nlsh.shell.show import Look, show_records
+from nlsh.testing import Scene, build
+from nlsh.world import World, data, layout, tables, texts
+from nlsh.world.replacing import Replacer
+
+ODD = ["new\nline.txt", "'q' \"d\".txt", "-n.txt", "\udcff.txt", "a b.txt", "$(x).txt"]
+READING = {
+    "text.sort": {},
+    "text.unique": {},
+    "text.columns": {"columns": "1"},
+    "text.filter": {"containing": "x"},
+    "text.frequency": {},
+    "text.extract": {"what": "emails"},
+    "text.info": {},
+    "text.query": {"key": "a"},
+    "text.table": {},
+    "text.statistics": {},
+    "text.validate": {},
+}
+CHANGING = {
+    "text.replace": {"text": "x", "by": "y"},
+    "text.encoding": {"to": "utf-16"},
+    "text.line_endings": {"to": "windows"},
+    "text.format": {},
+    "text.convert": {"to": "json"},
+}
+
+
+def subject(action: str) -> str:
+    return "under" if action == "text.replace" else next(iter(registry.get(action).Args.fields))
+
+
+def looked(action: str, path: Any, **written: Any) -> tuple[Any, Any, Any]:
+    unit = registry.get(action)
+    args = unit.Args.bind(action, {subject(action): path, **written})
+    return unit, args, unit.look(args, World())
+
+
+def steps(action: str, path: Any, **written: Any) -> tuple[Step, ...]:
+    unit, args, seen = looked(action, path, **written)
+    return tuple(unit.steps(args, seen))
+
+
+def observed(action: str, path: Any, **written: Any) -> list[Record]:
+    unit, args, seen = looked(action, path, **written)
+    return list(unit.observe(args, seen, World()))
+
+
+def shown(action: str, path: Any, **written: Any) -> list[str]:
+    return [r.plain().split("\t")[0] if r.columns[0] != "text" else r.text for r in observed(action, path, **written) if not isinstance(r, Note)]  # type: ignore[attr-defined]
+
+
+def do(step: Step) -> None:
+    again = step_from_data(json.loads(json.dumps(step.as_data())))
+    assert again == step
+    again.check()
+    again.apply()
+
+
+# --- all of them -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("action", [*READING, *CHANGING])
+def test_binary_files_folders_and_what_is_missing_are_refused(home: Path, action: str) -> None:
+    (home / "picture.json").write_bytes(b"\x89PNG\r\n\x00\x00")
+    (home / "folder").mkdir()
+    os.mkfifo(home / "pipe")
+    more = READING.get(action, CHANGING.get(action, {}))
+    for path in ("picture.json", "pipe", *(["folder"] if action != "text.replace" else [])):
+        with pytest.raises(NotPossible):
+            looked(action, path, **more)
+    with pytest.raises(NotFound):
+        looked(action, "nowhere.json", **more)
+
+
+@pytest.mark.parametrize("action", list(READING))
+@pytest.mark.parametrize("content", [b"", b"\n", b"\xff\xfe", b"\xff\xfea\x00", b"caf\xe9 \x80\x81\n", b"\r\r\n\n\r", b'a,b\n"x', bytes(range(1, 256)) * 3])
+def test_no_bytes_crash_anything(home: Path, action: str, content: bytes) -> None:
+    for name in ("a.json", "a.yaml", "a.csv", "a.xml", "a"):
+        (home / name).write_bytes(content)
+        try:
+            for record in observed(action, name, **READING[action]):
+                json.dumps(record.as_data())
+                record.plain()
+        except NlshError as error:
+            assert str(error).endswith(".")
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_any_name_will_do(home: Path, name: str) -> None:
+    (home / name).write_text("b\na\n")
+    assert shown("text.sort", (str(home / name),)) == ["a", "b"]
+    (step,) = steps("text.replace", (str(home / name),), text="a", by="c")
+    do(step)
+    assert (home / name).read_text() == "b\nc\n"
+    do(step.inverse())  # type: ignore[arg-type]
+    assert (home / name).read_text() == "b\na\n"
+
+
+@pytest.fixture
+def other(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Return a folder in which this process, if it is root's, is somebody else for the while of the test."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(os.path.realpath(name))
+        os.chmod(folder, 0o755)
+        monkeypatch.chdir(folder)
+        (folder / "open.json").write_text('{"a": "x"}\n')
+        (folder / "closed.json").write_text('{"a": "x"}\n')
+        os.chmod(folder / "closed.json", 0)
+        for action, more in (READING | CHANGING).items():  # what is only imported when it is needed may not be readable for others
+            with suppress(NlshError):
+                observed(action, "open.json", **more) if action in READING else steps(action, "open.json", **more)
+        if os.geteuid() == 0:
+            os.seteuid(65534)
+            try:
+                yield folder
+            finally:
+                os.seteuid(0)
+        else:
+            yield folder
+
+
+@pytest.mark.parametrize("action", [*READING, *CHANGING])
+def test_what_may_not_be_read_is_refused(other: Path, action: str) -> None:
+    more = READING.get(action, CHANGING.get(action, {}))
+    with pytest.raises(NotPossible, match="Permission denied"):
+        looked(action, "closed.json", **more)
+    if action in READING:
+        looked(action, "open.json", **more)
+
+
+def test_other_peoples_files_are_not_made_ones_own(other: Path) -> None:
+    if os.geteuid() == os.getuid():
+        pytest.skip("there is nobody else here to own a file")
+    with pytest.raises(NotPossible, match=r"belongs to root|may not change"):
+        steps("text.replace", "open.json", text="x", by="y")
+
+
+def test_a_file_that_goes_away_before_it_is_read(home: Path) -> None:
+    (home / "a").write_text("a")
+    unit, args, seen = looked("text.sort", "a")
+    os.unlink(home / "a")
+    with pytest.raises(NotPossible, match="cannot be read"):
+        list(unit.observe(args, seen, World()))
+
+
+@pytest.mark.parametrize(
+    ("action", "more"), [("text.filter", {"containing": "7"}), ("text.unique", {}), ("text.extract", {"what": "numbers"}), ("text.columns", {"columns": "1"})]
+)
+def test_streams_take_constant_memory(home: Path, action: str, more: dict[str, str]) -> None:
+    (home / "big").write_bytes(b"the same line 7 again and again and again and again and again\n" * 60_000)
+    unit, args, seen = looked(action, "big", **more)
+    tracemalloc.start()
+    count = sum(1 for _ in unit.observe(args, seen, World()))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert count >= 1 and peak < 2 << 20, peak
+
+
+def test_a_line_without_end_takes_no_quadratic_time(home: Path) -> None:
+    for content in (b"a" * 600_000, b"1" * 600_000, b"a." * 300_000, b"1:" * 300_000, b"a@" * 300_000, b"1-" * 300_000, b"http://" * 90_000):
+        (home / "a").write_bytes(content)
+        for what in ("emails", "urls", "numbers", "ips", "dates"):
+            observed("text.extract", "a", what=what)
+
+
+# --- encodings ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        ("苹果\n香蕉\n", "gb18030"),
+        ("姓名,年龄\n张三,20\n李四,30\n", "gb18030"),
+        ("蘋果\n香蕉\n", "big5"),
+        ("日本語のテキスト", "shift_jis"),
+        ("日本語のテキスト", "euc_jp"),
+        ("한국어 텍스트입니다", "euc_kr"),
+        ("привет, как дела", "cp1251"),
+        ("café\n", "latin-1"),
+        ("“café” – x", "cp1252"),
+        ("hello", "utf-16"),
+        ("hello", "utf-16-le"),
+        ("ab", "utf-16-be"),
+        ("Käse", "utf-8-sig"),
+        ("Käse", "utf-8"),
+        ("cheese", "ascii"),
+        ("x", "utf-32"),
+    ],
+)
+def test_encodings_are_told(home: Path, text: str, encoding: str) -> None:
+    (home / "a").write_bytes(text.encode(encoding))
+    (info,) = observed("text.info", "a")
+    assert info.encoding == encoding  # type: ignore[attr-defined]
+    assert "\n".join(texts.lines(str(home / "a"))) == text.removesuffix("\n")
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(content=st.binary(max_size=200).filter(lambda b: b"\0" not in b and not b.startswith((b"\xff\xfe", b"\xfe\xff", b"\xef\xbb\xbf"))))
+def test_bytes_that_mean_nothing_survive(home: Path, content: bytes) -> None:
+    (home / "a").write_bytes(content)
+    encoding = texts.encoding_of(content) or ""
+    lines = list(texts.lines(str(home / "a")))
+    if encoding in ("ascii", "utf-8", "latin-1", "cp1252"):
+        codec = "utf-8" if encoding == "ascii" else encoding
+        wanted = content.split(b"\n")
+        wanted = wanted[:-1] if wanted[-1] == b"" else wanted
+        ended = content.count(b"\n")
+        assert [x.encode(codec, "surrogateescape") for x in lines] == [w.removesuffix(b"\r") if i < ended else w for i, w in enumerate(wanted)]
+
+
+@pytest.mark.parametrize(
+    ("old", "to"),
+    [("gb18030", "utf-8"), ("utf-8", "gbk"), ("utf-8", "big5"), ("utf-8", "utf-16"), ("utf-16", "utf-8"), ("utf-8-sig", "utf-8"), ("utf-8", "utf-8-sig")],
+)
+def test_encodings_are_converted_and_back(home: Path, old: str, to: str) -> None:
+    text = "姓名：張三\r\n年龄\n" if "big5" not in (old, to) else "姓名：張三\r\n"
+    (home / "a").write_bytes(text.encode(old))
+    (step,) = steps("text.encoding", "a", to=to)
+    do(step)
+    new = {"gbk": "gb18030"}.get(to, to)
+    assert (home / "a").read_bytes() == text.encode(new)
+    do(step.inverse())  # type: ignore[arg-type]
+    assert (home / "a").read_bytes() == text.encode(old)
+
+
+def test_what_an_encoding_cannot_hold_stops_the_conversion(home: Path) -> None:
+    (home / "a").write_text("Käse 苹果")
+    (step,) = steps("text.encoding", "a", to="latin-1")
+    with pytest.raises(NotPossible, match=r"苹.*latin-1"):
+        step.apply()
+    assert (home / "a").read_text() == "Käse 苹果"
+    (home / "b").write_bytes("ä".encode() * 200_000 + b"\xff")
+    (step,) = steps("text.encoding", "b", to="utf-16")
+    with pytest.raises(NotPossible, match="byte 400000 is 0xff"):
+        step.apply()
+
+
+def test_ascii_is_in_nearly_every_encoding_already(home: Path) -> None:
+    (home / "a").write_text("plain")
+    for to in ("utf-8", "gbk", "latin-1", "ascii"):
+        with pytest.raises(Refused, match="already"):
+            steps("text.encoding", "a", to=to)
+    assert steps("text.encoding", "a", to="utf-8 with bom")
+
+
+# --- replace -----------------------------------------------------------------------------------------------------
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    blocks=st.lists(st.text(alphabet="abé苹\n", max_size=12).map(str.encode), max_size=8),
+    text=st.text(alphabet="abé苹", min_size=1, max_size=3),
+    by=st.text(alphabet="abx苹", min_size=1, max_size=4),
+)
+def test_a_stream_is_replaced_as_a_whole_would_be(blocks: list[bytes], text: str, by: str) -> None:
+    whole = b"".join(blocks)
+    replacer = Replacer(text, by, ignore_case=False)
+    out = b"".join(replacer.feed(b) for b in blocks) + replacer.finish()
+    assert out == whole.replace(text.encode(), by.encode()) and replacer.count == whole.count(text.encode())
+    assert not replacer.unsafe
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7])
+def test_case_is_ignored_in_any_alphabet_and_across_blocks(size: int) -> None:
+    whole = "Straße STRASSE äpfel ÄPFEL Äpfel".encode()
+    replacer = Replacer("äpfel", "x", ignore_case=True)
+    out = b"".join(replacer.feed(whole[i : i + size]) for i in range(0, len(whole), size)) + replacer.finish()
+    assert out.decode() == "Straße STRASSE x x x" and replacer.count == 3
+
+
+def test_the_preview_counts_and_shows_changed_lines(home: Path) -> None:
+    (home / "a").write_text("one\ntwo two\nthree\ntwo\n\ntwo")
+    (step,) = steps("text.replace", "a", text="two", by="2")
+    said = step.describe()
+    assert "4 times" in said and str(home / "a") in said and "line 2: “two two” → “2 2”" in said and "line 4: “two” → “2”" in said
+    assert "\n" not in said and "line 6" not in said
+
+
+def test_replacing_looks_only_at_texts_that_are_not_hidden(home: Path) -> None:
+    build(home, {"d/a.txt": "x", "d/.hidden": "x", "d/.git/config": "x", "d/b.bin": b"\0x", "d/sub/c.py": "x", "other": "x", "d/link": {"link": "../other"}})
+    found = [os.path.relpath(s.path, home) for s in steps("text.replace", "d", text="x", by="y")]  # type: ignore[attr-defined]
+    assert sorted(found) == ["d/a.txt", "d/sub/c.py"]
+    assert [os.path.basename(s.path) for s in steps("text.replace", "d", text="x", by="y", kind="python files")] == ["c.py"]  # type: ignore[attr-defined]
+
+
+def test_a_text_that_is_not_utf8_is_only_replaced_where_that_is_safe(home: Path) -> None:
+    (home / "latin.c").write_bytes(b"/* caf\xe9 */ old_name = 1;\n")
+    (step,) = steps("text.replace", "latin.c", text="old_name", by="new")
+    do(step)
+    assert (home / "latin.c").read_bytes() == b"/* caf\xe9 */ new = 1;\n"
+    with pytest.raises(Refused, match="not UTF-8"):
+        steps("text.replace", "latin.c", text="new", by="größer")
+    # In Shift-JIS, the second byte of this character is that of a backslash.
+    (home / "sjis").write_bytes("表示".encode("shift_jis"))
+    with pytest.raises(Refused, match="not UTF-8"):
+        steps("text.replace", "sjis", text="\\", by="/")
+
+
+def test_replacing_nothing_is_refused(home: Path) -> None:
+    (home / "a").write_text("x")
+    with pytest.raises(NotFound):
+        steps("text.replace", "a", text="y", by="z")
+    with pytest.raises(Refused):
+        steps("text.replace", "a", text="x", by="x")
+
+
+def test_too_much_to_count_is_said_and_a_file_of_its_own_is_done_uncounted(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from nlsh.actions.text import replace
+
+    monkeypatch.setattr(replace, "_MOST_BYTES", 10)
+    build(home, {"d/a": "x" * 20})
+    with pytest.raises(NotPossible, match="too much"):
+        steps("text.replace", "d", text="x", by="y")
+    (step,) = steps("text.replace", "d/a", text="x", by="y")
+    assert "wherever it stands" in step.describe()
+    do(step)
+    assert (home / "d/a").read_text() == "y" * 20
+
+
+def test_a_file_that_changes_between_preview_and_run_is_left_alone(home: Path) -> None:
+    (home / "a").write_text("x")
+    (step,) = steps("text.replace", "a", text="x", by="y")
+    (home / "a").write_text("x and more")
+    with pytest.raises(StaleStep):
+        step.check()
+    assert (home / "a").read_text() == "x and more"
+
+
+def test_confined_replacing_across_a_tree_with_a_trash_and_without(tmp_path: Path) -> None:
+    given = {"src/a.py": "old", "src/deep/a.py": "old", "top.txt": "old", ".local/share/Trash/files": None, ".local/share/Trash/info": None}
+    for number, scene_given in enumerate((given, {k: v for k, v in given.items() if v is not None})):
+        with Scene(tmp_path / str(number), scene_given) as scene:
+            played = scene.play('text.replace("old", by="new", under=".")')
+            assert played.error is None and played.outcome is not None and played.outcome.done == 3
+            assert [(scene.home / p).read_text() for p in ("src/a.py", "src/deep/a.py", "top.txt")] == ["new"] * 3
+            assert len(os.listdir(scene.home / ".local/share/Trash/files")) == 3
+            (scene.home / "top.txt").write_text("mine")
+            refused = scene.play("history.undo()")
+            assert refused.error is not None and refused.error.code == "action.refused"
+            assert (scene.home / "src/a.py").read_text() == "new"
+
+
+# --- line ends, tables, data -------------------------------------------------------------------------------------
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    content=st.lists(st.sampled_from([b"a", b"\r", b"\n", b"\r\n", b"\xff"]), max_size=12).map(b"".join),
+    to=st.sampled_from(["unix", "windows"]),
+    size=st.integers(1, 4),
+)
+def test_line_ends(home: Path, content: bytes, to: str, size: int) -> None:
+    from nlsh.steps import texts as steps_
+
+    class Slow(io.BytesIO):
+        def read(self, count: int | None = -1, /) -> bytes:
+            return super().read(size)
+
+    step = steps_.ConvertLineEnds(to=to, path="/a", identity=(0, 0, 0, len(content)), trash="", name="", info="", stamp_ns=0)
+    out = io.BytesIO()
+    wanted = content.replace(b"\r\n", b"\n")
+    wanted = wanted if to == "unix" else content.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+    if wanted == content:
+        with pytest.raises(NotPossible, match="already"):
+            step.rewrite(Slow(content), out)
+    else:
+        step.rewrite(Slow(content), out)
+        assert out.getvalue() == wanted
+
+
+def test_kinds_of_line_ends(home: Path) -> None:
+    for content, kind in (
+        (b"a\nb\n", "unix"),
+        (b"a\r\nb", "windows"),
+        (b"a\rb\r", "mac"),
+        (b"a\r\nb\n", "mixed"),
+        (b"a", "none"),
+        ("a\r\n".encode("utf-16"), "windows"),
+    ):
+        (home / "a").write_bytes(content)
+        assert observed("text.info", "a")[0].line_endings == kind  # type: ignore[attr-defined]
+    (home / "a").write_bytes("a\r\n".encode("utf-16"))
+    with pytest.raises(NotPossible, match="utf-16"):
+        steps("text.line_endings", "a", to="unix")
+
+
+def test_tables_have_the_separator_that_they_have(home: Path) -> None:
+    for content in ("a;b\n1,5;x\n", "a\tb\n1,5\tx\n", 'a,b\n"1,5",x\n', "a|b\n1,5|x\n"):
+        (home / "t.csv").write_text(content)
+        assert shown("text.columns", "t.csv", columns="B") == ["x"]
+        assert shown("text.columns", "t.csv", columns="1") == ["1,5"]
+    (home / "t.csv").write_text("1,2\n3,4\n")
+    assert shown("text.columns", "t.csv", columns="2") == ["2", "4"]  # no names: the first row is one, too
+    with pytest.raises(NotFound, match="no column 3"):
+        shown("text.columns", "t.csv", columns="3")
+    (home / "t.csv").write_text('name,note\nAnn,"two\nlines\tand a tab"\nBob\n\nCleo,x,y\n')
+    assert [r.text for r in observed("text.table", "t.csv")] == ["Ann\ttwo lines and a tab", "Bob\t", "Cleo\tx,y"]  # type: ignore[attr-defined]
+    for written, found in (("comma", ["a;b c"]), ("semicolon", ["a", "b c"]), ("空格", ["a;b", "c"])):
+        (home / "t").write_text("a;b c\n")
+        (row,) = (
+            observed("text.columns", "t", columns="1-9", separator=written)
+            if written == "空格"
+            else observed("text.columns", "t", columns=",".join(str(i + 1) for i in range(len(found))), separator=written)
+        )
+        assert [c for c in row.cells if c] == found  # type: ignore[attr-defined]
+
+
+def test_tables_are_shown_with_their_names(home: Path) -> None:
+    (home / "t.csv").write_text("name,age\nAnn,9\nBob\x1b[2J,10\n")
+    out = io.StringIO()
+    show_records(observed("text.table", "t.csv"), Look(table=True), out)
+    lines = out.getvalue().splitlines()
+    assert lines[0].split() == ["name", "age"] and lines[1].split() == ["Ann", "9"] and "\x1b" not in out.getvalue() and len(lines) == 3
+
+
+def test_column_and_equals_belong_together(home: Path) -> None:
+    (home / "t.csv").write_text("a\n1\n")
+    for more in ({"column": "a"}, {"equals": "1"}):
+        with pytest.raises(BadArgument):
+            looked("text.table", "t.csv", **more)
+
+
+def test_statistics_are_exact(home: Path) -> None:
+    (home / "t.csv").write_text("n,x\n0.1,1\n0.2,\n1e3,?\n")
+    (one,) = observed("text.statistics", "t.csv")
+    assert (one.column, one.count, one.sum, one.least, one.greatest) == ("n", 3, "1000.3", "0.1", "1000")  # type: ignore[attr-defined]
+    (two,) = observed("text.statistics", "t.csv", column="x")
+    assert (two.count, two.others, two.mean) == (1, 1, "1")  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("cell", "value"),
+    [
+        ("1,234.5", "1234.5"),
+        ("12,5", "12.5"),
+        ("-3", "-3"),
+        ("40%", "40"),
+        ("€1", "1"),
+        ("1.2.3", None),
+        ("", None),
+        ("-", None),
+        ("e5", None),
+        (".", None),
+        ("1e999", "1E+999"),
+        ("１", None),
+    ],
+)
+def test_numbers(cell: str, value: str | None) -> None:
+    found = tables.number(cell)
+    assert (None if found is None else tables.plain(found)) == value
+
+
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(10**20), 10**20)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(alphabet=st.characters(codec="utf-8", exclude_characters="\x85\u2028\u2029\ufeff", exclude_categories=("Cc", "Cs")), max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("abc.é", min_size=1, max_size=3), inner, max_size=3),
+    max_leaves=10,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(value=VALUES)
+def test_formats_hold_what_they_are_given(value: Any) -> None:
+    assert data.parse(layout.written(value, "json"), "json") == value
+    assert data.parse(layout.written(value, "yaml"), "yaml") == value
+    raw = json.dumps(value).encode()
+    assert json.loads(layout.laid_out(raw, "json")) == value
+    if isinstance(value, dict) and "null" not in raw.decode():
+        try:
+            back = data.parse(layout.written(value, "toml"), "toml")
+        except NotPossible:
+            return
+        assert back == value
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "line", "problem"),
+    [
+        ("a.json", b'{"a": 1,\n "a": 2}', 0, "twice"),
+        ("a.json", b'{\n"a": }', 2, "expecting value"),
+        ("a.json", b"[" * 100_000, 0, "deeply"),
+        ("a.json", b"{}\n\xff", 2, "0xff"),
+        ("a.json", b"[NaN]", 0, "NaN"),
+        ("a.yaml", b"a: 1\na: 2\n", 1, "twice"),
+        ("a.yaml", b"a:\n\t- b\n", 2, "token"),
+        ("a.yaml", b"&a [*a]", 0, "itself"),
+        ("a.yaml", b"a: !!python/object/apply:os.system ['x']", 1, "constructor"),
+        ("a.toml", b"a = 1\nb = \n", 2, "value"),
+        ("a.csv", b"a,b\n1,2\n1\n", 3, "1 cells"),
+        ("a.csv", b'a,b\n"1,2\n', 2, "end of data"),
+        ("a.xml", b"<a>\n<b></a>", 2, "mismatched"),
+        ("a.xml", b'<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/passwd">]><a>&x;</a>', 1, "entity"),
+    ],
+)
+def test_what_is_wrong_and_where(home: Path, name: str, content: bytes, line: int, problem: str) -> None:
+    (home / name).write_bytes(content)
+    (checked,) = observed("text.validate", name)
+    assert not checked.valid and checked.line == line and problem in checked.problem, checked  # type: ignore[attr-defined]
+
+
+def test_references_that_multiply_are_refused(home: Path) -> None:
+    lines = ["a: &a [x,x,x,x,x,x,x,x,x]", *(f"{chr(98 + i)}: &{chr(98 + i)} [{','.join(['*' + chr(97 + i)] * 9)}]" for i in range(8))]
+    (home / "a.yaml").write_text("\n".join(lines))
+    (checked,) = observed("text.validate", "a.yaml")
+    assert "multiply" in checked.problem  # type: ignore[attr-defined]
+
+
+def test_one_bad_file_of_several_is_told_beside_the_others(home: Path) -> None:
+    (home / "a.json").write_text("{}")
+    (home / "notes").write_text("hi")
+    found = observed("text.validate", ("a.json", "notes"))
+    assert found[0].valid and isinstance(found[1], Note) and "notes" in found[1].text  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("key", "found"),
+    [
+        ("a.b", ["1"]),
+        ("A.b", ["1"]),
+        ("list.0", ["x"]),
+        ("list[-1]", ["y"]),
+        ("list", ["x", "y"]),
+        ("x.y", ["dotted"]),
+        ("none", ["null"]),
+        ("many", ["one", "two"]),
+        ("$.a.b", ["1"]),
+        ('a["b"]', ["1"]),
+        ("a", ["{", '  "b": 1', "}"]),
+    ],
+)
+def test_ways_to_a_value(home: Path, key: str, found: list[str]) -> None:
+    (home / "a.json").write_text('{"a": {"b": 1}, "list": ["x", "y"], "x.y": "dotted", "none": null, "many": "one\\ntwo"}')
+    assert shown("text.query", "a.json", key=key) == found
+
+
+@pytest.mark.parametrize("key", ["b", "a.c", "list.2", "list.x", "a.b.c"])
+def test_ways_that_lead_nowhere_say_what_there_is(home: Path, key: str) -> None:
+    (home / "a.json").write_text('{"a": {"b": 1}, "list": ["x", "y"]}')
+    with pytest.raises(NotFound) as caught:
+        observed("text.query", "a.json", key=key)
+    assert caught.value.hint
+
+
+def test_a_conversion_that_cannot_be_leaves_nothing_behind(home: Path) -> None:
+    for name, content, to, why in (
+        ("a.json", "[1, 2]", "toml", "list"),
+        ("b.json", '{"x": null}', "toml", "x"),
+        ("c.json", '[{"a": [1]}]', "csv", "row 1"),
+        ("d.json", "{", "yaml", "line 1"),
+    ):
+        (home / name).write_text(content)
+        (step,) = steps("text.convert", name, to=to)
+        with pytest.raises(NotPossible, match=why):
+            step.apply()
+    assert sorted(os.listdir(home)) == ["a.json", "b.json", "c.json", "d.json"]
+
+
+def test_layouts_keep_what_is_said(home: Path) -> None:
+    for content in (b"a: 1 # why\n", b"# top\na: 1\n", b"a: |\n  x\n# end\n", b"a: | # c\n  x\n"):
+        with pytest.raises(NotPossible, match="comments"):
+            layout.laid_out(content, "yaml")
+    assert layout.laid_out(b"a:   'x # y'\nb: x#y\n", "yaml") == b"a: 'x # y'\nb: x#y\n"
+    assert layout.laid_out(b"<p>one <b>two</b> three</p>", "xml") == b"<p>one <b>two</b> three</p>\n"
+    assert layout.laid_out(b"<a xml:space='preserve'> <b/> </a>", "xml") == b'<a xml:space="preserve"> <b/> </a>\n'
+    with pytest.raises(NotPossible, match="iso-8859-1"):
+        layout.laid_out(b'<?xml version="1.0" encoding="iso-8859-1"?><a>\xe9</a>', "xml")
+    assert layout.laid_out(b'["\\ud83d", "\\u00e9"]', "json") == '[\n  "\\ud83d",\n  "é"\n]\n'.encode()
+
+
+def test_languages() -> None:
+    for text, language in (
+        ("Der Hund ist nicht auf dem Tisch und das ist gut", "German"),
+        ("今天天气很好", "Chinese"),
+        ("これはペンです", "Japanese"),
+        ("한국어입니다", "Korean"),
+        ("def f(x): return x + 1", ""),
+        ("", ""),
+    ):
+        assert texts.language_of(text) == language
