@@ -192,7 +192,7 @@ def worst(outcomes: list[Outcome], most: int = 50) -> str:
 
 
 def calibrate(outcomes: list[Outcome]) -> Calibration:
-    """Fit the logistic calibration by Newton's method on the outcomes, and set thresholds: a lone change must be right 97.5 times of 100."""
+    """Fit the logistic calibration by Newton's method on the outcomes, and set thresholds: a lone change must be right 97.5 times of 100, a lone look 90."""
     rows = [((1.0, o.log_decoder, o.log_retrieval), float(o.rank == 0)) for o in outcomes]
     weights = [0.0, 1.0, 0.5]
     for _ in range(30):
@@ -210,7 +210,7 @@ def calibrate(outcomes: list[Outcome]) -> Calibration:
             break
     fitted = Calibration(weights[0], weights[1], weights[2])
     scored = sorted(((fitted.confidence(o.log_decoder, o.log_retrieval), o.rank == 0) for o in outcomes), reverse=True)
-    return replace(fitted, sure=_threshold(scored, 0.93), sure_change=_threshold(scored, 0.975), choose=0.15)
+    return replace(fitted, sure=_threshold(scored, 0.9), sure_change=_threshold(scored, 0.975), choose=0.15)
 
 
 def _threshold(scored: list[tuple[float, bool]], precision: float) -> float:

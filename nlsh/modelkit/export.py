@@ -134,11 +134,12 @@ def export_encoder(trained: encoding.Trained, out: Path) -> None:
 
 
 def export_meanings(trained: encoding.Trained, meanings: list[Meaning], actions: Catalogue, out: Path) -> None:
-    """Write the meanings with their prototype vectors: one line of JSON, then float32 rows in the same order."""
+    """Write the meanings with their prototype vectors: one line of JSON, then float32 rows in the same order. What the corpus has dropped is left out."""
     by_text = {m.text: m for m in meanings}
+    kept = [i for i, text in enumerate(trained.meanings) if text in by_text]
     entries = [
         {"text": m.text, "skeleton": skeleton(m.plan.calls, actions), "actions": m.actions, "follow_up": m.previous is not None}
-        for m in (by_text[t] for t in trained.meanings)
+        for m in (by_text[trained.meanings[i]] for i in kept)
     ]
     head = {"width": encoding.HIDDEN, "meanings": entries}
-    out.write_bytes(json.dumps(head, ensure_ascii=False).encode() + b"\n" + trained.prototypes.numpy().astype("<f4").tobytes())
+    out.write_bytes(json.dumps(head, ensure_ascii=False).encode() + b"\n" + trained.prototypes[kept].numpy().astype("<f4").tobytes())

@@ -49,6 +49,8 @@ def library() -> Any:
     lib.llama_backend_init()
     return lib
 
+MOST_TOKENS = 1 << 17  # of one text
+
 
 class Engine:
     """A loaded model with one context. Close it, or let it go with the process."""
@@ -100,8 +102,12 @@ class Engine:
             return self._text[key]
         data = text.encode("utf-8", "replace")
         count = self.lib.llama_tokenize(self.vocab, data, len(data), self._buffer, len(self._buffer), add_special, special)
+        if -MOST_TOKENS <= count < 0:
+            # It says how many there would be.
+            self._buffer = (self.lib.llama_token * -count)()
+            count = self.lib.llama_tokenize(self.vocab, data, len(data), self._buffer, len(self._buffer), add_special, special)
         if count < 0:
-            raise ModelError("The text is too long for the model.")
+            raise ModelError("The text is too long for the model.", hint="Nothing was changed. Say it in fewer words.")
         ids = list(self._buffer[:count])
         if key:
             self._text[key] = ids

@@ -39,6 +39,21 @@ def existing(plan: Plan, request: str, *, cwd: str, home: str) -> int:
     return found
 
 
+def as_a_name(plan: Plan, *, cwd: str, home: str) -> Plan | None:
+    """Return the plan that means one thing by its name where `plan` finds a kind of file to do something with, and such a thing is here; else None.
+
+    “pack the logs”: the log files, or the folder that is called logs? Where there is such a folder, both are readings.
+    """
+    if len(plan.calls) != 2:
+        return None
+    found, then = plan.calls
+    kind = found.args.get("kind")
+    if found.action != "file.find" or set(found.args) != {"kind"} or not isinstance(kind, str) or not _exists(kind, cwd, home):
+        return None
+    args = {k: kind if isinstance(v, Ref) and v.name == found.result else v for k, v in then.args.items()}
+    return Plan((replace(then, args=args),)) if kind in args.values() else None
+
+
 def sense(plan: Plan, *, cwd: str, home: str) -> tuple[object, ...]:
     """Return what a plan means here, to compare: “logs” and “the logs folder”, “one” and “one core” are the same, whatever the words."""
     from nlsh.plan.registry import get, names

@@ -21,7 +21,7 @@ from nlsh.plan.errors import NlshError, NotUnderstood
 from nlsh.plan.plan import Plan
 from nlsh.planner import grammar, prompt
 from nlsh.planner.answer import Answer, Context, Reading
-from nlsh.planner.ground import existing, ground, sense
+from nlsh.planner.ground import as_a_name, existing, ground, sense
 from nlsh.planner.lexer import lex
 from nlsh.planner.vocabulary import REFUSAL, Catalogue, aliases_for, cached_catalogue, decode, renamed, skeleton
 from nlsh.shipped import models_dir
@@ -190,7 +190,8 @@ class Planner:
     def _merged(self, found: list[tuple[Plan, float, float]], text: str, context: Context) -> list[tuple[Plan, float, float]]:
         """Ground the plans; those that mean the same here are one, as likely as all of them together. Best first."""
         by_sense: dict[object, tuple[Plan, float, float]] = {}
-        for plan, decoder, retrieval in found:
+        named = [(as_a_name(plan, cwd=context.cwd, home=context.home), decoder, retrieval) for plan, decoder, retrieval in found]
+        for plan, decoder, retrieval in [*found, *((p, d, r) for p, d, r in named if p is not None)]:
             grounded = ground(plan, text, cwd=context.cwd, home=context.home)
             # A reading whose paths are here is likelier than the model, which sees no files, can know.
             decoder = min(0.0, decoder + EVIDENCE * min(2, existing(grounded, text, cwd=context.cwd, home=context.home)))

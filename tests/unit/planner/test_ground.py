@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from nlsh.plan.registry import format, parse
-from nlsh.planner.ground import existing, ground, sense
+from nlsh.planner.ground import as_a_name, existing, ground, sense
 
 
 @pytest.mark.parametrize(
@@ -53,3 +53,12 @@ def test_paths_that_exist_are_evidence(home: Path) -> None:
     counts = [existing(parse(p), request, cwd=str(home), home=str(home)) for p in ('file.find("docs", kind="txt files")', 'file.find(kind="txt files")')]
     assert counts == [1, 0]
     assert existing(parse('file.find("elsewhere")'), "look elsewhere", cwd=str(home), home=str(home)) == 0
+
+
+def test_a_kind_that_is_also_a_name_here_is_both(tmp_path: Path) -> None:
+    plan = parse('a = file.find(kind="logs"); archive.create(a)')
+    assert as_a_name(plan, cwd=str(tmp_path), home=str(tmp_path)) is None
+    (tmp_path / "logs").mkdir()
+    assert as_a_name(plan, cwd=str(tmp_path), home=str(tmp_path)) == parse('archive.create("logs")')
+    for other in ('file.find(kind="logs")', 'a = file.find(under="x", kind="logs"); archive.create(a)', 'a = file.find(kind="pdfs"); archive.create(a)'):
+        assert as_a_name(parse(other), cwd=str(tmp_path), home=str(tmp_path)) is None
