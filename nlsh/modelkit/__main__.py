@@ -35,6 +35,7 @@ def main() -> int:
         verb.add_argument("--encoder-minutes", type=float, default=25)
         verb.add_argument("--decoder-minutes", type=float, default=60)
         verb.add_argument("--threads", type=int, default=2)
+        verb.add_argument("--bfloat16", action="store_true", help="multiply in bfloat16 on the CPU: a quarter faster with AVX512-BF16")
         verb.add_argument("--seed", type=int, default=0)
         verb.add_argument("--width", type=int, default=192)
         verb.add_argument("--layers", type=int, default=6)

@@ -133,20 +133,25 @@ class Trained:
 
     def rank(self, texts: list[str], k: int = 8) -> list[list[int]]:
         """Return the k nearest meanings' indices for each text."""
-        ranked = []
+        ranked: list[list[int]] = [[]] * len(texts)
+        alike = sorted(range(len(texts)), key=lambda i: len(texts[i]))  # so that little is padding
         with torch.no_grad():
             for i in range(0, len(texts), 128):
-                ranked += (self.embed(texts[i : i + 128]) @ self.prototypes.T).topk(k, -1).indices.tolist()
+                places = alike[i : i + 128]
+                nearest = (self.embed([texts[p] for p in places]) @ self.prototypes.T).topk(k, -1).indices.tolist()
+                for place, found in zip(places, nearest, strict=True):
+                    ranked[place] = found
         return ranked
 
 
 def train(
-    corpus: Corpus, out: Path, *, minutes: float, threads: int, seed: int = 0, batch: int = 48, start: Path | None = None, stamp: dict[str, Any] | None = None
+    corpus: Corpus, out: Path, *, minutes: float, threads: int, seed: int = 0, batch: int = 48, start: Path | None = None, stamp: dict[str, Any] | None = None,
+    half: bool = False,
 ) -> Trained:
     """Fine-tune for `minutes` of wall time, saving to `out` as it goes; print scores on held-out phrasings.
 
     `start` is a checkpoint to go on from, after the corpus has grown; without it, the pretrained encoder is. A run that was cut off goes on where
-    it was saved last if `out` has the same `stamp` (only the optimiser's moments start anew).
+    it was saved last if `out` has the same `stamp` (only the optimiser's moments start anew). `half`: multiply in bfloat16; a quarter faster where the processor has AVX512-BF16.
     """
     torch.set_num_threads(threads)
     torch.manual_seed(seed)
@@ -202,14 +207,16 @@ def train(
     rates = [g["lr"] for g in optimizer.param_groups]
     began, step, shown = time.time() - spent, 0, time.time()
     while (done := (time.time() - began) / (minutes * 60)) < 1:
-        sentences = sorted((corpus.sample(rng, chinese=0.22, compose=0.0) for _ in range(batch * 8)), key=lambda s: len(s.request))
+        sentences = sorted((corpus.sample(rng, chinese=0.3, compose=0.0) for _ in range(batch * 8)), key=lambda s: len(s.request))
         batches = [sentences[i : i + batch] for i in range(0, len(sentences), batch)]
         rng.shuffle(batches)
         for chunk in batches:
             for group, rate in zip(optimizer.param_groups, rates, strict=True):
                 group["lr"] = rate * min(1, (step + 1) / 60) * max(0.03, 1 - done)
             target = torch.tensor([index[s.meaning.text] for s in chunk])
-            logits = SCALE * trained.embed([s.request for s in chunk]) @ F.normalize(prototypes, dim=-1).T
+            with torch.autocast("cpu", dtype=torch.bfloat16, enabled=half):
+                vectors = trained.embed([s.request for s in chunk])
+            logits = SCALE * vectors.float() @ F.normalize(prototypes, dim=-1).T
             loss = F.cross_entropy(logits, target, label_smoothing=0.05)
             optimizer.zero_grad()
             loss.backward()
@@ -219,7 +226,8 @@ def train(
         if time.time() - shown > 120:
             shown = time.time()
             trained.prototypes = F.normalize(prototypes.detach(), dim=-1)
-            print(f"encoder: {done * minutes:.1f} min, {step * batch} sentences, loss {loss.item():.3f}, held out {_score(trained, held)}", flush=True)
+            some = _score(trained, held[:: max(1, len(held) // 600)])
+            print(f"encoder: {done * minutes:.1f} min, {step * batch} sentences, loss {loss.item():.3f}, held out {some}", flush=True)
             save(trained, out, stamp, time.time() - began)
     trained.prototypes = F.normalize(prototypes.detach(), dim=-1)
     print(f"encoder: done, {step * batch} sentences, held out {_score(trained, held)}", flush=True)

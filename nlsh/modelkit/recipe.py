@@ -21,7 +21,7 @@ def encoder(args: argparse.Namespace) -> int:
     corpus, out = Corpus.load(CORPUS), args.work / "encoder.pt"
     if not _done(args.work / "encoder.json", stamp) or not out.exists():
         start = args.start / "encoder.pt" if args.start else None
-        enc.train(corpus, out, minutes=args.encoder_minutes, threads=args.threads, seed=args.seed, stamp=stamp, start=start)
+        enc.train(corpus, out, minutes=args.encoder_minutes, threads=args.threads, seed=args.seed, stamp=stamp, start=start, half=args.bfloat16)
         (args.work / "encoder.json").write_text(json.dumps(stamp))
     rank(args.work, corpus)
     return 0
@@ -57,7 +57,7 @@ def decoder(args: argparse.Namespace) -> int:
         (args.work / "control.json").write_text(json.dumps(stamp))
     rank = json.loads((args.work / "rank.json").read_text(encoding="utf-8"))
     encoding = train.Encoding(Tokenizer.from_file(str(file)), actions, corpus.meanings)
-    recipe = train.Recipe(minutes=args.decoder_minutes, threads=args.threads, seed=args.seed, width=args.width, layers=args.layers, feed_forward=3 * args.width)
+    recipe = train.Recipe(minutes=args.decoder_minutes, threads=args.threads, seed=args.seed, width=args.width, layers=args.layers, feed_forward=3 * args.width, bfloat16=args.bfloat16)
     train.train(corpus, encoding, train.retrieval_of(corpus, rank), recipe, args.work / "decoder.pt", args.start)
     return 0
 

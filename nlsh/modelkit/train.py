@@ -130,6 +130,7 @@ class Recipe:
     batch: int = 32
     rate: float = 1.5e-3
     threads: int = 2
+    bfloat16: bool = False  # on the CPU; on a GPU always
     seed: int = 0
     width: int = 192
     layers: int = 6
@@ -175,7 +176,7 @@ def train(corpus: Corpus, encoding: Encoding, retrieval: Retrieval, recipe: Reci
         for group in optimizer.param_groups:
             group["lr"] = rate
         x, y = collate(chunk, device)
-        with torch.autocast(device, dtype=torch.bfloat16, enabled=device == "cuda"):
+        with torch.autocast(device, dtype=torch.bfloat16, enabled=device == "cuda" or recipe.bfloat16):
             h = hidden(x)
             wanted = y != IGNORED
             loss = F.cross_entropy(model.logits(h[wanted]).float(), y[wanted])

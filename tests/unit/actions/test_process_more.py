@@ -340,6 +340,18 @@ def server(home: Path) -> Path:
     return file
 
 
+def family(pid: int, size: int) -> list[int]:
+    """Wait until that many processes are left of `pid` and those below it (a shell has more while it forks); return their ids."""
+    found: list[int] = []
+
+    def settled() -> bool:
+        found[:] = [p.pid for p in process_facts.below([pid], processes.every())]
+        return len(found) == size
+
+    until(settled)
+    return found
+
+
 def test_a_started_program_goes_on_without_its_worker_and_undo_ends_all_of_it(kernel: Kernel, server: Path) -> None:
     found = started(run(kernel, f'process.start("./{server.name}")'))
     log = Path(found.log)
@@ -350,9 +362,7 @@ def test_a_started_program_goes_on_without_its_worker_and_undo_ends_all_of_it(ke
     assert (server.parent / "made.txt").exists() and not (server.parent.parent / "outside.txt").exists()
     status = process_facts.status(found.pid)
     assert status["NoNewPrivs"] == "1" and status["Seccomp"] == "2"
-    family = processes.every()
-    below = [p.pid for p in process_facts.below([found.pid], family)]
-    assert len(below) == 3
+    below = family(found.pid, 3)
     undo = run(kernel, "history.undo()")
     assert undo.status == "done", undo.errors
     until(lambda: not any(is_running(p) for p in below))
