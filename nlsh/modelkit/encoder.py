@@ -145,13 +145,23 @@ class Trained:
 
 
 def train(
-    corpus: Corpus, out: Path, *, minutes: float, threads: int, seed: int = 0, batch: int = 48, start: Path | None = None, stamp: dict[str, Any] | None = None,
+    corpus: Corpus,
+    out: Path,
+    *,
+    minutes: float,
+    threads: int,
+    seed: int = 0,
+    batch: int = 48,
+    start: Path | None = None,
+    stamp: dict[str, Any] | None = None,
     half: bool = False,
 ) -> Trained:
     """Fine-tune for `minutes` of wall time, saving to `out` as it goes; print scores on held-out phrasings.
 
     `start` is a checkpoint to go on from, after the corpus has grown; without it, the pretrained encoder is. A run that was cut off goes on where
-    it was saved last if `out` has the same `stamp` (only the optimiser's moments start anew). `half`: multiply in bfloat16; a quarter faster where the processor has AVX512-BF16.
+    it was saved last if `out` has the same `stamp` (only the optimiser's moments start anew).
+
+    `half`: multiply in bfloat16; a quarter faster where the processor has AVX512-BF16.
     """
     torch.set_num_threads(threads)
     torch.manual_seed(seed)

@@ -57,7 +57,15 @@ def decoder(args: argparse.Namespace) -> int:
         (args.work / "control.json").write_text(json.dumps(stamp))
     rank = json.loads((args.work / "rank.json").read_text(encoding="utf-8"))
     encoding = train.Encoding(Tokenizer.from_file(str(file)), actions, corpus.meanings)
-    recipe = train.Recipe(minutes=args.decoder_minutes, threads=args.threads, seed=args.seed, width=args.width, layers=args.layers, feed_forward=3 * args.width, bfloat16=args.bfloat16)
+    recipe = train.Recipe(
+        minutes=args.decoder_minutes,
+        threads=args.threads,
+        seed=args.seed,
+        width=args.width,
+        layers=args.layers,
+        feed_forward=3 * args.width,
+        bfloat16=args.bfloat16,
+    )
     train.train(corpus, encoding, train.retrieval_of(corpus, rank), recipe, args.work / "decoder.pt", args.start)
     return 0
 

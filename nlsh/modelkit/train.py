@@ -23,7 +23,7 @@ from nlsh.planner import prompt
 from nlsh.planner.vocabulary import ALIASES, REFUSAL, Catalogue, control_tokens, encode, skeleton, token_class
 
 IGNORED = -100
-MADE_UP = 0.12  # the share of training sentences in which actions go by aliases
+MADE_UP = 0.15  # the share of training sentences in which actions go by aliases
 LENGTHS = (32, 48, 64, 80, 96, 128, 160, 224, 320)
 
 
