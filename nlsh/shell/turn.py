@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -135,6 +135,9 @@ class Session:
         if answer.kind == "plan":
             return self.run(answer.readings[0].plan, text)
         if answer.kind == "choose" and answer.readings:
+            if self._preview_asks(answer.readings):
+                self.say(self.look.paint("nlsh is not sure that this is what you mean.", "yellow"))
+                return self.run(answer.readings[0].plan, text, learn=True)
             reading = self._choose(answer)
             if reading is None:
                 return NOT_UNDERSTOOD
@@ -261,9 +264,21 @@ class Session:
 
     # --- plans ---------------------------------------------------------------------------------------------------
 
-    def run(self, plan: Plan, request: str) -> int:
-        """Preview a plan, have it decided and approved, run it and show what came of it. Return the exit status."""
-        corrected = False
+    def _preview_asks(self, readings: Sequence[Reading]) -> bool:
+        """Whether there is one reading, and the question below its preview is asked anyway: one question is enough."""
+        if len(readings) != 1 or self.options.yes or self.options.dry_run or not self.can_ask():
+            return False
+        try:
+            return self.policy.decide(self.kernel.preview(readings[0].plan)).answer == "ask"
+        except NlshError:
+            return False
+
+    def run(self, plan: Plan, request: str, *, learn: bool = False) -> int:
+        """Preview a plan, have it decided and approved, run it and show what came of it. Return the exit status.
+
+        `learn`: remember it for these words once it has been approved and done.
+        """
+        corrected = learn
         while True:
             self._edited = None
             try:

@@ -64,6 +64,15 @@ def test_the_first_start_says_three_lines_and_the_next_none(terminal: Terminal, 
     assert ended(again) == 0
 
 
+def test_one_unsure_reading_of_a_change_is_asked_about_once_with_its_preview(terminal: Terminal, files: Path) -> None:
+    child = terminal("-c", "move docs/old.txt to the trash", NLSH_SURE="0.9999")
+    child.expect_exact("not sure that this is what you mean")
+    child.expect_exact(ASKED)
+    assert "move ~/docs/old.txt to the trash" in plain(child.before) and "Do that?" not in child.before
+    child.sendline("n")
+    assert ended(child) == 3 and (files / "docs" / "old.txt").exists()
+
+
 def test_change_result_undo(terminal: Terminal, files: Path) -> None:
     child = at_prompt(terminal)
     child.sendline('/plan file.trash("docs/old.txt")')
