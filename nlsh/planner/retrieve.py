@@ -15,6 +15,9 @@ from pathlib import Path
 
 from nlsh.plan.errors import ModelError
 
+# Examples are not drawn to a trained prototype, so their cosines are lower. On added actions (`modelkit unseen`) the right one came first for 71%
+# of the phrasings instead of 65% by the nearest example alone.
+OWN_BONUS = 0.05
 SHARPNESS = 20.0  # the scale of the cosine classifier in training
 
 
@@ -59,10 +62,21 @@ class Meanings:
         rows.frombytes(body)
         self._rows = [rows[i * self.width : (i + 1) * self.width] for i in range(len(self._meanings))]
 
+    @staticmethod
+    def _own_score(vector: Sequence[float], group: Sequence[Own]) -> tuple[float, str, tuple[str, ...], tuple[str, ...]]:
+        """Return how near a few examples of one meaning are, with the nearest one's text: midway between the nearest and the middle of them all."""
+        cosines = [sum(map(mul, example.vector, vector)) for example in group]
+        middle = [sum(column) for column in zip(*(example.vector for example in group), strict=True)]
+        length = math.sqrt(sum(v * v for v in middle)) or 1.0
+        near, first = max((c, -i) for i, c in enumerate(cosines))
+        example = group[-first]
+        score = (near + sum(map(mul, middle, vector)) / length) / 2 + OWN_BONUS
+        return SHARPNESS * score, example.text, example.skeleton, example.actions
+
     def nearest(self, vector: list[float], *, follow_up: bool, most: int = 8, also: Sequence[Own] = ()) -> list[Known]:
         """Return the `most` likely meanings, best first. Follow-ups count only where there is something to follow.
 
-        `also` are examples from outside the corpus, each with a vector of its own; of those with one skeleton, the nearest counts.
+        `also` are examples from outside the corpus, each with a vector of its own; those with one skeleton count together.
         """
         if len(vector) != self.width:
             raise ModelError(f"The encoder gives vectors of {len(vector)} numbers, the meanings have {self.width}.", hint="Use the shipped encoder.")
@@ -71,12 +85,10 @@ class Meanings:
             for row, meaning in zip(self._rows, self._meanings, strict=True)
         ]
         found = [(score, *meaning[:3]) for score, meaning in zip(scores, self._meanings, strict=True)]
-        own: dict[tuple[str, ...], tuple[float, str, tuple[str, ...], tuple[str, ...]]] = {}
+        groups: dict[tuple[str, ...], list[Own]] = {}
         for example in also:
-            score = SHARPNESS * sum(map(mul, example.vector, vector))
-            if example.skeleton not in own or own[example.skeleton][0] < score:
-                own[example.skeleton] = (score, example.text, example.skeleton, example.actions)
-        found += own.values()
+            groups.setdefault(example.skeleton, []).append(example)
+        found += [self._own_score(vector, group) for group in groups.values()]
         top = max(f[0] for f in found)
         total = sum(math.exp(f[0] - top) for f in found)
         nearest = sorted(found, key=lambda f: -f[0])[:most]
