@@ -11,7 +11,7 @@ import random
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, astuple, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from nlsh.plan.syntax import parse_plan
 from nlsh.plan.values import Path as PathType
 from nlsh.plan.values import Paths
 from nlsh.planner.answer import Answer, Context
-from nlsh.planner.planner import Calibration, Planner
+from nlsh.planner.planner import Calibration, Evidence, Planner
 from nlsh.planner.vocabulary import REFUSAL
 from nlsh.world.places import _bare
 
@@ -104,8 +104,7 @@ class Outcome:
     rank: int | None
     action_right: bool
     answer: Answer
-    log_decoder: float
-    log_retrieval: float
+    evidence: Evidence
     milliseconds: float
     best: Plan | None
 
@@ -118,15 +117,15 @@ def run(planner: Planner, cases: Iterable[Case]) -> list[Outcome]:
         context = Context("/home/u", "/home/u", case.previous, records if case.previous else ())
         began = time.perf_counter()
         try:
-            answer, readings, logs = planner.explain(case.request, context)
+            answer, readings, evidence = planner.explain(case.request, context)
         except NlshError as error:
-            answer, readings, logs = Answer("question", (), error.message), [], []
+            answer, readings, evidence = Answer("question", (), error.message), [], []
         spent = (time.perf_counter() - began) * 1e3
         wanted = [meaning_of(p) for p in (case.plan, *case.also)]
         rank = next((i for i, r in enumerate(readings) if _safe(r) in wanted), None)
         best = readings[0] if readings else None
         right = best is not None and any(best.calls[0].action == p.calls[0].action and len(best.calls) == len(p.calls) for p in (case.plan, *case.also))
-        found.append(Outcome(case, rank, right, answer, logs[0][0] if logs else -20.0, logs[0][1] if logs else -7.0, spent, best))
+        found.append(Outcome(case, rank, right, answer, evidence[0] if evidence else Evidence(-20.0, -7.0), spent, best))
     return found
 
 
@@ -193,23 +192,25 @@ def worst(outcomes: list[Outcome], most: int = 50) -> str:
 
 def calibrate(outcomes: list[Outcome]) -> Calibration:
     """Fit the logistic calibration by Newton's method on the outcomes, and set thresholds: a lone change must be right 97.5 times of 100, a lone look 90."""
-    rows = [((1.0, o.log_decoder, o.log_retrieval), float(o.rank == 0)) for o in outcomes]
-    weights = [0.0, 1.0, 0.5]
-    for _ in range(30):
-        gradient = [0.0] * 3
-        hessian = [[1e-3 if i == j else 0.0 for j in range(3)] for i in range(3)]
+    rows = [((1.0, *(float(v) for v in astuple(o.evidence))), float(o.rank == 0)) for o in outcomes]
+    size = len(rows[0][0])
+    weights = [0.0, 1.0, 0.5, *([-0.5] * (size - 3))]
+    for _ in range(50):
+        # A little ridge: what hardly ever occurs in the fit gets no wild weight.
+        gradient = [-0.1 * w for w in weights]
+        hessian = [[0.1 if i == j else 0.0 for j in range(size)] for i in range(size)]
         for x, y in rows:
             p = 1 / (1 + math.exp(-max(-30.0, min(30.0, sum(w * v for w, v in zip(weights, x, strict=True))))))
-            for i in range(3):
+            for i in range(size):
                 gradient[i] += (y - p) * x[i]
-                for j in range(3):
+                for j in range(size):
                     hessian[i][j] += p * (1 - p) * x[i] * x[j]
         step = _solve(hessian, gradient)
         weights = [w + s for w, s in zip(weights, step, strict=True)]
         if max(map(abs, step)) < 1e-6:
             break
-    fitted = Calibration(weights[0], weights[1], weights[2])
-    scored = sorted(((fitted.confidence(o.log_decoder, o.log_retrieval), o.rank == 0) for o in outcomes), reverse=True)
+    fitted = Calibration(*weights)
+    scored = sorted(((fitted.confidence(o.evidence), o.rank == 0) for o in outcomes), reverse=True)
     return replace(fitted, sure=_threshold(scored, 0.9), sure_change=_threshold(scored, 0.975), choose=0.15)
 
 
@@ -240,7 +241,7 @@ def calibration_error(outcomes: list[Outcome], fitted: Calibration, bins: int = 
     """Return the expected calibration error of the best reading's confidence."""
     groups: dict[int, list[tuple[float, bool]]] = defaultdict(list)
     for o in outcomes:
-        c = fitted.confidence(o.log_decoder, o.log_retrieval)
+        c = fitted.confidence(o.evidence)
         groups[min(bins - 1, int(c * bins))].append((c, o.rank == 0))
     return sum(abs(sum(c for c, _ in g) - sum(ok for _, ok in g)) for g in groups.values()) / max(1, len(outcomes))
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
+from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 
 import gguf
@@ -10,8 +13,9 @@ import numpy as np
 import torch
 
 from nlsh.modelkit import encoder as encoding
-from nlsh.modelkit.corpus import Meaning
+from nlsh.modelkit.corpus import SLOT, Corpus, Meaning
 from nlsh.modelkit.model import Decoder
+from nlsh.planner.lexer import lex
 from nlsh.planner.vocabulary import Catalogue, skeleton
 
 _ENCODER_TENSORS = (
@@ -143,3 +147,15 @@ def export_meanings(trained: encoding.Trained, meanings: list[Meaning], actions:
     ]
     head = {"width": encoding.HIDDEN, "meanings": entries}
     out.write_bytes(json.dumps(head, ensure_ascii=False).encode() + b"\n" + trained.prototypes[kept].numpy().astype("<f4").tobytes())
+
+
+def export_ordinary(corpus: Corpus, out: Path) -> None:
+    """Write the words that at least three training phrasings have outside their slots, and the pairs of Chinese characters that two have, one a line."""
+    words: Counter[str] = Counter()
+    pairs: Counter[str] = Counter()
+    for phrasing in corpus.train:
+        text = SLOT.sub(" ", phrasing.text).lower()
+        words.update({w.text for w in lex(text)})
+        pairs.update({a + b for run in re.findall(r"[\u3040-\u30ff\u3400-\u9fff]+", text) for a, b in pairwise(run)})
+    kept = [w for w, n in words.items() if n >= 3] + [p for p, n in pairs.items() if n >= 2]
+    out.write_text("\n".join(sorted(kept)) + "\n", encoding="utf-8")

@@ -89,6 +89,7 @@ def export(args: argparse.Namespace) -> int:
     gguf.export_decoder(train.load(args.work / "decoder.pt"), args.work / "tokenizer.json", control, args.work / "planner-f16.gguf")
     quantize(args.work / "planner-f16.gguf", out / "planner" / "planner.gguf", "q8_0")
     gguf.export_meanings(trained, corpus.meanings, catalogue(), out / "planner" / "meanings.bin")
+    gguf.export_ordinary(corpus, out / "planner" / "ordinary.txt")
     return 0
 
 

@@ -19,7 +19,7 @@ from nlsh.plan.syntax import format_plan, parse_plan
 from nlsh.plan.values import Flag
 from nlsh.planner import metadata, text_grammar
 from nlsh.planner.lexer import lex
-from nlsh.planner.planner import Calibration, Planner, retrieval_log_probability
+from nlsh.planner.planner import Calibration, Evidence, Planner, retrieval_log_probability
 from nlsh.planner.vocabulary import REFUSAL
 
 if TYPE_CHECKING:
@@ -107,12 +107,12 @@ class ChatPlanner(Planner):
         """Load everything a plan needs."""
         _ = self.encoder, self.decoder, self.meanings, self.actions, self.template
 
-    def explain(self, request: str, context: Context) -> tuple[Answer, list[Plan], list[tuple[float, float]]]:
+    def explain(self, request: str, context: Context) -> tuple[Answer, list[Plan], list[Evidence]]:
         from dataclasses import replace
 
-        answer, plans, logs = super().explain(request, context)
+        answer, plans, evidence = super().explain(request, context)
         said = f"model: {self.model.path.name} ({self.model.architecture}, {self.model.quantization}), {self.offload.why}"
-        return replace(answer, trace=(*answer.trace, said)), plans, logs
+        return replace(answer, trace=(*answer.trace, said)), plans, evidence
 
     def _found(self, text: str, known: Sequence[Known], previous: str | None) -> list[tuple[Plan, float, float]]:
         from nlsh.planner.writing import text_of, write
@@ -129,8 +129,7 @@ class ChatPlanner(Planner):
             except NlshError:
                 continue
             found.append((plan, written.log_probability, retrieval_log_probability(plan, known)))
-        c = self.calibration
-        return sorted(found, key=lambda f: -(c.decoder * f[1] + c.retrieval * f[2]))
+        return found
 
     def _offered(self, known: Sequence[Known]) -> list[str]:
         """Return the actions of the nearest meanings, the likeliest first."""

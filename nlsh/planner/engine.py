@@ -49,6 +49,7 @@ def library() -> Any:
     lib.llama_backend_init()
     return lib
 
+
 MOST_TOKENS = 1 << 17  # of one text
 
 

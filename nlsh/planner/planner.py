@@ -22,6 +22,7 @@ from nlsh.plan.plan import Plan
 from nlsh.planner import grammar, prompt
 from nlsh.planner.answer import Answer, Context, Reading
 from nlsh.planner.ground import as_a_name, existing, ground, sense
+from nlsh.planner.leftover import Ordinary, left_over
 from nlsh.planner.lexer import lex
 from nlsh.planner.vocabulary import REFUSAL, Catalogue, aliases_for, cached_catalogue, decode, renamed, skeleton
 from nlsh.shipped import models_dir
@@ -57,6 +58,17 @@ class Read:
     log_probability: float
 
 
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What speaks for a reading: the log-probabilities of decoder and retrieval; and against it: what it leaves over (see `leftover`)."""
+
+    decoder: float
+    retrieval: float
+    named: int = 0
+    unknown: int = 0
+    cut: int = 0
+
+
 @dataclass(frozen=True)
 class Calibration:
     """Logistic calibration of a reading's probability of being right, and the confidences needed; fitted by `modelkit.evaluate`."""
@@ -64,6 +76,9 @@ class Calibration:
     bias: float = 0.0
     decoder: float = 1.0
     retrieval: float = 0.5
+    named: float = 0.0
+    unknown: float = 0.0
+    cut: float = 0.0
     sure: float = 0.6  # to offer one reading alone that only looks
     sure_change: float = 0.8  # …that changes something
     choose: float = 0.2  # to offer readings to choose from
@@ -75,9 +90,13 @@ class Calibration:
         except FileNotFoundError:
             return cls()
 
-    def confidence(self, decoder_log_probability: float, retrieval_log_probability: float) -> float:
-        z = self.bias + self.decoder * decoder_log_probability + self.retrieval * retrieval_log_probability
-        return 1 / (1 + math.exp(-max(-60.0, min(60.0, z))))
+    def score(self, e: Evidence) -> float:
+        """Return the evidence as one number to compare readings by."""
+        return self.decoder * e.decoder + self.retrieval * e.retrieval + self.named * e.named + self.unknown * e.unknown + self.cut * e.cut
+
+    def confidence(self, evidence: Evidence) -> float:
+        """Return the probability that a reading is right."""
+        return 1 / (1 + math.exp(-max(-60.0, min(60.0, self.bias + self.score(evidence)))))
 
 
 def checked_request(request: str) -> str:
@@ -136,6 +155,10 @@ class Planner:
         return Calibration.load(self.folder / "planner" / "calibration.json")
 
     @cached_property
+    def ordinary(self) -> Ordinary:
+        return Ordinary(self.folder / "planner" / "ordinary.txt")
+
+    @cached_property
     def control(self) -> dict[str, int]:
         """The control tokens this decoder knows, by their text. Raises ModelError where it is not a decoder of plans."""
         from nlsh.plan.errors import ModelError
@@ -170,25 +193,22 @@ class Planner:
         """Return what `request` means in `context`. Raises NotUnderstood for what is no request, ModelError where a model cannot run."""
         return self.explain(request, context)[0]
 
-    def explain(self, request: str, context: Context) -> tuple[Answer, list[Plan], list[tuple[float, float]]]:
-        """Return the answer with every valid plan, refusals included, and each one's log-probabilities of decoder and retrieval."""
+    def explain(self, request: str, context: Context) -> tuple[Answer, list[Plan], list[Evidence]]:
+        """Return the answer with every valid plan, refusals included, best first, and each one's evidence."""
         text = checked_request(request)
         follows = bool(context.last_action and context.last_records)
         vector = self.encoder.embed(text)
         examples = self._examples()
         known = self.meanings.nearest(vector, follow_up=follows, also=self._own(examples))
         found = self._merged(self._found(text, known, _followed(context) if follows else None), text, context)
-        readings = [
-            Reading(plan, self.calibration.confidence(d, r), f"the model is {math.exp(d):.0%} sure of its words, retrieval {math.exp(r):.0%}")
-            for plan, d, r in found
-        ]
+        readings = [Reading(plan, self.calibration.confidence(e), _why(e)) for plan, e in found]
         if (taught := self._taught(text, examples, readings)) is not None:
             readings = taught
         answer = self._answer(readings, tuple(f"near: {k.text} ({k.probability:.0%})" for k in known[:4]))
-        return answer, [p for p, _, _ in found], [(d, r) for _, d, r in found]
+        return answer, [p for p, _ in found], [e for _, e in found]
 
-    def _merged(self, found: list[tuple[Plan, float, float]], text: str, context: Context) -> list[tuple[Plan, float, float]]:
-        """Ground the plans; those that mean the same here are one, as likely as all of them together. Best first."""
+    def _merged(self, found: list[tuple[Plan, float, float]], text: str, context: Context) -> list[tuple[Plan, Evidence]]:
+        """Ground the plans; those that mean the same here are one, as likely as all of them together. Weigh what each leaves over. Best first."""
         by_sense: dict[object, tuple[Plan, float, float]] = {}
         named = [(as_a_name(plan, cwd=context.cwd, home=context.home), decoder, retrieval) for plan, decoder, retrieval in found]
         for plan, decoder, retrieval in [*found, *((p, d, r) for p, d, r in named if p is not None)]:
@@ -201,8 +221,11 @@ class Planner:
                 by_sense[key] = (first, min(0.0, math.log(math.exp(log_p) + math.exp(decoder))), near)
             else:
                 by_sense[key] = (grounded, decoder, retrieval)
-        c = self.calibration
-        return sorted(by_sense.values(), key=lambda f: -(c.decoder * f[1] + c.retrieval * f[2]))
+        weighed = [
+            (plan, Evidence(decoder, retrieval, *((0, 0, 0) if plan.calls[0].action == REFUSAL else left_over(text, plan, self.ordinary))))
+            for plan, decoder, retrieval in by_sense.values()
+        ]
+        return sorted(weighed, key=lambda f: -self.calibration.score(f[1]))
 
     @cached_property
     def encoder_id(self) -> str:
@@ -286,7 +309,7 @@ class Planner:
         return [i for t, i in self.control.items() if t not in frame]
 
     def _found(self, text: str, known: Sequence[Known], previous: str | None) -> list[tuple[Plan, float, float]]:
-        """Return the valid plans with their log-probabilities, best first. What does not bind is dropped: the next best is the repair."""
+        """Return the valid plans with their log-probabilities. What does not bind is dropped: the next best is the repair."""
         words = lex(text)
         found: list[tuple[Plan, float, float]] = []
         for written in self.decode(text, known, previous):
@@ -296,8 +319,7 @@ class Planner:
             except NlshError:
                 continue
             found.append((plan, written.log_probability, retrieval_log_probability(plan, known)))
-        c = self.calibration
-        return sorted(found, key=lambda f: -(c.decoder * f[1] + c.retrieval * f[2]))
+        return found
 
     def token(self, token: int) -> str:
         return self.decoder.token_text(token)
@@ -317,6 +339,12 @@ class Planner:
         from nlsh.plan.registry import get
 
         return any(not get(c.action).reads_only() for c in plan.calls)
+
+
+def _why(e: Evidence) -> str:
+    text = f"the model is {math.exp(e.decoder):.0%} sure of its words, retrieval {math.exp(e.retrieval):.0%}"
+    left = e.named + e.unknown
+    return f"{text}, {left} word{'' if left == 1 else 's'} left over" if left else text
 
 
 def _followed(context: Context) -> str | None:
