@@ -24,6 +24,7 @@ from nlsh.plan.syntax import parse_plan
 from nlsh.plan.values import Path as PathType
 from nlsh.plan.values import Paths
 from nlsh.planner.answer import Answer, Context
+from nlsh.planner.lexer import lex
 from nlsh.planner.planner import Calibration, Evidence, Planner
 from nlsh.planner.vocabulary import REFUSAL
 from nlsh.world.places import _bare
@@ -148,6 +149,10 @@ def table(outcomes: list[Outcome], title: str) -> str:
     for o in outcomes:
         parts.setdefault(f"language {o.case.language}", []).append(o)
         parts.setdefault("negatives" if o.case.plan.calls[0].action == REFUSAL else "plans", []).append(o)
+    for o in sorted(outcomes, key=lambda o: o.case.source):
+        parts.setdefault(f"author {o.case.source}", []).append(o)
+    for o in sorted(outcomes, key=lambda o: len(lex(o.case.request))):
+        parts.setdefault(f"length {_length(len(lex(o.case.request)))}", []).append(o)
     for name, part in parts.items():
         shares = (
             sum(o.rank == 0 for o in part),
@@ -164,6 +169,10 @@ def table(outcomes: list[Outcome], title: str) -> str:
         stopped = sum(o.answer.kind != "plan" for o in refused) / len(refused)
         lines.append(f"Negatives refused or questioned: {stopped:.1%}.")
     return "\n".join(lines)
+
+
+def _length(words: int) -> str:
+    return next((f"up to {most} words" for most in (5, 10, 15) if words <= most), "more than 15 words")
 
 
 def harmful(o: Outcome) -> bool:
