@@ -99,35 +99,55 @@ def _written(text: str) -> Plan:
 
 @dataclass
 class Outcome:
-    """How one case went. `rank` is the place of the right plan among the readings, or None."""
+    """How one case went. `found`: every reading, best first, its evidence, and whether it is right; `rank` is the place of the right one, or None."""
 
     case: Case
-    rank: int | None
-    action_right: bool
+    found: list[tuple[Plan, Evidence, bool]]
     answer: Answer
-    evidence: Evidence
     milliseconds: float
-    best: Plan | None
+
+    @property
+    def rank(self) -> int | None:
+        return next((i for i, (_, _, right) in enumerate(self.found) if right), None)
+
+    @property
+    def best(self) -> Plan | None:
+        return self.found[0][0] if self.found else None
+
+    @property
+    def evidence(self) -> Evidence:
+        return self.found[0][1] if self.found else Evidence(-20.0, -7.0)
+
+    @property
+    def action_right(self) -> bool:
+        plans = (self.case.plan, *self.case.also)
+        return self.best is not None and any(self.best.calls[0].action == p.calls[0].action and len(self.best.calls) == len(p.calls) for p in plans)
 
 
 def run(planner: Planner, cases: Iterable[Case]) -> list[Outcome]:
     """Plan every case."""
-    found = []
+    outcomes = []
     for case in cases:
         records = (File("x"),) if (case.previous or "").startswith("file") else (Process(1, "x"),)
         context = Context("/home/u", "/home/u", case.previous, records if case.previous else ())
         began = time.perf_counter()
         try:
-            answer, readings, evidence = planner.explain(case.request, context)
+            answer, plans, evidence = planner.explain(case.request, context)
         except NlshError as error:
-            answer, readings, evidence = Answer("question", (), error.message), [], []
+            answer, plans, evidence = Answer("question", (), error.message), [], []
         spent = (time.perf_counter() - began) * 1e3
         wanted = [meaning_of(p) for p in (case.plan, *case.also)]
-        rank = next((i for i, r in enumerate(readings) if _safe(r) in wanted), None)
-        best = readings[0] if readings else None
-        right = best is not None and any(best.calls[0].action == p.calls[0].action and len(best.calls) == len(p.calls) for p in (case.plan, *case.also))
-        found.append(Outcome(case, rank, right, answer, evidence[0] if evidence else Evidence(-20.0, -7.0), spent, best))
-    return found
+        outcomes.append(Outcome(case, [(p, e, _safe(p) in wanted) for p, e in zip(plans, evidence, strict=True)], answer, spent))
+    return outcomes
+
+
+def weighed_again(planner: Planner, outcomes: list[Outcome]) -> list[Outcome]:
+    """Return the outcomes as they are with the planner's calibration of now: the models have said what they say."""
+    again = []
+    for o in outcomes:
+        found = sorted(o.found, key=lambda f: -planner.calibration.score(f[1]))
+        again.append(replace(o, found=found, answer=planner.answer([(p, e) for p, e, _ in found], ())))
+    return again
 
 
 def _safe(plan: Plan) -> Any:
@@ -199,8 +219,11 @@ def worst(outcomes: list[Outcome], most: int = 50) -> str:
     return "\n".join(f"- `{o.case.request}` → `{line(o.best)}`, meant `{line(o.case.plan)}`" for o in wrong[:most])
 
 
-def calibrate(outcomes: list[Outcome]) -> Calibration:
-    """Fit the logistic calibration by Newton's method on the outcomes, and set thresholds: a lone change must be right 97.5 times of 100, a lone look 90."""
+MOST_WRONG_CHANGES, MOST_WRONG_LOOKS = 0.009, 0.04  # shares of requests that may be answered with one wrong plan as if it were sure
+
+
+def calibrate(outcomes: list[Outcome], strangers: list[Outcome]) -> Calibration:
+    """Fit the logistic calibration by Newton's method on `outcomes`, and set the thresholds by what `strangers` would have been offered."""
     rows = [((1.0, *(float(v) for v in astuple(o.evidence))), float(o.rank == 0)) for o in outcomes]
     size = len(rows[0][0])
     weights = [0.0, 1.0, 0.5, *([-0.5] * (size - 3))]
@@ -219,18 +242,16 @@ def calibrate(outcomes: list[Outcome]) -> Calibration:
         if max(map(abs, step)) < 1e-6:
             break
     fitted = Calibration(*weights)
-    scored = sorted(((fitted.confidence(o.evidence), o.rank == 0) for o in outcomes), reverse=True)
-    return replace(fitted, sure=_threshold(scored, 0.9), sure_change=_threshold(scored, 0.975), choose=0.15)
+    change, look = (_threshold(fitted, strangers, changes, most) for changes, most in ((True, MOST_WRONG_CHANGES), (False, MOST_WRONG_LOOKS)))
+    return replace(fitted, sure=min(look, change), sure_change=change, choose=0.15)
 
 
-def _threshold(scored: list[tuple[float, bool]], precision: float) -> float:
-    """Return the lowest confidence from which on at least `precision` of the plans are right."""
-    right, lowest = 0, 0.99
-    for n, (confidence, ok) in enumerate(scored, start=1):
-        right += ok
-        if n >= 50 and right / n >= precision:
-            lowest = confidence
-    return round(lowest, 3)
+def _threshold(fitted: Calibration, outcomes: list[Outcome], changes: bool, most: float) -> float:
+    """Return the lowest confidence from which on at most the share `most` of all requests is a wrong plan that does (not) change something."""
+    kind = [o for o in outcomes if o.best is not None and o.best.calls[0].action != REFUSAL and Planner._changes(o.best) == changes]
+    wrong = sorted((fitted.confidence(o.evidence) for o in kind if o.rank != 0), reverse=True)
+    allowed = int(most * len(outcomes))
+    return round(min(0.995, wrong[allowed] + 0.001), 3) if len(wrong) > allowed else 0.5
 
 
 def _solve(a: list[list[float]], b: list[float]) -> list[float]:

@@ -201,11 +201,17 @@ class Planner:
         examples = self._examples()
         known = self.meanings.nearest(vector, follow_up=follows, also=self._own(examples))
         found = self._merged(self._found(text, known, _followed(context) if follows else None), text, context)
-        readings = [Reading(plan, self.calibration.confidence(e), _why(e)) for plan, e in found]
-        if (taught := self._taught(text, examples, readings)) is not None:
-            readings = taught
-        answer = self._answer(readings, tuple(f"near: {k.text} ({k.probability:.0%})" for k in known[:4]))
-        return answer, [p for p, _ in found], [e for _, e in found]
+        near = tuple(f"near: {k.text} ({k.probability:.0%})" for k in known[:4])
+        if (taught := self._taught(text, examples, self._readings(found))) is not None:
+            return self._answer(taught, near), [p for p, _ in found], [e for _, e in found]
+        return self.answer(found, near), [p for p, _ in found], [e for _, e in found]
+
+    def answer(self, found: Sequence[tuple[Plan, Evidence]], trace: tuple[str, ...]) -> Answer:
+        """Return what is answered where these readings were found, best first."""
+        return self._answer(self._readings(found), trace)
+
+    def _readings(self, found: Sequence[tuple[Plan, Evidence]]) -> list[Reading]:
+        return [Reading(plan, self.calibration.confidence(e), _why(e)) for plan, e in found]
 
     def _merged(self, found: list[tuple[Plan, float, float]], text: str, context: Context) -> list[tuple[Plan, Evidence]]:
         """Ground the plans; those that mean the same here are one, as likely as all of them together. Weigh what each leaves over. Best first."""

@@ -10,9 +10,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from nlsh.plan.action import Arg
+from nlsh.plan.amounts import Whole
 from nlsh.plan.errors import BadPlan
 from nlsh.plan.plan import LAST, Call, Plan, Ref, Value
-from nlsh.plan.values import Flag, Paths, Whole
+from nlsh.plan.values import Flag, Paths
 from nlsh.planner.lexer import MAX_WORDS, Word, span_text
 
 REFUSAL = "none.refuse"

@@ -1,0 +1,48 @@
+"""The fit of confidence, and the thresholds it sets."""
+
+from __future__ import annotations
+
+import random
+
+from nlsh.modelkit import evaluate as ev
+from nlsh.plan import registry
+from nlsh.plan.plan import Plan
+from nlsh.planner.answer import Answer
+from nlsh.planner.planner import Evidence
+
+CHANGE, LOOK = registry.parse('file.trash("a")'), registry.parse('file.read("a")')
+
+
+def outcome(rng: random.Random) -> ev.Outcome:
+    """A made-up outcome: the surer the decoder and the less is left over, the likelier it is right."""
+    plan = rng.choice([CHANGE, LOOK])
+    evidence = Evidence(-rng.expovariate(2), -rng.expovariate(3), rng.choice([0, 0, 0, 1]), rng.choice([0, 0, 1, 2]), 0)
+    right = rng.random() < 0.99 / (1 + 0.8 * evidence.decoder**2 + 2 * evidence.named + 0.3 * evidence.unknown)
+    case = ev.Case("x", plan, "en", "made-up")
+    return ev.Outcome(case, [(plan, evidence, right), (LOOK, Evidence(evidence.decoder - 3, -1.0), not right)], Answer("plan"), 1.0)
+
+
+def test_the_thresholds_keep_what_they_promise_and_the_weights_point_the_right_way() -> None:
+    rng = random.Random(1)
+    fitted_on, strangers = ([outcome(rng) for _ in range(1500)] for _ in range(2))
+    fitted = ev.calibrate(fitted_on, strangers)
+    assert fitted.decoder > 0 and fitted.named < 0 and fitted.unknown < 0
+    for changes, threshold, most in ((CHANGE, fitted.sure_change, ev.MOST_WRONG_CHANGES), (LOOK, fitted.sure, ev.MOST_WRONG_LOOKS)):
+        wrong = [o for o in strangers if o.best == changes and o.rank != 0 and fitted.confidence(o.evidence) >= threshold]
+        assert len(wrong) <= most * len(strangers)
+        offered = [o for o in strangers if o.best == changes and fitted.confidence(o.evidence) >= threshold]
+        assert len(offered) > 50  # it does not keep it by never offering anything
+
+
+def test_readings_are_put_in_order_by_the_new_weights() -> None:
+    class Weighs:
+        calibration = ev.Calibration(decoder=1.0, retrieval=0.0, named=-5.0)
+
+        def answer(self, found: list[tuple[Plan, Evidence]], trace: tuple[str, ...]) -> Answer:
+            return Answer("plan", message=str(len(found)))
+
+    case = ev.Case("x", LOOK, "en", "made-up")
+    one = ev.Outcome(case, [(CHANGE, Evidence(-0.1, 0.0, named=1), False), (LOOK, Evidence(-1.0, 0.0), True)], Answer("plan"), 1.0)
+    assert one.rank == 1
+    (again,) = ev.weighed_again(Weighs(), [one])  # type: ignore[arg-type]
+    assert again.rank == 0 and again.best == LOOK and again.answer.message == "2"
