@@ -1,6 +1,7 @@
 """How fast large trees are read: find, search in content, duplicates, how much a folder holds; each beside the usual program for it, in the same run.
 
-    python benchmarks/files.py [--files 20000] [--text 64] [--runs 3] [--json]
+    python benchmarks/files.py [--files 20000] [--text 64] [--runs 3] [--only WORD …] [--json]
+    python benchmarks/files.py --at-size    (1,000,000 files to find in, 1 GB of text to search, 100,000 files that may be duplicates)
 
 A scratch tree of small files, and one file of text (megabytes). Each action is run as nlsh runs it, `nlsh plan FILE` with its confined worker,
 and as the observation alone, in this process: the first is what a person waits for, the second is what the reading costs. Medians over
@@ -100,6 +101,14 @@ CASES: tuple[tuple[str, str, Peers], ...] = (
 )  # fmt: skip
 
 
+# What each case is about, at the size that it is promised for: files, megabytes of text, words in the names of the cases.
+AT_SIZE: tuple[tuple[int, int, tuple[str, ...]], ...] = (
+    (100_000, 1, ("contain", "many files", "duplicates", "holds")),
+    (1000, 1024, ("long file", "any case")),
+    (1_000_000, 1, ("find",)),
+)
+
+
 def installed(name: str) -> str | None:
     """Return the path of a peer; Debian calls fd fdfind."""
     return shutil.which(name) or (shutil.which("fdfind") if name == "fd" else None)
@@ -111,23 +120,34 @@ def main() -> int:
     parser.add_argument("--files", type=int, default=20_000)
     parser.add_argument("--text", type=int, default=64, help="megabytes of text in one file")
     parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--only", nargs="+", metavar="WORD", default=[""], help="the cases with one of these words in their names")
+    parser.add_argument("--at-size", action="store_true", help="each case at the size that it is promised for, instead of --files and --text")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     sys.path.insert(0, str(ROOT))
+    for files, megabytes, about in AT_SIZE if options.at_size else ((options.files, options.text, ("",)),):
+        cases = [c for c in CASES if any(w in c[0] for w in about) and any(w in c[0] for w in options.only)]
+        if cases:
+            print(f"# {files:,} files, {megabytes:,} MB of text", file=sys.stderr)
+            measure(cases, files, megabytes, options.runs, as_json=options.json)
+    return 0
+
+
+def measure(cases: list[tuple[str, str, Peers]], files: int, megabytes: int, runs: int, *, as_json: bool) -> None:
+    """Make a tree of that size and measure the cases in it."""
     with tempfile.TemporaryDirectory(prefix="nlsh-bench-") as scratch:
         home = Path(scratch)
-        make_tree(home, options.files, options.text)
+        make_tree(home, files, megabytes)
         env = {k: v for k, v in os.environ.items() if not k.startswith(("XDG_", "NLSH_")) and k != "PYTHONDONTWRITEBYTECODE"}
         env |= {"HOME": str(home), "PYTHONPATH": str(ROOT), "NO_COLOR": "1", "LC_ALL": "C.UTF-8"}
-        for what, plan, peers in CASES:
+        for what, plan, peers in cases:
             file = home / "plan.nlsh"
             file.write_text(plan)
             found = [(p[0], process(str(installed(p[0])), *p[1:], env=env, cwd=home)) for p in peers if installed(p[0])]
             whole, alone, *others = medians(
-                options.runs, process(sys.executable, "-m", "nlsh", "plan", str(file), env=env, cwd=home), observation(plan, home), *(run for _, run in found)
+                runs, process(sys.executable, "-m", "nlsh", "plan", str(file), env=env, cwd=home), observation(plan, home), *(run for _, run in found)
             )
-            report(what, whole, alone, [(name, seconds) for (name, _), seconds in zip(found, others, strict=True)], as_json=options.json)
-    return 0
+            report(what, whole, alone, [(name, seconds) for (name, _), seconds in zip(found, others, strict=True)], as_json=as_json)
 
 
 def report(what: str, whole: float, alone: float, peers: list[tuple[str, float]], *, as_json: bool) -> None:

@@ -19,7 +19,7 @@ import pexpect
 ROOT = Path(__file__).resolve().parents[1]
 BEGIN, END = "<!-- transcript: python docs/transcript.py -->", "<!-- end of transcript -->"
 PROMPT = re.compile(r"\S+ L\d [$!] $")
-ASKED = "Run this? [y/N/e/?] "
+ASKED = "Run this? [y/N/a/e/?] "
 # What is typed, and what is answered if nlsh asks.
 SESSION = (
     ("which files in my downloads folder are larger than 50MB", "n"),

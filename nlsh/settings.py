@@ -44,6 +44,11 @@ def own_models_dir() -> Path:
     return _xdg("XDG_DATA_HOME", ".local/share") / "models"
 
 
+def tried_dir() -> Path:
+    """Return where lies what raw commands changed on a copy, kept or not yet decided on, whether or not it exists."""
+    return _xdg("XDG_DATA_HOME", ".local/share") / "tried"
+
+
 def trash_dir() -> Path:
     """Return the home trash of the freedesktop.org trash specification 1.0."""
     value = os.environ.get("XDG_DATA_HOME", "")

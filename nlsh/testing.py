@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nlsh.plan.action import ABSENT, Example
+from nlsh.plan.amounts import Bytes, Duration
 from nlsh.plan.errors import NlshError
 from nlsh.plan.records import Note, Record
-from nlsh.plan.values import Bytes, Duration
 
 if TYPE_CHECKING:
     from nlsh.guard.sandbox.zygote import Zygote

@@ -10,18 +10,20 @@ import json
 import os
 import stat
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
-from nlsh.guard import secrets
-from nlsh.plan.effects import Effect
+from nlsh.guard import demands, protected, secrets
+from nlsh.guard.paths import plain
+from nlsh.plan.effects import KINDS, Effect
 from nlsh.plan.errors import Denied
 from nlsh.steps.handles import started_ticks
 
 _CHANGES = ("fs.write", "fs.delete", "fs.meta")
 # A command of the user's, or a program that an action names.
 RUNS = ("exec", "tool.read", "tool.run")
-LEVELS = ("L0", "L1", "L2")
+LEVELS = ("L0", "L1", "L2", "L3")
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,8 @@ class Grant:
 
     `read`: files and trees to read. `change`: folders in which files may be made, written, renamed and removed, with all below.
     `remove`: folders in which they may only be removed. `meta`: what may get other attributes (Landlock does not see those).
-    `hidden`: what is left out of all of them. `level_required`: the level of enforcement without which it is not entered.
+    `hidden`: what is left out of all of them. `protect`: what stays as it is below what may be changed, where there is a mount view.
+    `level_required`: the level of enforcement without which it is not entered.
     """
 
     effects: tuple[Effect, ...]
@@ -42,57 +45,78 @@ class Grant:
     processes: tuple[tuple[int, int, str], ...]
     hidden: tuple[str, ...]
     level_required: str
+    protect: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, effects: Iterable[Effect], *, level_required: str | None = None, closed: Iterable[str] = ()) -> Grant:
         """Build the grant of `effects`. Raises Denied where one of them is nlsh's own, or a secret.
 
-        `closed` are paths that policy forbids to read, besides the secrets. `level_required` is L1 (Landlock) for what changes anything, else L0.
+        `closed` are paths that policy forbids to read, besides the secrets. `level_required` is L1 (Landlock) for what changes anything, else L0,
+        and at least what `[guard] require` of a policy file says. Raises SettingsError where such a file is not valid.
         """
         wanted = tuple(sorted(set(effects)))
+        if any("\0" in e.target for e in wanted):
+            raise Denied("A path cannot have a NUL character in it.", hint="Nothing was changed.")
         hidden, own = secrets.hidden(), frozenset(secrets.own())
-        unread = frozenset((*hidden, *closed))
+        to_change, to_read = _Closed(frozenset(hidden), own), _Closed(frozenset((*hidden, *closed)), own)
         parents: dict[str, str] = {}
+        changed: set[str] = set()
         runs = any(e.kind in RUNS for e in wanted)
         # A folder that is written as a tree is also removed from as a tree: what is deleted is what lies in it, not the folder itself.
-        written = {_place(e.target, parents) for e in wanted if e.kind == "fs.write"}
+        places = {e: _place(e.target, parents) for e in wanted if e.kind.startswith("fs.")}
+        written = {path for effect, path in places.items() if effect.kind == "fs.write"}
         found: dict[str, dict[str, None]] = {name: {} for name in ("read", "change", "remove", "meta", "devices")}
         for effect in wanted:
             if effect.kind == "fs.read":
-                path = _place(effect.target, parents)
+                path = places[effect]
                 if os.path.islink(path):
                     path = os.path.realpath(path)
-                _refuse_hidden(effect, path, unread, own, tree=False)
+                to_read.refuse(effect, path, tree=False)
                 found["read"][path] = None
             elif effect.kind in _CHANGES:
-                path = _place(effect.target, parents)
+                path = places[effect]
                 tree = _is_folder(path)
                 if runs and not tree:
                     # A command's folder is a folder when it is approved. If it has become a link, its own folder must not stand for it.
                     raise Denied(f"{effect.target} is no folder any more.", hint="Nothing was run. Look at it and ask again.")
-                _refuse_hidden(effect, path, frozenset(hidden), own, tree=tree and effect.kind != "fs.meta")
+                to_change.refuse(effect, path, tree=tree and effect.kind != "fs.meta")
+                changed.add(path)
                 if effect.kind == "fs.meta":
                     found["meta"][path] = None
                 elif effect.kind == "fs.delete":
-                    found["remove"][path if tree and path in written else _standing(os.path.dirname(path), parents)] = None
+                    found["remove"][path if tree and path in written else _standing(path, parents)] = None
                 else:
-                    # LIMIT: all below it, a project's own .nlsh/policy.toml included: to keep a part of a folder needs a mount namespace.
-                    found["change"][path if tree else _standing(os.path.dirname(path), parents)] = None
+                    # All below it: what of that stays as it is (`protect`) takes a mount view.
+                    found["change"][path if tree else _standing(path, parents)] = None
             elif effect.kind == "fs.log":
                 # Made and opened before the worker is confined: its folder is not granted.
-                _refuse_hidden(effect, _place(effect.target, parents), frozenset(hidden), own, tree=False)
+                to_change.refuse(effect, places[effect], tree=False)
             elif effect.kind in ("dev.control", "dev.format"):
                 found["devices"][_place(effect.target, parents)] = None
         roots = {name: tuple(sorted(paths)) for name, paths in found.items()}
         # To wait for the end of a process takes a pidfd, and no leave to do anything to it.
         named = (e for e in wanted if e.kind in ("proc.signal", "proc.tune") or (e.kind == "proc.read" and e.target.isdigit()))
         processes = tuple(sorted(_process(e) for e in named))
-        level = level_required or ("L1" if any(e.changes for e in wanted) else "L0")
-        return cls(effects=wanted, **roots, processes=processes, hidden=tuple(dict.fromkeys((*hidden, *closed))), level_required=level)
+        usual = "L1" if any(e.changes for e in wanted) else "L0"
+        level = max(level_required or usual, demands.found().require)
+        kept = protected.in_reach(
+            (*roots["change"], *roots["remove"], *roots["meta"]), changed, secrets.homes(), programs=runs, commands=any(e.kind == "exec" for e in wanted)
+        )  # fmt: skip
+        every = tuple(dict.fromkeys((*hidden, *closed)))
+        return cls(effects=wanted, **roots, processes=processes, hidden=every, level_required=level, protect=tuple(kept))
+
+    def with_folder(self, folder: str) -> Grant:
+        """Return this grant with leave to change a folder: for a worker in whose view there is only a copy of it. Raises Denied as `of` does."""
+        more = (Effect(kind, folder) for kind in _CHANGES)
+        return replace(Grant.of((*self.effects, *more)), hidden=self.hidden)
 
     def has(self, *kinds: str) -> bool:
         """Whether an effect is of one of these kinds."""
-        return any(e.kind in kinds for e in self.effects)
+        return not self._kinds.isdisjoint(kinds)
+
+    @cached_property
+    def _kinds(self) -> frozenset[str]:
+        return frozenset(e.kind for e in self.effects)
 
     @property
     def runs(self) -> bool:
@@ -107,11 +131,15 @@ class Grant:
     def looks_into_processes(self) -> bool:
         """Whether it only reads, and reads other processes: /proc/PID/fd of one outside a Landlock domain is closed to those inside."""
         # Not where programs are run: these would be confined to nothing.
-        return self.has("proc.read") and not self.runs and not any(e.changes for e in self.effects)
+        return self.has("proc.read") and not self.runs and not any(KINDS[kind][1] for kind in self._kinds)
 
-    def refused(self, path: str) -> bool:
-        """Whether a refusal to do something with `path` can only be this grant's, not the system's own permissions'."""
+    def refused(self, path: str, *, busy: bool = False) -> bool:
+        """Whether a refusal to do something with `path` can only be this grant's, not the system's own; `busy`: because something is mounted there."""
         real = os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path))
+        if any(_within(real, p) for p in self.protect):
+            return True
+        if busy:
+            return False
         if any(_within(real, h) for h in self.hidden):
             return True
         if any(_within(real, root) for root in (*self.change, *self.remove, *self.meta, *self.devices)):
@@ -143,13 +171,13 @@ class Grant:
 
     def as_data(self) -> dict[str, Any]:
         """Return JSON-able data; `from_data` is its inverse."""
-        return asdict(self)
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}
 
     @classmethod
     def from_data(cls, data: dict[str, Any]) -> Grant:
         """Rebuild a grant. Raises TypeError and KeyError for other data."""
         fields = {k: tuple(v) if isinstance(v, (list, tuple)) else v for k, v in data.items()}
-        fields["effects"] = tuple(Effect(**e) for e in data["effects"])
+        fields["effects"] = tuple(Effect(*e) for e in data["effects"])
         fields["processes"] = tuple((int(p), int(s), str(w)) for p, s, w in data["processes"])
         return cls(**fields)
 
@@ -164,22 +192,25 @@ def _within(path: str, root: str) -> bool:
 
 def _place(target: str, parents: dict[str, str]) -> str:
     """Return the path with the links on its way followed, and a link at its end left alone: steps change the link, not what it names."""
-    absolute = os.path.normpath(target)
-    folder, name = os.path.split(absolute)
-    if folder not in parents:
-        parents[folder] = os.path.realpath(folder)
-    return os.path.join(parents[folder], name) if name else "/"
+    folder, _, name = plain(target).rpartition("/")
+    folder = folder or "/"
+    if (real := parents.get(folder)) is None:
+        real = parents[folder] = os.path.realpath(folder)
+    if not name:
+        return "/"
+    return f"{real}/{name}" if real != "/" else f"/{name}"
 
 
-def _standing(folder: str, parents: dict[str, str]) -> str:
-    """Return the nearest folder that exists: where one has to be made first, it is made there."""
+def _standing(place: str, parents: dict[str, str]) -> str:
+    """Return the folder that `place` is in, or the nearest around it that exists: where one has to be made first, it is made there."""
+    folder = place.rpartition("/")[0] or "/"
     key = "\0" + folder
-    if key not in parents:
+    if (known := parents.get(key)) is None:
         path = folder
         while not os.path.isdir(path):
             path = os.path.dirname(path)
-        parents[key] = os.path.realpath(path)
-    return parents[key]
+        known = parents[key] = os.path.realpath(path)
+    return known
 
 
 def _is_folder(path: str) -> bool:
@@ -189,16 +220,28 @@ def _is_folder(path: str) -> bool:
         return False
 
 
-def _refuse_hidden(effect: Effect, path: str, hidden: frozenset[str], own: frozenset[str], *, tree: bool) -> None:
-    """Raise Denied for what is hidden, and for a change of a whole tree with nlsh's own in it."""
-    around = secrets.above(os.path.dirname(path)) | {path}
-    if not own.isdisjoint(around) or (tree and any(_within(o, path) for o in own)):
-        raise Denied(
-            f"{effect.kind} may not touch {effect.target}: it holds nlsh's own policy, journal or audit.",
-            hint="Nothing was changed. No plan can touch these; edit the policy yourself, outside nlsh.",
-        )
-    if not hidden.isdisjoint(around):
-        raise Denied(f"{effect.kind} may not touch {effect.target}: it is kept secret from plans.", hint="Nothing was changed. Open it yourself, outside nlsh.")
+class _Closed:
+    """What no grant holds: what is hidden, and nlsh's own. Of many things in one folder, the folder is looked at once."""
+
+    def __init__(self, hidden: frozenset[str], own: frozenset[str]) -> None:
+        self._hidden, self._own = hidden, own
+        self._folders: dict[str, tuple[bool, bool]] = {}
+
+    def refuse(self, effect: Effect, path: str, *, tree: bool) -> None:
+        """Raise Denied for what is hidden, and for a change of a whole tree with nlsh's own in it."""
+        folder = path.rpartition("/")[0] or "/"
+        if (known := self._folders.get(folder)) is None:
+            around = secrets.above(folder)
+            known = self._folders[folder] = not self._own.isdisjoint(around), not self._hidden.isdisjoint(around)
+        in_own, in_hidden = known
+        if in_own or path in self._own or (tree and any(_within(o, path) for o in self._own)):
+            raise Denied(
+                f"{effect.kind} may not touch {effect.target}: it holds nlsh's own policy, journal or audit.",
+                hint="Nothing was changed. No plan can touch these; edit the policy yourself, outside nlsh.",
+            )
+        if in_hidden or path in self._hidden:
+            hint = "Nothing was changed. Open it yourself, outside nlsh."
+            raise Denied(f"{effect.kind} may not touch {effect.target}: it is kept secret from plans.", hint=hint)
 
 
 def _process(effect: Effect) -> tuple[int, int, str]:

@@ -1,58 +1,30 @@
 """Policy: rules in TOML that allow, ask about or deny the effects of a preview; the strictest rule that matches wins.
 
-The shipped rules come first, then the user's (whose `allow` answers an `ask`), then the project's (which may only tighten), then the
-session's `--allow`. A `deny` is final, but for a shipped one that says `lift`: a rule of the user's that names the kind of effect in full makes
-a question of it. It owns the rules and the decision; showing it, and enforcing it, is done elsewhere.
+The shipped rules come first, then the administrator's and the user's (whose `allow` answers what the shipped rules ask), then the project's
+(which may only tighten), then the session's `--allow`. A `deny` is final, but for a shipped one that says `lift`: a rule of the user's that
+names the kind of effect in full makes a question of it. It owns the decision; what a rule is is `rules`', showing and enforcing is done elsewhere.
 """
 
 from __future__ import annotations
 
-import errno
 import os
 import re
-import stat
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nlsh import settings
-from nlsh.guard import secrets
+from nlsh.guard import demands, files, secrets, trials
+from nlsh.guard.paths import plain
+from nlsh.guard.rules import ANSWERS, EXACT, WHENS, Rule, check_keys, kind_pattern, rule_of, session_rule
 from nlsh.plan.effects import KINDS, Effect
 from nlsh.plan.errors import SettingsError
 
 if TYPE_CHECKING:
     from nlsh.plan.plan import Preview, PreviewedCall
 
-_ANSWERS = ("allow", "ask", "deny")
-_WHENS = ("cannot-undo", "other-user", "own-process", "only-reads", "times")
-_KEYS = ("name", "answer", "effect", "target", "but", "when", "unless", "reason", "each_time", "lift", "match", "not_match")
-_MOST_BYTES = 1 << 20  # of a policy file
-MOST_WILDCARDS = 3  # in one pattern of a rule
 _CHANGES_SOMETHING = frozenset(kind for kind, (_, changes, _) in KINDS.items() if changes)
-
-
-@dataclass(frozen=True)
-class Rule:
-    """One rule. `scope` is where it comes from: shipped, user, project or session. `each_time`: an earlier yes is not to be remembered.
-
-    `lift`: a deny that a rule of the user's turns into a question, each time.
-    """
-
-    name: str
-    answer: str
-    effect: tuple[str, ...]
-    reason: str
-    target: tuple[str, ...] = ()
-    but: tuple[str, ...] = ()
-    when: str = ""
-    unless: str = ""
-    each_time: bool = False
-    lift: bool = False
-    scope: str = "shipped"
-    match: tuple[str, ...] = ()
-    not_match: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -68,6 +40,8 @@ class Decision:
     asked: tuple[Effect, ...] = ()
     each_time: bool = False
     closed: tuple[str, ...] = ()
+    layer: str = ""
+    file: str = ""
 
 
 @dataclass(frozen=True)
@@ -89,7 +63,11 @@ class Policy:
 
     def with_session(self, allowed: Iterable[str]) -> Policy:
         """Return the policy with `--allow EFFECT[:TARGET]`: an ask becomes an allow, a deny stays. Raises SettingsError."""
-        return replace(self, rules=(*self.rules, *(_session_rule(a) for a in allowed)))
+        return replace(self, rules=(*self.rules, *(session_rule(a) for a in allowed)))
+
+    def with_rules(self, rules: Iterable[Rule]) -> Policy:
+        """Return the policy with rules for this session."""
+        return replace(self, rules=(*self.rules, *(replace(r, scope="session", file="") for r in rules)))
 
     def renewed(self) -> Policy:
         """Return the policy for the working directory as it is now, with what was allowed for this session. Raises SettingsError."""
@@ -108,25 +86,33 @@ class Policy:
         return replace(self._decision(preview), closed=self.closed())
 
     def _decision(self, preview: Preview) -> Decision:
-        worst: dict[str, list[tuple[Rule, Effect]]] = {a: [] for a in _ANSWERS}
+        worst: dict[str, list[tuple[Rule, Effect]]] = {a: [] for a in ANSWERS}
         real: dict[str, str] = {}
-        about = {kind: [r for r in self.rules if _is_about(r, kind)] for kind in {e.kind for e in preview.effects}}
+        about = {kind: [r for r in self.rules if _is_about(r, kind)] for kind in {e.kind for c in preview.calls for e in c.effects}}
         context = _context(self.cwd)
+        folders = _Folders([r for rules in about.values() for r in rules], context)
         for call in preview.calls:
-            states, times = _states_of_call(call), _only_times(call)
+            of_call, times = _states_of_call(call), _only_times(call)
             for effect in call.effects:
-                rule = self._rule_for(about[effect.kind], _case(effect, states | _states_of(effect, times), real), context)
+                states = of_call | _states_of(effect, times)
+                if (key := folders.key(effect, states, real)) is None:
+                    rule = self._rule_for(about[effect.kind], _case(effect, states, real), context)
+                elif (known := folders.known.get(key)) is not None:
+                    rule = known
+                else:
+                    rule = folders.known[key] = self._rule_for(about[effect.kind], folders.any_name(key), context)
                 worst[rule.answer].append((rule, effect))
         for answer in ("deny", "ask"):
             if found := worst[answer]:
                 # The first rule in the file is the gravest: its name stands for the decision, the reasons of all are given.
                 order = {(r.scope, r.name): n for n, r in enumerate(self.rules)}
-                rules = sorted({r for r, _ in found}, key=lambda r: order.get((r.scope, r.name), len(order)))
+                rules = sorted({id(r): r for r, _ in found}.values(), key=lambda r: order.get((r.scope, r.name), len(order)))
                 reasons = [_reason(r) for r in rules if r.name != "changes"] or [r.reason for r in rules]
                 asked = tuple(sorted({e for _, e in found}))
-                return Decision(answer, rules[0].name, "; ".join(dict.fromkeys(reasons)), asked, any(r.each_time for r in rules))
+                each_time = any(r.each_time for r in rules)
+                return Decision(answer, rules[0].name, "; ".join(dict.fromkeys(reasons)), asked, each_time, layer=rules[0].scope, file=rules[0].file)
         rule = worst["allow"][0][0] if worst["allow"] else _NOTHING
-        return Decision("allow", rule.name, rule.reason)
+        return Decision("allow", rule.name, rule.reason, layer=rule.scope, file=rule.file)
 
     def _rule_for(self, rules: list[Rule], case: _Case, context: _Context) -> Rule:
         found = [r for r in rules if _matches(r, case, context)]
@@ -137,21 +123,23 @@ class Policy:
         if lifted is not None:
             # Never more than a question: whoever lets a disk be erased is still asked which one it is this time.
             return replace(lifted, answer="ask", each_time=True)
-        # A yes given before, by the user's file or for this session, answers what the shipped rules ask; the project's own asks remain.
-        yes = next((r for r in reversed(found) if r.answer == "allow" and r.scope in ("user", "session")), None)
-        asks = [r for r in found if r.answer == "ask" and not (yes and (r.scope == "shipped" or yes.scope == "session"))]
+        # A yes given before, by a file or for this session, answers what the shipped rules ask; what others ask remains, but that one who
+        # sits here may answer the project's and his own for a session.
+        yes = next((r for r in reversed(found) if r.answer == "allow" and r.scope in ("system", "user", "session")), None)
+        answered = () if yes is None else ("shipped", "user", "project") if yes.scope == "session" else ("shipped",)
+        asks = [r for r in found if r.answer == "ask" and r.scope not in answered]
         return asks[0] if asks else yes or next((r for r in found if r.answer == "allow"), _UNKNOWN if not found else found[0])
 
 
 def _reason(rule: Rule) -> str:
     if not (rule.lift and rule.answer == "deny"):
         return rule.reason
-    path = settings.config_dir() / "policy.toml"
+    path = files.user_file()
     return f'{rule.reason}: to be asked about it instead, put a [[rule]] with effect = ["{rule.effect[0]}"] and answer = "ask" into {path}'
 
 
 def _is_about(rule: Rule, kind: str) -> bool:
-    return any(_kind_pattern(p).fullmatch(kind) for p in rule.effect)
+    return any(kind_pattern(p).fullmatch(kind) for p in rule.effect)
 
 
 def _is_lifted(rules: list[Rule], kind: str) -> bool:
@@ -164,13 +152,19 @@ def _matches(rule: Rule, case: _Case, context: _Context) -> bool:
         return False
     if rule.unless and rule.unless in case.states:
         return False
+    if rule.command and _command_state(rule.command) not in case.states:
+        return False
+    if rule.within and context.cwd != rule.within and not context.cwd.startswith(rule.within.rstrip("/") + "/"):
+        return False
     if rule.but and all(_under(rule.but, case, place, context) for place in case.places):
         return False
     if not rule.target:
         return True
     # What forbids or asks is also meant where a link leads. What allows is not: whoever makes a link must not thereby get leave.
     follow = rule.answer != "allow"
-    if any(_under(rule.target, case, place, context, follow=follow) for place in case.places):
+    if not follow:
+        return all(_under(rule.target, case, place, context) for place in case.places)
+    if any(_under(rule.target, case, place, context, follow=True) for place in case.places):
         return True
     return rule.answer == "deny" and case.kind in ("fs.write", "fs.delete") and any(_holds(place, rule.target, context) for place in case.places)
 
@@ -179,7 +173,7 @@ def _under(patterns: tuple[str, ...], case: _Case, place: str, context: _Context
     # A socket is a path too, and /var/run/docker.sock is /run/docker.sock.
     if case.kind.startswith(("fs.", "dev.", "bus.")):
         return _is_among(place, patterns, context, follow=follow)
-    return any(_kind_pattern(p).fullmatch(place) for p in patterns)
+    return any(kind_pattern(p).fullmatch(place) for p in patterns)
 
 
 def _holds(place: str, patterns: tuple[str, ...], context: _Context) -> bool:
@@ -195,9 +189,9 @@ _NOTHING = Rule("nothing", "allow", (), "it needs nothing")
 
 
 def load() -> Policy:
-    """Read the shipped, the user's and the project's rules and try their examples. Raises SettingsError."""
+    """Read the rules of all layers and try their examples. Raises SettingsError."""
     rules = list(_shipped())
-    for path, scope in ((settings.config_dir() / "policy.toml", "user"), (Path(".nlsh") / "policy.toml", "project")):
+    for path, scope in files.layers():
         rules += _read(path, scope)
     return Policy(tuple(rules))
 
@@ -209,95 +203,26 @@ def _shipped() -> list[Rule]:
     return found
 
 
-def _read(path: Path, scope: str) -> list[Rule]:
-    try:
-        text = _text_of(path)
-    except FileNotFoundError:
-        return []
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path} cannot be read: {error}.", hint="Nothing was run.") from error
-    import tomllib
+def check(text: str, path: str) -> None:
+    """Try a user's policy file that is about to be written. Raises SettingsError."""
+    _rules_of(Path(path), "user", demands.parsed(text, path))
 
-    try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"{path} is not valid TOML: {error}.", hint="Nothing was run. Mend the file or remove it.") from error
-    _check_keys(path, data, ("rule",))
+
+def _read(path: Path, scope: str) -> list[Rule]:
+    return _rules_of(path, scope, demands.read(path))
+
+
+def _rules_of(path: Path, scope: str, data: dict[str, Any]) -> list[Rule]:
+    check_keys(path, data, ("rule", "guard", "shell"))
+    demands.parse(str(path), data.get("guard", {}))
+    trials.parse(str(path), data.get("shell", {}))
     written = data.get("rule", [])
     if not isinstance(written, list) or not all(isinstance(w, dict) for w in written):
         raise SettingsError(f"{path}: rules are written as [[rule]].", hint="Nothing was run.")
-    rules = [_rule(path, scope, w, number) for number, w in enumerate(written, 1)]
+    rules = [rule_of(path, scope, w, number) for number, w in enumerate(written, 1)]
     for rule in rules:
         _try_examples(path, rule)
     return rules
-
-
-def _text_of(path: Path) -> str:
-    # The working directory may be anybody's: a pipe or a device there must not keep nlsh waiting, nor fill its memory.
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
-    with open(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise OSError(errno.EINVAL, "it is not a regular file")
-        data = file.read(_MOST_BYTES + 1)
-    if len(data) > _MOST_BYTES:
-        raise OSError(errno.EFBIG, f"it has more than {_MOST_BYTES:,} bytes")
-    return data.decode()
-
-
-def _rule(path: Path, scope: str, written: dict[str, Any], number: int) -> Rule:
-    _check_keys(path, written, _KEYS)
-    name = str(written.get("name", f"{scope}-{number}"))
-    values: dict[str, Any] = {"name": name, "scope": scope}
-    for key in ("answer", "reason", "when", "unless"):
-        if key in written and not isinstance(written[key], str):
-            raise SettingsError(f"{path}: {name}: {key} must be a text.", hint="Nothing was run.")
-        values[key] = written.get(key, "")
-    for key in ("effect", "target", "but", "match", "not_match"):
-        listed = written.get(key, [])
-        if not isinstance(listed, list) or not all(isinstance(i, str) and i for i in listed):
-            raise SettingsError(f"{path}: {name}: {key} must be a list of texts.", hint="Nothing was run.")
-        values[key] = tuple(listed)
-    for key in ("each_time", "lift"):
-        if not isinstance(written.get(key, False), bool):
-            raise SettingsError(f"{path}: {name}: {key} must be true or false.", hint="Nothing was run.")
-        values[key] = written.get(key, False)
-    if values["lift"] and scope != "shipped":
-        raise SettingsError(f"{path}: {name}: lift is for the shipped rules.", hint="Nothing was run. Leave the line out: you can change your own rule.")
-    _one_of(path, name, "answer", values["answer"], _ANSWERS)
-    for key in ("when", "unless"):
-        if values[key]:
-            _one_of(path, name, key, values[key], _WHENS)
-    if not values["effect"]:
-        raise SettingsError(f"{path}: {name}: effect says which effects the rule is about.", hint=f"For example effect = {['fs.write']}.")
-    for pattern in values["effect"]:
-        if not any(_kind_pattern(pattern).fullmatch(kind) for kind in KINDS):
-            _one_of(path, name, "effect", pattern, tuple(KINDS))
-    for pattern in (*values["effect"], *values["target"], *values["but"]):
-        # Each wildcard multiplies what matching may cost: a policy that somebody left in a folder must not hang nlsh.
-        if len(re.findall(r"\*+", pattern)) > MOST_WILDCARDS:
-            raise SettingsError(f"{path}: {name}: “{pattern}” has more than {MOST_WILDCARDS} wildcards.", hint="Nothing was run. Write it as several patterns.")
-    if scope == "project" and values["answer"] == "allow":
-        raise SettingsError(f"{path}: {name}: a project's policy may only tighten, not allow.", hint=f"Put it in {settings.config_dir() / 'policy.toml'}.")
-    values["reason"] = values["reason"] or f"rule {name} of {path}"
-    return Rule(**values)
-
-
-def _one_of(path: Path, name: str, key: str, value: str, known: tuple[str, ...]) -> None:
-    if value not in known:
-        raise SettingsError(f"{path}: {name}: {key} cannot be “{value}”.", hint=_nearest(value, known))
-
-
-def _check_keys(path: Path, data: dict[str, Any], known: tuple[str, ...]) -> None:
-    for key in data:
-        if key not in known:
-            raise SettingsError(f"{path}: unknown key “{key}”.", hint=_nearest(key, known))
-
-
-def _nearest(word: str, known: tuple[str, ...]) -> str:
-    import difflib
-
-    close = difflib.get_close_matches(word, known, 1)
-    return f"Nothing was run. Did you mean {close[0]}?" if close else f"Nothing was run. Known: {', '.join(known)}."
 
 
 def _try_examples(path: Path, rule: Rule) -> None:
@@ -306,7 +231,7 @@ def _try_examples(path: Path, rule: Rule) -> None:
         for example in examples:
             effect, _, state = example.partition(" +")
             kind, _, target = effect.partition(":")
-            if kind not in KINDS or (state and state not in _WHENS):
+            if kind not in KINDS or (state and state not in WHENS):
                 raise SettingsError(f"{path}: {rule.name}: “{example}” is not an example such as fs.write:~/x.", hint="Nothing was run.")
             target = (_substituted(target, context) or ("*",))[0]
             states = frozenset({state} if state else ())
@@ -317,26 +242,10 @@ def _try_examples(path: Path, rule: Rule) -> None:
                 )
 
 
-def _session_rule(written: str) -> Rule:
-    kind, colon, target = written.partition(":")
-    if colon and not target.strip("= "):
-        # As of "fs.write:$UNSET": nothing given never means everything.
-        raise SettingsError(f"--allow {written}: there is no target after the colon.", hint=f"Nothing was run. Every target is --allow {kind}.")
-    if kind not in KINDS:
-        raise SettingsError(f"--allow {written}: there is no effect “{kind}”.", hint=_nearest(kind, tuple(KINDS)))
-    return Rule(f"--allow {written}", "allow", (kind,), "allowed for this session", target=(_made_absolute(kind, target),) if target else (), scope="session")
-
-
-def _made_absolute(kind: str, target: str) -> str:
-    if not kind.startswith("fs.") or target.startswith(("/", "~", "{", "=", "**")):
-        return target
-    return os.path.join(os.getcwd(), target)
-
-
 def _case(effect: Effect, states: frozenset[str], real: dict[str, str]) -> _Case:
     if not effect.kind.startswith("fs."):
         return _Case(effect.kind, effect.target, (effect.target,), states)
-    path = os.path.normpath(effect.target)
+    path = plain(effect.target)
     folder, name = os.path.split(path)
     if folder not in real:
         real[folder] = os.path.realpath(folder)
@@ -348,8 +257,48 @@ def _case(effect: Effect, states: frozenset[str], real: dict[str, str]) -> _Case
     return _Case(effect.kind, effect.target, tuple(sorted(places)), states)
 
 
+class _Folders:
+    """What the rules say of a whole folder: of a hundred thousand files in one, all that no rule can tell apart are judged once.
+
+    A rule can tell a file from its neighbours only where a path that it names is the file or lies below it, where a pattern of it may
+    match, or where the file is a link, whose goal counts too. Those are judged one by one.
+    """
+
+    def __init__(self, rules: Iterable[Rule], context: _Context) -> None:
+        self.known: dict[tuple[str, str, frozenset[str]], Rule] = {}
+        paths = [_paths(patterns, context, follow) for r in rules for patterns in (r.target, r.but) for follow in (False, True)]
+        self._named = frozenset().union(*(p.alone | p.trees | p.around for p in paths))
+        self._needles = frozenset(needle for p in paths for needle, _ in p.others)
+
+    def key(self, effect: Effect, states: frozenset[str], real: dict[str, str]) -> tuple[str, str, frozenset[str]] | None:
+        """Return what all effects have in common that are judged like this one; None where it is judged by itself."""
+        kind, path = effect
+        if not kind.startswith("fs.") or path != os.path.normpath(path):
+            return None
+        folder, _, name = path.rpartition("/")
+        if folder in ("", "/") or not name:
+            return None
+        if folder not in real:
+            real[folder] = os.path.realpath(folder)
+        if real[folder] != folder or path in self._named or any(n in path for n in self._needles):
+            return None
+        if kind in ("fs.read", "fs.write") and os.path.islink(path):
+            return None
+        return kind, folder, states
+
+    def any_name(self, key: tuple[str, str, frozenset[str]]) -> _Case:
+        """Return the case of something in the folder that has no name any rule could mean."""
+        kind, folder, states = key
+        path = f"{folder}/\0"
+        return _Case(kind, path, (path,), states)
+
+
+def _command_state(command: str) -> str:
+    return f"exec {command}"
+
+
 def _states_of_call(call: PreviewedCall) -> frozenset[str]:
-    states = set()
+    states = {_command_state(e.target) for e in call.effects if e.kind == "exec"}
     if call.no_undo and any(e.changes and e.kind != "exec" for e in call.effects):
         states.add("cannot-undo")
     if not any(e.changes and e.kind != "exec" for e in call.effects):
@@ -359,6 +308,8 @@ def _states_of_call(call: PreviewedCall) -> frozenset[str]:
 
 def _only_times(call: PreviewedCall) -> frozenset[str]:
     """Return the folders of which a call changes nothing but puts back their times, as undo does."""
+    if not any(e.kind == "fs.meta" for e in call.effects):
+        return frozenset()
     times: set[str] = set()
     more: set[str] = set()
     for step in call.steps:
@@ -392,11 +343,11 @@ class _Context:
 
 
 def _context(cwd: str) -> _Context:
-    return _context_of(os.path.expanduser("~"), cwd, os.environ.get("XDG_CONFIG_HOME", ""), os.environ.get("XDG_STATE_HOME", ""))
+    return _context_of(os.path.expanduser("~"), cwd, os.environ.get("XDG_CONFIG_HOME", ""), os.environ.get("XDG_STATE_HOME", ""), demands.found().hide)
 
 
 @cache
-def _context_of(home: str, cwd: str, _config: str, _state: str) -> _Context:
+def _context_of(home: str, cwd: str, _config: str, _state: str, _hide: tuple[str, ...]) -> _Context:
     own = secrets.own()
     homes = tuple(dict.fromkeys((home, os.path.realpath(home))))
     return _Context(home, homes, cwd, own[0], own[1], secrets.hidden(), own)
@@ -404,6 +355,8 @@ def _context_of(home: str, cwd: str, _config: str, _state: str) -> _Context:
 
 def _substituted(pattern: str, context: _Context) -> tuple[str, ...]:
     """Return the paths and patterns that one written in a policy stands for."""
+    if pattern.startswith(EXACT):
+        return (pattern,)
     exact = "=" if pattern.startswith("=") else ""
     body = pattern.removeprefix("=")
     if body == "{secrets}":
@@ -432,19 +385,26 @@ class _Paths:
 
     alone: frozenset[str]
     trees: frozenset[str]
-    others: tuple[re.Pattern[str], ...]
+    others: tuple[tuple[str, re.Pattern[str]], ...]  # each with a text that is in all it matches
     around: frozenset[str]
 
 
 @cache
 def _paths(patterns: tuple[str, ...], context: _Context, follow: bool) -> _Paths:
-    alone, trees, others = set(), set(), []
+    alone: set[str] = set()
+    trees: set[str] = set()
+    others = []
     for pattern in (p for written in patterns for p in _substituted(written, context)):
+        if pattern.startswith(EXACT):
+            body = pattern.removeprefix(EXACT)
+            alone.update((body, os.path.realpath(body)) if follow else (body,))
+            continue
         exact = pattern.startswith("=")
         body = os.path.normpath(pattern.removeprefix("="))
         if any(c in body for c in "*?"):
-            expression = "".join(_piece(p) for p in re.split(r"(\*\*/|\*\*|\*|\?)", body))
-            others.append(re.compile(expression + ("" if exact else "(/.*)?"), re.S))
+            pieces = re.split(r"(\*\*/|\*\*|\*|\?)", body)
+            expression = re.compile("".join(map(_piece, pieces)) + ("" if exact else "(/.*)?"), re.S)
+            others.append((max(pieces[::2], key=len), expression))
         else:
             (alone if exact else trees).update((body, os.path.realpath(body)) if follow else (body,))
     around = frozenset().union(*(secrets.above(os.path.dirname(p)) for p in (*alone, *trees)))
@@ -457,13 +417,8 @@ def _is_among(place: str, patterns: tuple[str, ...], context: _Context, *, follo
         return True
     if place in paths.trees or not paths.trees.isdisjoint(secrets.above(place.rpartition("/")[0])):
         return True
-    return any(p.fullmatch(place) for p in paths.others)
+    return any(needle in place and p.fullmatch(place) for needle, p in paths.others)
 
 
 def _piece(text: str) -> str:
     return {"**/": "(.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}.get(text, re.escape(text))
-
-
-@cache
-def _kind_pattern(pattern: str) -> re.Pattern[str]:
-    return re.compile("".join(".*" if p == "*" else re.escape(p) for p in re.split(r"(\*)", pattern)), re.S)

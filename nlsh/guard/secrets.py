@@ -6,6 +6,7 @@ import os
 from functools import cache, lru_cache
 
 from nlsh import settings
+from nlsh.guard import demands
 
 # Below a home folder. Names that hold keys, tokens or sessions, not what people keep as documents.
 _IN_HOME = (
@@ -24,10 +25,10 @@ _OF_THE_SYSTEM = (
 
 
 def own() -> tuple[str, ...]:
-    """Return the folder of nlsh's configuration and policy, that of its journal and audit, and where these lead if they are links."""
+    """Return the folder of nlsh's configuration and policy, that of its journal and audit, where these lead if they are links, and the administrator's."""
     state = os.environ.get("XDG_STATE_HOME", "")
     base = state if state.startswith("/") else os.path.join(os.path.expanduser("~"), ".local/state")
-    return _with_real(str(settings.config_dir()), os.path.join(base, "nlsh"))
+    return *_with_real(str(settings.config_dir()), os.path.join(base, "nlsh")), "/etc/nlsh"
 
 
 def homes() -> tuple[str, ...]:
@@ -49,15 +50,15 @@ def _homes(home: str, user: int) -> tuple[str, ...]:
 
 
 def hidden() -> tuple[str, ...]:
-    """Return every path that is hidden from plans, whether it exists or not."""
+    """Return every path that is hidden from plans, whether it exists or not: what is shipped, and `hide` of the policy's. Raises SettingsError."""
     # LIMIT: paths as they are written. The same files under a bind mount or in a snapshot, and, in a folder that ignores case, names in
-    # another case, are others: to hide them needs a mount namespace.
+    # another case, are others.
     listed = [os.path.join(h, name) for h in homes() for name in _IN_HOME]
     for variable, usual in (("XDG_CONFIG_HOME", ".config/"), ("XDG_DATA_HOME", ".local/share/")):
         base = os.environ.get(variable, "")
         if base.startswith("/"):
             listed += [os.path.join(base, name.removeprefix(usual)) for name in _IN_HOME if name.startswith(usual)]
-    return tuple(dict.fromkeys((*_with_real(*listed), *own(), *_OF_THE_SYSTEM)))
+    return tuple(dict.fromkeys((*_with_real(*listed, *demands.found().hide), *own(), *_OF_THE_SYSTEM)))
 
 
 def _with_real(*paths: str) -> tuple[str, ...]:

@@ -1,10 +1,11 @@
 """The audit: an append-only, hash-chained record of what was asked, planned, decided (and by whom) and what came of it.
 
-One JSON object a line in `audit.jsonl`. Each entry carries the hash of the one before it and its own, over the canonical JSON of the
-rest; `audit.head` holds number and hash of the newest, so that cutting off the end is noticed too. `verify` names the first break.
-Only descriptions of effects are recorded: no file contents.
+One entry a line in `audit.jsonl` (`chain` owns its form). `audit.head` holds number, hash and time of the newest, and every so often and at
+the end of a session an anchor of the same goes into the journal's database (`anchors`), so that cutting off the end or putting an older log
+in place is noticed too. `verify` names every break. Only descriptions of effects are recorded: no file contents, and no secrets that can
+be told by their shape (`redact`).
 
-# LIMIT: who may write these files may also rewrite the whole chain and its head; against that, keep the head elsewhere.
+# LIMIT: who may write these files may also rewrite the whole chain, its head and its anchors; against that, keep an export elsewhere.
 # LIMIT: the audit is not rotated.
 """
 
@@ -12,38 +13,85 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-import json
 import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
+from nlsh.journal.chain import FIRST, Break, Witness, canonical, compare, examine, linked, read
+from nlsh.journal.redact import redacted
 from nlsh.plan.errors import JournalError
 
-FIRST = "0" * 64
-_BLOCK = 1 << 16
+if TYPE_CHECKING:
+    from nlsh.journal.anchors import Anchors
+    from nlsh.journal.store import Journal
+
+ANCHOR_EVERY = 64  # entries
+_BLOCK = 1 << 13
 _EVENTS = ("plan", "decision", "outcome", "note")
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What `verify` found: whether the chain holds, how many entries it has, and the first broken line (counted from 1) with what is wrong."""
+    """What `verify` found: how many whole entries there are, and every break, in the order of the entries."""
 
-    holds: bool
     entries: int
-    line: int | None = None
-    problem: str = ""
+    breaks: tuple[Break, ...] = ()
+
+    @property
+    def holds(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.breaks
+
+    @property
+    def line(self) -> int | None:
+        """The line of the first break."""
+        return self.breaks[0].line if self.breaks else None
+
+    @property
+    def problem(self) -> str:
+        """The first break in words."""
+        return self.breaks[0].problem if self.breaks else ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Head:
+    """The newest entry, as `audit.head` holds it, and how many entries the newest anchor was for."""
+
+    seq: int
+    hash: str
+    at: float
+    anchored: int
+
+    def written(self) -> bytes:
+        """Return the line of the file: always as long, so that it is written over in one sector."""
+        text = f"{self.seq:020d} {self.hash} {self.at:020.6f} {self.anchored:020d}"
+        return f"{text} {hashlib.sha256(text.encode()).hexdigest()}\n".encode()
+
+    @classmethod
+    def parsed(cls, data: bytes) -> _Head:
+        """Return the head of a line. Raises ValueError if it is not one."""
+        seq, digest, at, anchored, _ = data.decode("ascii").split(" ")
+        found = cls(int(seq), digest, float(at), int(anchored))
+        if found.written() != data:
+            raise ValueError("its own checksum does not fit")
+        return found
+
+
+_NO_HEAD = _Head(0, FIRST, 0.0, 0)
 
 
 class Audit:
     """The log. Several processes may append at once. Raises JournalError where it cannot be written or read."""
 
-    def __init__(self, folder: Path | str | None = None) -> None:
-        """Use the log in `folder` (default: the state folder)."""
+    def __init__(self, folder: Path | str | None = None, journal: Journal | None = None) -> None:
+        """Use the log in `folder` (default: the state folder), anchored in `journal` (default: the one in that folder)."""
         self._folder = Path(folder) if folder is not None else None
+        self._journal = journal
+        self._grew = False
 
     @property
     def folder(self) -> Path:
@@ -72,84 +120,153 @@ class Audit:
         if event not in _EVENTS:
             raise ValueError(f"unknown audit event: {event}")
         with self._locked() as file:
-            seq, previous, notes = self._end(file)
-            if seq == 0 and not sync:
-                self._set_head(seq, previous)  # so that a head that is missing later was taken away
-            lines = b""
-            entry: dict[str, Any] = {}
-            for kind, values in (*notes, (event, fields)):
-                seq += 1
-                entry = {"seq": seq, "time": round(time.time(), 6), "event": kind, **values, "prev": previous}
-                entry["hash"] = previous = _hash(entry)
-                lines += _canonical(entry) + b"\n"
-            self._write(file, lines, sync=sync)
-            if sync:
-                self._set_head(seq, previous)
+            entry, head = self._add(file, event, redacted(fields), sync=sync)
+            self._grew = True
+            if sync and head.seq - head.anchored >= ANCHOR_EVERY:
+                self._anchor(file, head)
         return entry
 
-    def entries(self, n: int | None = None) -> list[dict[str, Any]]:
-        """Return the newest `n` entries (None: all), oldest first; lines that cannot be read are left out, `verify` names them."""
+    def anchor(self) -> None:
+        """Remember in the journal how long the chain is by now, if this process has added to it; where that cannot be used, nothing is done."""
+        if not self._grew:
+            return
+        with suppress(JournalError), self._locked() as file:
+            seq, digest, notes = self._end(file)
+            head = self._read_head()
+            if seq and not notes and isinstance(head, _Head) and head.anchored != seq:
+                os.fsync(file.fileno())
+                self._anchor(file, _Head(seq, digest, time.time(), head.anchored))
+            self._grew = False
+
+    def entries(self, n: int | None = None, keep: Callable[[dict[str, Any]], bool] = lambda entry: True) -> list[dict[str, Any]]:
+        """Return the newest `n` entries (None: all) that `keep` says yes to, oldest first; broken lines are left out, `verify` names them."""
         from collections import deque
 
         found: deque[dict[str, Any]] = deque(maxlen=n)
         for line in self._lines():
-            try:
-                entry = json.loads(line)
-            except ValueError:
-                continue
-            if isinstance(entry, dict):
-                found.append(entry)
+            with suppress(ValueError):
+                entry = read(line)
+                if keep(entry):
+                    found.append(entry)
         return list(found)
 
+    def export(self, since: float | None = None) -> Iterator[bytes]:
+        """Yield the lines of the log as they are, with their ends: those of entries since then (seconds since the epoch), and broken ones."""
+        for line in self._lines():
+            try:
+                at = read(line).get("time", 0.0)
+            except ValueError:
+                at = None
+            if since is None or at is None or at >= since:
+                yield line if line.endswith(b"\n") else line + b"\n"
+
     def verify(self) -> Verdict:
-        """Check every link and the head; name the first line that is wrong."""
+        """Check every entry, the head and the anchors; name every break and the entry that it is about."""
         with self._locked(writing=False):
+            found = examine(self._lines())
             head = self._read_head()
-            anchor, anchored = head if isinstance(head, tuple) else (0, FIRST)
-            number, previous = 0, FIRST
-            for number, line in enumerate(self._lines(), start=1):
-                problem, entry = _check_line(line, number, previous)
-                if problem and not line.endswith(b"\n") and anchor < number:
-                    problem = "it is incomplete: the machine stopped while it was written; the next entry sets it aside"
-                if problem:
-                    return Verdict(False, number - 1, number, problem)
-                previous = entry["hash"]
-                if number == anchor and previous != anchored:
-                    return Verdict(False, number - 1, number, f"its hash is not the one that {self.head.name} holds")
-            if isinstance(head, str):
-                return Verdict(False, number, None, head)
-            if head is None and number:
-                return Verdict(False, number, None, f"{self.head.name} is missing: it cannot be told whether entries at the end are missing")
-            if anchor > number:
-                return Verdict(False, number, number + 1, f"entries {number + 1} to {anchor} are missing")
-            return Verdict(True, number)
+            breaks, witnesses = self._remembered(head)
+        if isinstance(head, _Head):
+            witnesses.append(Witness(self.head.name, head.seq, head.hash, newest=True))
+        elif head is None and found.hashes:
+            breaks.append(Break("head", f"{self.head.name} is missing: it cannot be told whether entries at the end are missing"))
+        elif head is not None:
+            breaks.append(Break("head", head))
+        return Verdict(len(found.hashes), (*compare(found, (w for w in witnesses if w.entries)), *breaks))
+
+    # --- the anchors ---------------------------------------------------------------------------------------------
+
+    def _anchor(self, file: BinaryIO, head: _Head) -> None:
+        from nlsh.journal.anchors import Anchor
+
+        # Where the journal cannot be used, what changes anything says so; the log goes on without.
+        with suppress(JournalError):
+            with self._anchors() as anchors:
+                known = anchors.all()
+                what = ""
+                if head.anchored and all(a.entries != head.anchored for a in known):
+                    what = f"the anchor of {head.anchored} entries was missing from the journal"
+                elif known and known[-1].entries > head.seq:
+                    what = f"the journal remembers {known[-1].entries} entries, and there are {head.seq}"
+                if what:
+                    _, head = self._add(file, "note", {"what": what}, sync=True)
+                anchors.add(Anchor(head.seq, head.hash, time.time()))
+            self._set_head(_Head(head.seq, head.hash, head.at, head.seq))
+
+    @contextmanager
+    def _anchors(self) -> Iterator[Anchors]:
+        from nlsh.journal.anchors import Anchors
+        from nlsh.journal.store import Journal
+
+        journal = self._journal or Journal(self.folder / "journal.sqlite")
+        try:
+            yield Anchors(journal)
+        finally:
+            if journal is not self._journal:
+                journal.close()
+
+    def _remembered(self, head: _Head | str | None) -> tuple[list[Break], list[Witness]]:
+        """Return what the journal remembers of the chain, and what is wrong with that."""
+        try:
+            with self._anchors() as anchors:
+                known = anchors.all()
+        except JournalError as error:
+            return [Break("anchors", f"what the journal remembers cannot be read: {error.message.rstrip('.')}")], []
+        breaks = [Break("anchors", "one of the journal's anchors was changed")] if any(a.entries < 0 for a in known) else []
+        if isinstance(head, _Head) and head.anchored and all(a.entries != head.anchored for a in known):
+            breaks.append(Break("anchors", f"the journal does not hold the anchor of {head.anchored} entries any more"))
+        when = {a: time.strftime("%Y-%m-%d %H:%M", time.localtime(max(0.0, min(a.at, 2.0**33)))) for a in known}
+        return breaks, [Witness(f"the journal's anchor of {when[a]}", a.entries, a.hash) for a in known if a.entries > 0]
 
     # --- the files -----------------------------------------------------------------------------------------------
 
+    def _add(self, file: BinaryIO, event: str, fields: dict[str, Any], *, sync: bool) -> tuple[dict[str, Any], _Head]:
+        """Write an entry, and before it notes about what is wrong at the end, in one write."""
+        seq, previous, notes = self._end(file)
+        head = self._read_head()
+        anchored = head.anchored if isinstance(head, _Head) else 0
+        if seq == 0 and not sync:
+            self._set_head(_NO_HEAD)  # so that a head that is missing later was taken away
+        lines = b""
+        entry: dict[str, Any] = {}
+        for kind, values in (*notes, (event, fields)):
+            seq += 1
+            entry = linked({"seq": seq, "time": round(time.time(), 6), "event": kind, **values}, previous)
+            previous = entry["hash"]
+            lines += canonical(entry) + b"\n"
+        self._write(file, lines, sync=sync)
+        new = _Head(seq, previous, entry["time"], anchored)
+        if sync:
+            self._set_head(new)
+        return entry, new
+
     def _end(self, file: BinaryIO) -> tuple[int, str, list[tuple[str, dict[str, Any]]]]:
         """Return number and hash that the next entry follows, and notes to write before it about what is wrong at the end."""
-        notes: list[tuple[str, dict[str, Any]]] = []
-        line, torn_at = _last_line(file)
+        notes: list[dict[str, Any]] = []
+        lines, torn_at = _last_lines(file)
         head = self._read_head()
         if torn_at is not None:
-            notes.append(("note", self._set_aside(file, torn_at)))
+            notes.append(self._set_aside(file, torn_at))
         seq, digest = 0, FIRST
-        if line:
+        if lines:
             try:
-                entry = json.loads(line)
-                seq, digest = int(entry["seq"]), str(entry["hash"])
-            except (ValueError, KeyError, TypeError):
+                entry = read(lines[-1])
+                seq, digest = entry["seq"], entry["hash"]
+            except ValueError:
                 # Someone changed the last line. Going on from the head keeps the break where it is, for `verify` to name.
-                notes.append(("note", {"what": "the last line could not be read"}))
-                seq, digest = (head[0], head[1]) if isinstance(head, tuple) else (_count_lines(file), hashlib.sha256(line).hexdigest())
+                notes.append({"what": "the last line could not be read"})
+                seq, digest = (head.seq, head.hash) if isinstance(head, _Head) else (_count_lines(file), hashlib.sha256(lines[-1]).hexdigest())
         if isinstance(head, str):
-            notes.append(("note", {"what": head}))
+            notes.append({"what": head})
         elif head is None and seq:
-            notes.append(("note", {"what": f"{self.head.name} was missing"}))
-        elif head is not None and head[0] > seq:
-            notes.append(("note", {"what": f"entries {seq + 1} to {head[0]} are missing"}))
-            seq, digest = head
-        return seq, digest, notes
+            notes.append({"what": f"{self.head.name} was missing"})
+        elif head is not None and head.seq > seq:
+            notes.append({"what": f"entries {seq + 1} to {head.seq} are missing"})
+            seq, digest = head.seq, head.hash
+        elif head is not None and _hash_of(lines, seq, head.seq) not in (None, head.hash):
+            notes.append({"what": f"entry {head.seq} is not the one that {self.head.name} remembers"})
+            digest = head.hash
+        return seq, digest, [("note", n) for n in notes]
 
     def _set_aside(self, file: BinaryIO, start: int) -> dict[str, Any]:
         file.seek(start)
@@ -175,9 +292,9 @@ class Audit:
             os.ftruncate(file.fileno(), end)
             raise
 
-    def _set_head(self, seq: int, digest: str) -> None:
+    def _set_head(self, head: _Head) -> None:
         # One short write over the same bytes is atomic enough here: a torn head is seen by `verify`, and by the next append.
-        data = f"{seq:020d} {digest}\n".encode()
+        data = head.written()
         fd = os.open(self.head, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
             os.pwrite(fd, data, 0)
@@ -186,17 +303,14 @@ class Audit:
         finally:
             os.close(fd)
 
-    def _read_head(self) -> tuple[int, str] | str | None:
-        """Return number and hash; None if there is no head; a sentence if it cannot be read."""
+    def _read_head(self) -> _Head | str | None:
+        """Return the head; None if there is none; a sentence if it cannot be read."""
         try:
-            data = self.head.read_bytes()
+            return _Head.parsed(self.head.read_bytes())
         except FileNotFoundError:
             return None
-        seq, digest = data[:20], data[21:85]
-        well_formed = len(data) == 86 and data[20:21] == b" " and data.endswith(b"\n") and seq.isdigit()
-        if not well_formed or any(c not in b"0123456789abcdef" for c in digest):
+        except ValueError:
             return f"{self.head.name} is damaged"
-        return int(seq), digest.decode()
 
     def _lines(self) -> Iterator[bytes]:
         try:
@@ -211,8 +325,7 @@ class Audit:
     def _locked(self, *, writing: bool = True) -> Iterator[BinaryIO]:
         try:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            with open(self.path, "r+b", buffering=0, opener=_owner_only) as file:
-                fcntl.flock(file, fcntl.LOCK_EX if writing else fcntl.LOCK_SH)
+            with self._open(fcntl.LOCK_EX if writing else fcntl.LOCK_SH) as file:
                 yield file
         except OSError as error:
             raise JournalError(
@@ -220,36 +333,37 @@ class Audit:
                 hint=f"Nothing was changed. Make {self.folder} writable for you and free some space, then try again.",
             ) from error
 
+    @contextmanager
+    def _open(self, lock: int) -> Iterator[BinaryIO]:
+        while True:
+            with open(self.path, "r+b", buffering=0, opener=_owner_only) as file:
+                fcntl.flock(file, lock)
+                # While this waited for the lock the log may have been moved away: what is added must not go with it.
+                if not _is_still(file, self.path):
+                    continue
+                yield file
+                return
 
-def _check_line(line: bytes, number: int, previous: str) -> tuple[str, dict[str, Any]]:
-    """Return what is wrong with a line (empty: nothing) and its entry."""
+
+def _is_still(file: BinaryIO, path: Path) -> bool:
     try:
-        entry = json.loads(line)
+        return os.path.samestat(os.fstat(file.fileno()), os.stat(path))
+    except FileNotFoundError:
+        return False
+
+
+def _hash_of(lines: list[bytes], last: int, number: int) -> str | None:
+    """Return the hash of entry `number` among these lines, the newest of which is entry `last`; None if it is not there."""
+    place = len(lines) - 1 - (last - number)
+    try:
+        entry = read(lines[place]) if 0 <= place < len(lines) else {}
     except ValueError:
-        return "it is not JSON", {}
-    if not isinstance(entry, dict) or not {"seq", "prev", "hash"} <= entry.keys():
-        return "it is not an entry", {}
-    if _canonical(entry) + b"\n" != line:
-        return "it is not written as nlsh writes it", {}
-    if _hash({k: v for k, v in entry.items() if k != "hash"}) != entry["hash"]:
-        return "its hash does not fit what it says: it was changed", {}
-    if entry["seq"] != number:
-        return f"it is entry {entry['seq']}, not {number}: entries are missing or were moved", {}
-    if entry["prev"] != previous:
-        return "it does not follow from the entry before it", {}
-    return "", entry
+        return None
+    return str(entry["hash"]) if entry.get("seq") == number else None
 
 
-def _canonical(entry: dict[str, Any]) -> bytes:
-    return json.dumps(entry, sort_keys=True, separators=(",", ":")).encode("ascii")
-
-
-def _hash(entry: dict[str, Any]) -> str:
-    return hashlib.sha256(_canonical(entry)).hexdigest()
-
-
-def _last_line(file: BinaryIO) -> tuple[bytes, int | None]:
-    """Return the last complete line, and where an incomplete one after it starts (None: there is none)."""
+def _last_lines(file: BinaryIO) -> tuple[list[bytes], int | None]:
+    """Return the last complete lines, at least one if there is one, and where an incomplete one after them starts (None: there is none)."""
     end = file.seek(0, os.SEEK_END)
     start, data = end, b""
     while start > 0:
@@ -257,13 +371,12 @@ def _last_line(file: BinaryIO) -> tuple[bytes, int | None]:
         start -= step
         file.seek(start)
         data = file.read(step) + data
-        complete = data[: data.rfind(b"\n") + 1]
-        if complete.count(b"\n") >= 2 or (start == 0):
+        if data.count(b"\n") >= 2:
             break
     complete = data[: data.rfind(b"\n") + 1]
-    line = complete[complete[:-1].rfind(b"\n") + 1 :]
     torn_at = start + len(complete)
-    return line, torn_at if torn_at < end else None
+    lines = [part + b"\n" for part in complete.split(b"\n")[:-1]]
+    return lines[1:] if start else lines, torn_at if torn_at < end else None
 
 
 def _count_lines(file: BinaryIO) -> int:

@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nlsh.plan.errors import JournalError
-from nlsh.plan.steps import Step, step_from_data
+from nlsh.journal.redact import redacted
+from nlsh.plan.errors import JournalError, NlshError
+from nlsh.plan.steps import Step, as_json, step_from_data
 from nlsh.steps.times import RestoreTimes
 
 if TYPE_CHECKING:
@@ -85,12 +86,16 @@ class JournalledStep:
 
 @dataclass(frozen=True, slots=True)
 class NewStep:
-    """A step to be journalled; `source` is the `seq` of the step, of the run it is about, that it takes back or finishes."""
+    """A step to be journalled; `source` is the `seq` of the step, of the run it is about, that it takes back or finishes.
+
+    `text` is the step as JSON, where it is known.
+    """
 
     call: int
     index: int
     step: Step
     source: int | None = None
+    text: str = ""
 
 
 def owner_of_this_process() -> str:
@@ -157,14 +162,14 @@ class Journal:
         Raises JournalError if the run that this one is about was taken back, or is being taken back, by another process meanwhile.
         """
         touched: dict[str, None] = {}
-        with self._using() as db:
+        with self.using() as db:
             db.execute("PRAGMA synchronous=FULL")
             db.execute("BEGIN IMMEDIATE")
             if about is not None:
                 self._claim(db, about)
             cursor = db.execute(
                 "INSERT INTO runs (at, request, plan, digest, cwd, status, owner, turn, about, no_undo, total) VALUES (?,?,?,?,?,'running',?,?,?,?,0)",
-                (time.time(), _readable(request), plan, digest, json.dumps(cwd), owner_of_this_process(), turn, about, no_undo),
+                (time.time(), redacted(_readable(request)), redacted(plan), digest, json.dumps(cwd), owner_of_this_process(), turn, about, no_undo),
             )
             run = int(cursor.lastrowid or 0)
             total = 0
@@ -175,10 +180,13 @@ class Journal:
                     total = seq + 1
                     inverse = new.step.inverse()
                     touched.update(dict.fromkeys(new.step.touches()))
-                    yield run, seq, new.call, new.index, _dump(new.step), None if inverse is None else _dump(inverse), new.source
+                    yield run, seq, new.call, new.index, new.text or _dump(new.step), None if inverse is None else _dump(inverse), new.source
 
             db.executemany("INSERT INTO steps (run, seq, call, step, data, inverse, source, state) VALUES (?,?,?,?,?,?,?,'planned')", rows())
-            times = [(run, json.dumps(path), ns) for path in touched if (ns := _mtime(path)) is not None]
+            # What finishes a run that did nothing begins where that began: the step that was cut short may have changed the time of its folder.
+            nothing = "NOT EXISTS (SELECT 1 FROM steps WHERE run=folders.run AND state='done')"
+            known = dict(db.execute(f"SELECT path, before_ns FROM folders WHERE run=? AND {nothing}", (about if turn == "finish" else None,)))
+            times = [(run, place, known.get(place, ns)) for path in touched if (ns := _mtime(path)) is not None and (place := json.dumps(path))]
             db.executemany("INSERT INTO folders (run, path, before_ns) VALUES (?,?,?)", times)
             db.execute("UPDATE runs SET total=? WHERE id=?", (total, run))
             db.execute("COMMIT")
@@ -188,17 +196,17 @@ class Journal:
 
     def forget(self, run: int) -> None:
         """Remove a run of which nothing was applied."""
-        with self._using() as db, _transaction(db):
+        with self.using() as db, _transaction(db):
             _delete(db, "id = ?", (run,))
 
     def mark(self, run: int, marks: Iterable[tuple[int, str]]) -> None:
         """Note the states of steps, by `seq`, in one unsynced commit."""
-        with self._using() as db, _transaction(db):
+        with self.using() as db, _transaction(db):
             db.executemany("UPDATE steps SET state=? WHERE run=? AND seq=?", ((state, run, seq) for seq, state in marks))
 
     def finish(self, run: int, status: str) -> None:
         """Note how a run ended and the touched folders' times, carry what it undid or finished over to the run it is about; prune old runs."""
-        with self._using() as db, _transaction(db):
+        with self.using() as db, _transaction(db):
             db.execute("UPDATE runs SET status=?, finished_at=? WHERE id=?", (status, time.time(), run))
             paths = [path for (path,) in db.execute("SELECT path FROM folders WHERE run=?", (run,))]
             db.executemany("UPDATE folders SET after_ns=? WHERE run=? AND path=?", ((_mtime(json.loads(p)), run, p) for p in paths))
@@ -254,37 +262,44 @@ class Journal:
 
     def states(self, run: int) -> dict[str, int]:
         """Return how many steps of a run are in each state."""
-        with self._using() as db:
+        with self.using() as db:
             return dict(db.execute("SELECT state, count(*) FROM steps WHERE run=? GROUP BY state", (run,)))
 
     def steps(self, run: int) -> list[JournalledStep]:
         """Return the steps of a run in order."""
-        with self._using() as db:
+        with self.using() as db:
             rows = db.execute("SELECT seq, call, data, inverse, state FROM steps WHERE run=? ORDER BY seq", (run,)).fetchall()
         try:
-            return [JournalledStep(seq, call, _load(data), None if inverse is None else _load(inverse), state) for seq, call, data, inverse, state in rows]
-        except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+            found = [JournalledStep(seq, call, _load(data), None if inverse is None else _load(inverse), state) for seq, call, data, inverse, state in rows]
+            if not all(isinstance(s.state, str) for s in found):
+                raise TypeError("a step's state")
+            return found
+        except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError, NlshError, ImportError) as error:
             raise JournalError(f"Run {run} was written by another version of nlsh ({error}).", hint="Nothing was changed. It cannot be undone.") from error
 
     def folders(self, run: int) -> list[tuple[str, int, int | None]]:
         """Return the touched folders of a run: path, modification time before it and after it in nanoseconds (None: it did not end)."""
-        with self._using() as db:
+        with self.using() as db:
             rows = db.execute("SELECT path, before_ns, after_ns FROM folders WHERE run=? ORDER BY path", (run,)).fetchall()
-        with _readable_rows():
-            return [(json.loads(path), before, after) for path, before, after in rows]
+        with readable_rows():
+            found = [(json.loads(path), before, after) for path, before, after in rows]
+            if not all(isinstance(p, str) and isinstance(b, int) and isinstance(a, int | None) for p, b, a in found):
+                raise TypeError("a folder's path or time")
+            return found
 
     def _runs(self, where: str, values: tuple[Any, ...]) -> list[Run]:
         columns = ", ".join(Run.__dataclass_fields__)
-        with self._using() as db:
+        with self.using() as db:
             rows = db.execute(f"SELECT {columns} FROM runs {where}", values).fetchall()
         at = list(Run.__dataclass_fields__).index("cwd")
-        with _readable_rows():
-            return [Run(*(json.loads(v) if i == at else v for i, v in enumerate(row))) for row in rows]
+        with readable_rows():
+            return [_checked(Run(*(json.loads(v) if i == at else v for i, v in enumerate(row)))) for row in rows]
 
     # --- the connection ------------------------------------------------------------------------------------------
 
     @contextmanager
-    def _using(self) -> Iterator[sqlite3.Connection]:
+    def using(self) -> Iterator[sqlite3.Connection]:
+        """Give the connection; a transaction that is open when something goes wrong is taken back. Raises JournalError."""
         import sqlite3
 
         try:
@@ -296,7 +311,7 @@ class Journal:
                 if self._db is not None and self._db.in_transaction:
                     self._db.execute("ROLLBACK")
                 raise
-        except (sqlite3.Error, OSError) as error:
+        except (sqlite3.Error, OSError, UnicodeDecodeError) as error:  # the last: SQLite's own words about a damaged file
             self._db = None
             raise JournalError(f"The journal {self.path} cannot be used: {error}.", hint=_next_step(self.path, error)) from error
 
@@ -328,10 +343,11 @@ class Journal:
 
 
 @contextmanager
-def _readable_rows() -> Iterator[None]:
+def readable_rows() -> Iterator[None]:
+    """Make what goes wrong with values that nlsh has not written a JournalError."""
     try:
         yield
-    except (TypeError, ValueError, RecursionError) as error:
+    except (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RecursionError) as error:
         raise JournalError(f"A row of the journal is not as nlsh writes it ({error}).", hint="Nothing was changed. Someone changed it by hand.") from error
 
 
@@ -359,7 +375,17 @@ def _next_step(path: Path, error: Exception) -> str:
 
 
 def _dump(step: Step) -> str:
-    return json.dumps(step.as_data(), separators=(",", ":"))
+    return as_json(step.as_data())
+
+
+def _checked(run: Run) -> Run:
+    """Return the run. Raises TypeError where a value is of another kind than nlsh writes."""
+    texts = (run.request, run.plan, run.digest, run.cwd, run.status, run.owner, run.turn, run.no_undo)
+    numbers = isinstance(run.id, int) and isinstance(run.total, int) and all(isinstance(n, int | None) for n in (run.about, run.undone_by))
+    times = isinstance(run.at, float) and isinstance(run.finished_at, float | None)
+    if not (numbers and times and all(isinstance(t, str) for t in texts)):
+        raise TypeError(f"run {run.id}")
+    return run
 
 
 def _load(text: str) -> Step:

@@ -7,14 +7,30 @@ and finishing are ordinary plans, whose steps come from here.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 
-from nlsh.journal.store import Journal, JournalledStep, Run, is_alive
-from nlsh.plan.errors import NotFound, Refused, StaleStep
+from nlsh.journal.store import Journal, JournalledStep, Run, is_alive, readable_rows
+from nlsh.plan.errors import NotFound, NotPossible, Refused, StaleStep
 from nlsh.plan.steps import Step
 from nlsh.steps.times import RestoreTimes
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+
+def _read(function: Callable[_P, _T]) -> Callable[_P, _T]:
+    """Have what goes wrong with steps that somebody else wrote into the journal be a JournalError."""
+
+    @wraps(function)
+    def read(*args: _P.args, **kwargs: _P.kwargs) -> _T:
+        with readable_rows():
+            return function(*args, **kwargs)
+
+    return read
 
 
 @dataclass(frozen=True)
@@ -24,7 +40,7 @@ class Reversal:
     run: int
     turn: str
     steps: tuple[Step, ...]
-    sources: tuple[int, ...]
+    sources: tuple[int | None, ...]
     note: str
 
 
@@ -34,6 +50,7 @@ class History:
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
 
+    @_read
     def __call__(self, number: int | None = None) -> Reversal:
         """Return what takes a run back (None: the last one that changed something).
 
@@ -46,21 +63,23 @@ class History:
             again = f'Nothing was changed. history.undo(run="{run.undone_by}") does it again.'
             raise Refused(f"Run {run.id} was taken back by run {run.undone_by}.", hint=again)
         done = [s for s in done_steps(self._journal, run) if s.state == "done" and s.inverse != RestoreTimes(())]
-        if not done:
+        cleared = self._cleared(run)
+        if not done and not cleared:
             raise Refused(f"Run {run.id} changed nothing, or nothing of it is left to take back.", hint="Nothing was changed. See history.list().")
         if any(s.inverse is None for s in done):
             reason = run.no_undo or "one of its steps has no inverse"
             raise Refused(f"Run {run.id} ({_title(run)}) cannot be undone: {reason}.", hint=f"Nothing was changed.{self._earlier(run)}")
         back = [(s.seq, step) for s in reversed(done) if s.inverse is not None for step in s.inverse.resolved()]
-        _refuse_drift(run, [step for _, step in back])
-        steps = [step for _, step in back]
+        steps = [*cleared, *(step for _, step in back)]
+        _refuse_drift(run, steps)
         if folders := _times(self._journal, run):
             steps.append(RestoreTimes(folders))
         word = "does again what run" if run.turn == "undo" else "takes back run"
         tail = " took back" if run.turn == "undo" else ""
         turn = "redo" if run.turn == "undo" else "undo"
-        return Reversal(run.id, turn, tuple(steps), tuple(seq for seq, _ in back), f"{word} {run.id}{tail}: {_title(run)}")
+        return Reversal(run.id, turn, tuple(steps), (*(None for _ in cleared), *(seq for seq, _ in back)), f"{word} {run.id}{tail}: {_title(run)}")
 
+    @_read
     def remaining(self, number: int | None = None) -> Reversal:
         """Return what finishes a run that was cut short (None: the last one). Raises NotFound and Refused."""
         run = self._cut_short() if number is None else self._known(number)
@@ -72,8 +91,14 @@ class History:
         if not left:
             raise Refused(f"Nothing of run {run.id} is left to do.", hint="Nothing was changed. See history.list().")
         note = f"finishes run {run.id}: {_title(run)} ({len(left)} of {run.total} steps are left)"
-        return Reversal(run.id, "finish", tuple(s.step for s in left), tuple(s.seq for s in left), note)
+        cleared = self._cleared(run)
+        # What was to be cleared away is looked for anew.
+        clear = [s.seq for s in left if type(s.step).__name__ == "ClearLeftover"]
+        left = [s for s in left if s.seq not in clear]
+        sources = (*clear[: len(cleared)], *(None for _ in cleared[len(clear) :]), *(s.seq for s in left))
+        return Reversal(run.id, "finish", (*cleared, *(s.step for s in left)), sources, note)
 
+    @_read
     def recent(self, limit: int) -> list[dict[str, Any]]:
         """Return the newest runs, newest first, as the fields of `HistoryEntry`."""
         rows = []
@@ -91,6 +116,11 @@ class History:
             )  # fmt: skip
         return rows
 
+    def _cleared(self, run: Run) -> list[Step]:
+        from nlsh.steps.leftovers import clearing
+
+        return clearing(leftovers(self._journal, run), time.time())
+
     def _known(self, number: int) -> Run:
         run = self._journal.run(number)
         if run is None:
@@ -98,7 +128,9 @@ class History:
         return run
 
     def _last(self) -> Run:
-        found = [r for r in (self._journal.last_to_undo(), *self._interrupted()) if r is not None]
+        # The newest may have done nothing but leave something half made.
+        newest = [r for r in self._journal.recent(1) if r.undone_by is None and r.status in ("failed", "partly") and leftovers(self._journal, r)]
+        found = [r for r in (self._journal.last_to_undo(), *self._interrupted(), *newest) if r is not None]
         if not found:
             raise NotFound("There is nothing to undo.", hint="nlsh has changed nothing yet, or all of it was taken back. See history.list().")
         return max(found, key=lambda r: r.id)
@@ -119,6 +151,7 @@ class History:
         return ""
 
 
+@_read
 def done_steps(journal: Journal, run: Run) -> list[JournalledStep]:
     """Return the steps of a run with their states; where its process died, as the world says and not as they were last marked.
 
@@ -130,6 +163,18 @@ def done_steps(journal: Journal, run: Run) -> list[JournalledStep]:
     marked = max((i for i, s in enumerate(steps) if s.state == "done"), default=-1) + 1
     done = marked + how_far([s.step for s in steps[marked:]])
     return [s if s.state in ("undone", "passed") else replace(s, state="done" if i < done else "planned") for i, s in enumerate(steps)]
+
+
+@_read
+def leftovers(journal: Journal, run: Run) -> tuple[str, ...]:
+    """Return what a run that was cut short has left half made, as far as it is there: of the step that it was in, or had just done."""
+    if run.status == "done":
+        return ()
+    steps = done_steps(journal, run)
+    first = next((i for i, s in enumerate(steps) if s.state in ("planned", "failed")), len(steps))
+    # One that failed has cleared up itself, and what is in its way is somebody else's.
+    near = [s for s in steps[first : first + 1] if s.state == "planned"] + [s for s in steps[:first][-1:] if s.step.state() == "done"]
+    return tuple(dict.fromkeys(p for s in near for p in s.step.leftovers() if os.path.lexists(p)))
 
 
 def how_far(steps: Sequence[Step]) -> int:
@@ -169,22 +214,34 @@ def _refuse_drift(run: Run, inverses: Sequence[Step]) -> None:
 
     An inverse whose paths an earlier one changes cannot be judged yet; the worker checks it when its turn comes.
     """
-    changed: set[str] = set()
-    around: set[str] = set()
-    differing: list[str] = []
-    for step in inverses:
-        effects = step.effects()
+    stale: dict[int, str] = {}
+    closed: set[int] = set()
+    for number, step in enumerate(inverses):
         try:
             step.check()
         except StaleStep as error:
+            stale[number] = error.message
+        except NotPossible as error:  # it is where nobody can look, unless an earlier one opens that
+            stale[number] = error.message
+            closed.add(number)
+    changed: set[str] = set()
+    around: set[str] = set()
+    # Who sets attributes of a folder changes nothing that is in it, but may open it.
+    rearranged: set[str] = set()
+    differing: list[str] = []
+    for number, step in enumerate(inverses[: max(stale) + 1] if stale else ()):
+        effects = step.effects()
+        if number in stale:
             # What a step is about may be more than what it needs rights for.
             named = [v for v in vars(step).values() if isinstance(v, str) and v.startswith("/")]
             concerned = _innermost([*named, *(e.target for e in effects)])
-            if not any(p in changed or p in around or any(a in changed for a in _above(p)) for p in concerned):
-                differing.append(error.message)
+            over = changed if number in closed else rearranged
+            if not any(p in changed or p in around or any(a in over for a in _above(p)) for p in concerned):
+                differing.append(stale[number])
         for path in _innermost([e.target for e in effects if e.changes]):
             changed.add(path)
             around.update(_above(path))
+        rearranged.update(_innermost([e.target for e in effects if e.changes and e.kind != "fs.meta"]))
     if differing:
         more = f" And {len(differing) - 3} more." if len(differing) > 3 else ""
         raise Refused(

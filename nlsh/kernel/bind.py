@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nlsh.journal.undo import Reversal
+from nlsh.plan.amounts import Processes
 from nlsh.plan.effects import Effect
 from nlsh.plan.errors import BadPlan, Denied, NotFound
 from nlsh.plan.plan import LAST, Call, Plan, PreviewedCall, Ref
 from nlsh.plan.records import Change, Note, Record
 from nlsh.plan.steps import Step
-from nlsh.plan.values import Processes, Rows
 from nlsh.plan.values import Result as ResultType
+from nlsh.plan.values import Rows
 
 if TYPE_CHECKING:
     from nlsh.plan.action import Action
@@ -114,7 +115,7 @@ def _effects(name: str, action: Action, steps: tuple[Step, ...]) -> tuple[Effect
                     hint="Nothing was changed. This is a fault of the action: please report it.",
                 )
         found.update(needed)
-    return tuple(sorted(found, key=lambda e: (e.kind, e.target)))
+    return tuple(sorted(found))
 
 
 def _no_undo(action: Action, steps: tuple[Step, ...]) -> str:
@@ -123,4 +124,4 @@ def _no_undo(action: Action, steps: tuple[Step, ...]) -> str:
         return ""
     if action.undo is not None:
         return action.undo.reason
-    return next((s.no_undo() for s in changing if s.inverse() is None), "")
+    return next((s.no_undo() for s in changing if not s.quick and s.inverse() is None), "")

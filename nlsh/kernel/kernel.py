@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from nlsh.journal.undo import History, settle
 from nlsh.kernel.bind import BoundCall, Result, bind, fill, referred
+from nlsh.kernel.gate import Ask, Gate
 from nlsh.kernel.outcome import Outcome
 from nlsh.kernel.run import Run, already_read
 from nlsh.plan import registry
@@ -45,7 +46,8 @@ class Kernel:
 
     `approve(preview, decision)` is called once when policy asks; it returns whether the user agrees, or "flag" where an option on the
     command line says so. `on_event(event)` gets the workers' messages, each with its `call`, and `decision`, `run`, `call` and `outcome`
-    events. `last` is the result that `_` means.
+    events. `last` is the result that `_` means. `ask(question, standstill)` answers what a raw command wants outside its grant; without it that is
+    refused.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class Kernel:
     ) -> None:  # fmt: skip
         self.policy, self.journal, self.audit = policy, journal, audit
         self.approve, self.on_event = approve, on_event
+        self.ask: Ask | None = None
         self.last: Result | None = None
         self._zygote = zygote
         # The state folder is made now: made between a preview and its run, it would change what the preview found.
@@ -124,6 +127,7 @@ class Kernel:
         record = {
             "request": preview.request, "plan": _cut(registry.format(preview.plan)), "effects": _shown(preview.effects), "digest": digest,
             "decision": "allow" if allowed else "deny", "rule": str(decision.rule), "who": who,
+            "level": self._zygote.level,
         }  # fmt: skip
         if not allowed:
             self.audit.append("decision", **record)
@@ -142,11 +146,20 @@ class Kernel:
                 self.journal.forget(run)
             raise
         self.on_event({"type": "run", "run": run, "calls": len(preview.calls)})
-        running = Run(preview, run, self.journal, self._zygote, self._world.cwd, self.on_event, decision.closed)
+        running = Run(preview, run, self.journal, self._zygote, self._world.cwd, self.on_event, decision.closed, self._gate(preview, decision))
         outcome = running.go(grants)
         if running.last is not None and outcome.status in ("done", "partly"):
             self.last = running.last
         return self._ended(outcome, digest)
+
+    def _gate(self, preview: Preview, decision: Decision) -> Gate | None:
+        """Return what answers the questions of the raw commands of a plan, if there are any and they are to ask."""
+        if self.ask is None or not any(e.kind == "exec" for e in preview.effects):
+            return None
+        from nlsh.guard import demands
+
+        asked = demands.found()
+        return Gate(self.policy, self.ask, asked.ask_seconds, decision.closed, self.on_event) if asked.ask_at_syscall else None
 
     def _decide(self, preview: Preview) -> tuple[Decision, bool, str]:
         """Return the decision, whether the plan may run, and who said so: policy, user or flag."""
@@ -176,13 +189,16 @@ class Kernel:
             fields: dict[str, Any] = {"digest": digest, "outcome": outcome.status, "done": outcome.done, "total": outcome.total}
             if outcome.run_id is not None:
                 fields["run"] = outcome.run_id
+            if outcome.gated is not None and outcome.gated.count:
+                fields |= {"gated": outcome.gated.entries, "gated_count": outcome.gated.count}
             if outcome.errors:
                 fields["errors"] = [e.as_data() for e in outcome.errors[:5]]
             try:
                 self.audit.append("outcome", **fields)
             except JournalError as error:
                 outcome.errors.append(error)
-        self.on_event({"type": "outcome", "status": outcome.status, "run": outcome.run_id, "done": outcome.done, "total": outcome.total})
+        event = {"type": "outcome", "status": outcome.status, "run": outcome.run_id, "done": outcome.done, "total": outcome.total}
+        self.on_event(event if outcome.gated is None else {**event, "gated": outcome.gated})
         return outcome
 
 
@@ -192,9 +208,9 @@ def _new_steps(preview: Preview) -> Iterator[NewStep]:
     for number, call in enumerate(preview.calls):
         reversal = getattr(call, "reversal", None)
         sources = iter(reversal.sources if reversal is not None else ())
-        for index, step in enumerate(call.steps):
+        for index, (step, text) in enumerate(zip(call.steps, call.step_texts(), strict=True)):
             if not step.reads_only:
-                yield NewStep(number, index, step, next(sources, None))
+                yield NewStep(number, index, step, next(sources, None), text)
 
 
 def _shown(effects: tuple[Effect, ...]) -> list[str]:

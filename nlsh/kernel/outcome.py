@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from nlsh.kernel.gate import Gated
 from nlsh.plan.errors import NlshError
 from nlsh.plan.records import Record
 
@@ -23,6 +24,7 @@ class Outcome:
     done: int = 0
     total: int = 0
     command_status: int | None = None
+    gated: Gated | None = None  # what raw commands wanted outside their grants, and what became of it
 
     @property
     def exit_status(self) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from nlsh.journal.store import Journal, is_alive
-from nlsh.journal.undo import done_steps, settle
+from nlsh.journal.undo import done_steps, leftovers, settle
 from nlsh.plan.plan import Call, Plan
 
 
@@ -41,7 +41,7 @@ def unfinished(journal: Journal) -> list[Unfinished]:
             continue
         steps = done_steps(journal, run)
         done = sum(s.state != "planned" for s in steps)
-        settled = done in (0, len(steps))
+        settled = done in (0, len(steps)) and not leftovers(journal, run)
         if settled:
             settle(journal, run)
         found.append(Unfinished(run.id, run.request or run.plan, done, len(steps), settled))

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from nlsh.guard.grant import Grant
     from nlsh.guard.sandbox.zygote import Zygote
     from nlsh.journal.store import Journal
+    from nlsh.kernel.gate import Gate
     from nlsh.plan.steps import Step
 
 MARK_EVERY_STEPS = 200
@@ -38,10 +39,11 @@ class Run:
 
     def __init__(
         self, preview: Preview, number: int | None, journal: Journal, zygote: Zygote, cwd: str, on_event: Callable[[dict[str, Any]], None],
-        closed: tuple[str, ...] = (),
+        closed: tuple[str, ...] = (), gate: Gate | None = None,
     ) -> None:  # fmt: skip
         self.preview, self.number, self.cwd, self._closed = preview, number, cwd, closed
         self.last: Result | None = None
+        self._gate = gate
         self._journal, self._zygote, self._on_event = journal, zygote, on_event
         self._records: list[Record] = []
         self._errors: list[NlshError] = []
@@ -79,9 +81,9 @@ class Run:
 
     def _call(self, position: int, call: BoundCall, grant: Callable[[], Grant], seq: int, stop: Stop) -> None:
         """Run one call. `seq` is the journal's number of its first changing step."""
-        waiting = _numbered(call, seq)
-        current = next(waiting, None)
-        messages = drive(self._zygote, call, grant, self.cwd)
+        steps = list(_numbered(call, seq))
+        ended, reached = 0, 0
+        messages = drive(self._zygote, call, grant, self.cwd, self._gate)
         try:
             for message in messages:
                 # `at`: where its records will stand among those of the outcome, for those who show them as they come.
@@ -91,42 +93,44 @@ class Run:
                     stop.ask()  # it was asked before this worker was there
                 elif kind == "records":
                     self._records += [record_from_data(r) for r in message["records"]]
-                elif kind in _LAST and current is not None:
+                elif kind in _LAST and ended < len(steps):
                     # Steps end in the order in which they are written.
-                    self._step_ended(*current, message, stop)
-                    current = next(waiting, None)
+                    if _is_lost(message):
+                        reached = max(reached, ended + _further([step for step, _ in steps[ended:]]))
+                    self._step_ended(*steps[ended], message, stop, found_done=ended < reached)
+                    ended += 1
         except BaseException as error:
             # The worker may be further than what was heard of it.
             messages.close()
-            left = [*([current] if current is not None else []), *waiting]
+            left = steps[ended:]
             done = how_far([step for step, _ in left])
             for i, (step, number) in enumerate(left):
-                self._note(step, number, i < done)
+                self._note(step, number, i < done, begun=i == done)
             if not isinstance(error, KeyboardInterrupt):
                 raise
             stop.asked = True
 
-    def _step_ended(self, step: Step, seq: int | None, message: dict[str, Any], stop: Stop) -> None:
-        ok = message["type"] == "done"
-        if not ok:
+    def _step_ended(self, step: Step, seq: int | None, message: dict[str, Any], stop: Stop, *, found_done: bool) -> None:
+        ok = message["type"] == "done" or found_done
+        if message["type"] != "done":
             error = NlshError.from_data(message["error"])
-            lost = error.code in _LOST
-            ok = lost and step.inverse() is not None and step.state() == "done"
-            if error.code not in _NOT_BEGUN and not (lost and (ok or stop.asked)):
+            if error.code not in _NOT_BEGUN and not (error.code in _LOST and (ok or stop.asked)):
                 self._errors.append(error)
             self._refused = self._refused or message["type"] == "denied"
         if (status := message.get("status")) is not None:
             self._command_status = status
-        self._note(step, seq, ok)
+        self._note(step, seq, ok, begun=_is_lost(message))
 
-    def _note(self, step: Step, seq: int | None, done: bool) -> None:
+    def _note(self, step: Step, seq: int | None, done: bool, *, begun: bool = False) -> None:
+        """Note how a step ended. `begun` and not done: nobody knows how far it came; it stays planned, and may have left something half made."""
         if done and (seq is not None or not self.preview.changes):
             self._done += 1
         if seq is None:
             return
         if done:
             self._records.append(Change(step.describe(), _left_behind(step)))
-        self._marks.append((seq, "done" if done else "failed"))
+        if done or not begun:
+            self._marks.append((seq, "done" if done else "failed"))
         if len(self._marks) >= MARK_EVERY_STEPS or time.monotonic() - self._marked_at >= MARK_EVERY_S:
             self._write_marks()
 
@@ -163,7 +167,18 @@ class Run:
         self._close("failed" if status == "denied" else status)
         if self._unwritten is not None:
             self._errors.append(self._unwritten)
-        return Outcome(status, self._records, self._errors, self.number, self._done, total, self._command_status)
+        gated = None if self._gate is None else self._gate.gated
+        return Outcome(status, self._records, self._errors, self.number, self._done, total, self._command_status, gated)
+
+
+def _is_lost(message: dict[str, Any]) -> bool:
+    return message["type"] != "done" and (message.get("lost") is True or message["error"].get("code") in _LOST)
+
+
+def _further(steps: list[Step]) -> int:
+    """Return how many steps the world shows to be done of those that a lost worker may have begun: one, or the quick ones that it tells of together."""
+    begun = next((i for i, step in enumerate(steps) if not step.quick), len(steps))
+    return how_far(steps[: max(1, begun)])
 
 
 def _numbered(call: BoundCall, first: int) -> Iterator[tuple[Step, int | None]]:

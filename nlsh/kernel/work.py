@@ -14,6 +14,7 @@ from nlsh.plan.errors import NlshError
 if TYPE_CHECKING:
     from nlsh.guard.grant import Grant
     from nlsh.kernel.bind import BoundCall
+    from nlsh.kernel.gate import Gate
 
 _TERMINAL = ("done", "failed", "denied")
 
@@ -56,8 +57,10 @@ def _on_the_terminal(call: BoundCall) -> bool:
     return any(e.kind == "exec" for e in call.effects) and not any(s.detaches for s in call.steps)
 
 
-def drive(zygote: Any, call: BoundCall, grant: Callable[[], Grant], cwd: str) -> Iterator[dict[str, Any]]:
+def drive(zygote: Any, call: BoundCall, grant: Callable[[], Grant], cwd: str, gate: Gate | None = None) -> Iterator[dict[str, Any]]:
     """Run a call's steps in a worker confined to what `grant` gives; yield its messages, one terminal message for every step.
+
+    `gate` answers what a raw command wants beyond that.
 
     A failure to start the worker becomes the failure of its first step. Closing this generator kills the worker.
     """
@@ -65,11 +68,17 @@ def drive(zygote: Any, call: BoundCall, grant: Callable[[], Grant], cwd: str) ->
     first = NlshError("The worker ended before it had said what became of this step.", hint="See `nlsh audit`.", code="step.lost")
     stream = None
     try:
-        job = {"steps": [s.as_data() for s in call.steps], "grant": grant().as_data(), "cwd": cwd, "env": dict(os.environ)}
-        stream = zygote.run(job, stdio=(0, 1, 2) if _on_the_terminal(call) else None)
+        job = {"steps": call.step_texts(), "grant": grant().as_data(), "cwd": cwd, "env": dict(os.environ)}
+        asks = gate is not None and _on_the_terminal(call) and gate.takes(call)
+        if gate is not None and asks:
+            job["ask"] = gate.seconds
+        stream = zygote.run(job, stdio=(0, 1, 2) if _on_the_terminal(call) else None, ask=gate.answer if gate is not None and asks else None)
         for message in stream:
             if message["type"] in _TERMINAL:
                 ended[message["step"]] = True
+            if gate is not None and message["type"] == "gated":
+                gate.note(message.get("what"))
+                continue
             yield message
     except NlshError as error:
         first = error

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 # kind: (what the target is, does it change anything, words for a person)
 KINDS: dict[str, tuple[str, bool, str]] = {
@@ -32,18 +31,25 @@ KINDS: dict[str, tuple[str, bool, str]] = {
 }
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Effect:
-    """One thing a step needs: a kind of KINDS and its target. Raises ValueError for an unknown kind or an empty target."""
-
+class _Pair(NamedTuple):
     kind: str
     target: str
 
-    def __post_init__(self) -> None:
-        if self.kind not in KINDS:
-            raise ValueError(f"unknown effect kind: {self.kind}")
-        if not self.target:
-            raise ValueError(f"effect {self.kind} needs a target")
+
+class Effect(_Pair):
+    """One thing a step needs: a kind of KINDS and its target. Raises ValueError for an unknown kind or an empty target.
+
+    A tuple, because a bulk change has hundreds of thousands of them to make, to sort and to tell apart.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, kind: str, target: str) -> Effect:
+        if kind not in KINDS:
+            raise ValueError(f"unknown effect kind: {kind}")
+        if not target:
+            raise ValueError(f"effect {kind} needs a target")
+        return tuple.__new__(cls, (kind, target))
 
     @property
     def changes(self) -> bool:

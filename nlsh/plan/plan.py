@@ -10,7 +10,7 @@ from typing import Any
 
 from nlsh.plan.effects import Effect
 from nlsh.plan.errors import BadPlan
-from nlsh.plan.steps import Step
+from nlsh.plan.steps import Step, as_json
 
 LAST = "_"
 
@@ -46,7 +46,9 @@ class Plan:
     def __post_init__(self) -> None:
         known = {LAST}
         for call in self.calls:
-            for value in call.args.values():
+            for key, value in call.args.items():
+                if any("\0" in text for text in (value if isinstance(value, tuple) else (value,)) if isinstance(text, str)):
+                    raise BadPlan(f"{call.action}: {key} has a NUL character in it, which no name can have.")
                 if isinstance(value, Ref) and value.name not in known:
                     raise BadPlan(f"{call.action} uses “{value.name}”, which no earlier call names.")
             if call.result is not None:
@@ -99,10 +101,17 @@ class PreviewedCall:
     effects: tuple[Effect, ...]
     no_undo: str = ""
     notes: tuple[str, ...] = ()
+    _texts: list[str] = field(default_factory=list, init=False, repr=False, compare=False)
 
     @property
     def changes(self) -> bool:
         return any(not s.reads_only for s in self.steps)
+
+    def step_texts(self) -> list[str]:
+        """Return each step as JSON: what is hashed, journalled and sent to the worker is the same text."""
+        if not self._texts:
+            self._texts.extend(as_json(s.as_data()) for s in self.steps)
+        return self._texts
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +124,7 @@ class Preview:
 
     @property
     def effects(self) -> tuple[Effect, ...]:
-        return tuple(sorted({e for c in self.calls for e in c.effects}, key=lambda e: (e.kind, e.target)))
+        return tuple(sorted({e for c in self.calls for e in c.effects}))
 
     @property
     def changes(self) -> bool:
@@ -123,8 +132,9 @@ class Preview:
 
     def digest(self) -> str:
         """Return the SHA-256 of the plan, its steps and its effects."""
-        data = [
-            {"call": p, "steps": [s.as_data() for s in c.steps], "effects": [e.as_data() for e in c.effects]}
-            for p, c in zip(self.plan.as_data(), self.calls, strict=True)
-        ]
-        return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
+        digest = hashlib.sha256()
+        for written, call in zip(self.plan.as_data(), self.calls, strict=True):
+            # JSON in ASCII has no line breaks of its own, so that no two previews give the same lines.
+            lines = (json.dumps(written, sort_keys=True), str(len(call.steps)), *call.step_texts(), as_json(call.effects))
+            digest.update("".join(line + "\n" for line in lines).encode())
+        return digest.hexdigest()

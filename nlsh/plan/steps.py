@@ -6,6 +6,7 @@ and nothing that touches the machine.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -27,6 +28,10 @@ class Step:
     reads_only: ClassVar[bool] = False
     # What it starts may go on when its worker has ended, if the step says so (`nlsh.steps.handles.leave_running`).
     detaches: ClassVar[bool] = False
+    # `apply` itself raises StaleStep for all that `check` looks at, so that the worker need not look twice.
+    applies_checked: bool = False
+    # Over in a moment, with an inverse, and `state` tells whether it was done: of many such steps the worker tells together.
+    quick: bool = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -64,6 +69,10 @@ class Step:
         """After a crash: 'undone', 'done' or 'unknown', read from the world. Only steps with an inverse need it."""
         return "unknown"
 
+    def leftovers(self) -> tuple[str, ...]:
+        """Paths that this step, where it was cut short, may have left half made and that are nobody's file: read from the world, after a crash."""
+        return ()
+
     def touches(self) -> tuple[str, ...]:
         """Folders whose own modification time this step changes; undo puts those times back."""
         return ()
@@ -75,23 +84,23 @@ class Step:
     def as_data(self) -> dict[str, Any]:
         """Return JSON-able data that `step_from_data` turns back into an equal step."""
         kind = type(self)
-        return {"step": kind.__name__, "in": kind.__module__.rpartition(".")[2], **vars(self)}
+        return {"step": kind.__name__, "in": kind.__module__.rpartition(".")[2], **self.__dict__}
+
+
+as_json = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def step_from_data(data: dict[str, Any]) -> Step:
     """Rebuild a step. Raises KeyError for an unknown step and TypeError for wrong fields."""
-    from nlsh.steps import load
-
-    fields = dict(data)
+    fields = {k: _tuples(v) if type(v) is list else v for k, v in data.items()}
     name, module = fields.pop("step"), fields.pop("in", "")
     if name not in STEP_TYPES:
+        from nlsh.steps import load
+
         load(module)
-    kind = STEP_TYPES[name]
-    return kind(**{k: _tuples(v) for k, v in fields.items()})
+    return STEP_TYPES[name](**fields)
 
 
-def _tuples(value: Any) -> Any:
+def _tuples(value: list[Any]) -> tuple[Any, ...]:
     """JSON turns tuples into lists; steps hold tuples so that they stay hashable."""
-    if isinstance(value, list):
-        return tuple(_tuples(v) for v in value)
-    return value
+    return tuple([_tuples(v) if type(v) is list else v for v in value])

@@ -10,7 +10,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from nlsh.plan.values import Name, Text, ValueType, number
+from nlsh.plan.amounts import number
+from nlsh.plan.values import Name, Text, ValueType
 
 HASHES = {"md5": (), "sha1": ("sha-1",), "sha256": ("sha-256", "sha 256"), "sha512": ("sha-512", "sha 512"), "blake2b": ("blake2", "b2")}
 COMPRESSIONS = {"gz": ("gzip", "gunzip"), "bz2": ("bzip2",), "xz": ("lzma",), "zst": ("zstd", "zstandard")}

@@ -7,17 +7,14 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from nlsh.plan import registry
 from nlsh.plan.plan import Call, Plan
 from nlsh.plan.syntax import MAX_PLAN_CHARACTERS
-from nlsh.shell.options import Options, UsageError, checked_request
+from nlsh.shell.options import Options, UsageError
 from nlsh.shell.show import Look, escape, moment, show_records, show_table
-from nlsh.shell.turn import DENIED, Session, one_line
-
-if TYPE_CHECKING:
-    from nlsh.guard.policy import Policy
+from nlsh.shell.turn import Session, one_line
 
 
 def run(options: Options) -> int:
@@ -71,75 +68,15 @@ def _history(options: Options) -> int:
 
 
 def _audit(options: Options) -> int:
-    from nlsh.journal.audit import Audit
+    from nlsh.shell import audit
 
-    audit = Audit()
-    match options.words:
-        case ["verify"]:
-            verdict = audit.verify()
-            if options.json:
-                print(json.dumps({"holds": verdict.holds, "entries": verdict.entries, "line": verdict.line, "problem": verdict.problem}))
-            elif verdict.holds:
-                print(f"The audit holds: {verdict.entries} entries.")
-            else:
-                print(f"The audit is broken{f' at line {verdict.line}' if verdict.line else ''}: {escape(verdict.problem)}.")
-            return 0 if verdict.holds else 1
-        case [] | ["show"]:
-            amount = 20
-        case ["show", number] if number.isascii() and number.isdigit() and int(number) > 0:
-            amount = int(number)
-        case words:
-            raise UsageError(f"nlsh audit does not know “{' '.join(words)}”.", hint="There is: nlsh audit show N, nlsh audit verify.")
-    show_audit(audit.entries(amount), _look(options))
-    return 0
-
-
-def show_audit(entries: list[dict[str, Any]], look: Look) -> None:
-    """Write audit entries, oldest first, to stdout."""
-    known = {"seq", "time", "event", "prev", "hash"}
-    rows = []
-    for entry in entries:
-        rest = " ".join(f"{k}={v if isinstance(v, str) else json.dumps(v)}" for k, v in entry.items() if k not in known)
-        rows.append((str(entry.get("seq", "")), moment(entry.get("time", 0)), str(entry.get("event", "")), rest))
-    show_table(("entry", "when", "event", "what"), rows, look, data=entries)
+    return audit.run(options, _look(options))
 
 
 def _policy(options: Options) -> int:
-    match options.words:
-        case [] | ["show"]:
-            from nlsh.guard.policy import load
+    from nlsh.shell import policy
 
-            show_policy(load(), _look(options))
-            return 0
-        case ["check", *words] if words:
-            return _check(options, " ".join(words))
-        case words:
-            raise UsageError(f"nlsh policy does not know “{' '.join(words)}”.", hint="There is: nlsh policy show, nlsh policy check REQUEST.")
-
-
-def _check(options: Options, text: str) -> int:
-    """Say what the policy decides about a request (or a plan), without running what changes anything."""
-    with Session.start(options) as session:
-        text = checked_request(text)
-        preview = session.kernel.preview(session.plan_of(text), text)
-        decision = session.policy.decide(preview)
-        if options.json:
-            print(json.dumps({"answer": decision.answer, "rule": str(decision.rule), "reason": decision.reason, "plan": registry.format(preview.plan)}))
-        else:
-            print(f"{decision.answer}: {escape(decision.reason)} (rule {escape(str(decision.rule))})")
-        return DENIED if decision.answer == "deny" else 0
-
-
-def show_policy(policy: Policy, look: Look) -> None:
-    """Write the rules in force to stdout, in the order in which they are tried."""
-    from dataclasses import asdict
-
-    rows = []
-    for rule in policy.rules:
-        where = ", ".join(rule.target) + (f" but {', '.join(rule.but)}" if rule.but else "")
-        state = " ".join(f"{word} {value}" for word, value in (("when", rule.when), ("unless", rule.unless)) if value)
-        rows.append((rule.name, rule.scope, rule.answer, ", ".join(rule.effect), " ".join(p for p in (where, state) if p), rule.reason))
-    show_table(("rule", "from", "answer", "effects", "on", "reason"), rows, look, data=[asdict(r) for r in policy.rules])
+    return policy.run(options, _look(options))
 
 
 def _actions(options: Options) -> int:

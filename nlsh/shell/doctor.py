@@ -13,16 +13,6 @@ from nlsh.plan.errors import NlshError, NotPossible
 from nlsh.shell.options import Options
 from nlsh.shell.show import count, size
 
-_LEVELS = {"L0": "nothing that changes anything can be confined", "L1": "files", "L2": "files, network, signals and abstract sockets"}
-
-
-def level() -> str:
-    """Return the level of enforcement that this kernel gives: L0, L1 or L2."""
-    from nlsh.guard.sandbox import landlock
-    from nlsh.guard.sandbox.confine import level
-
-    return level(landlock.abi())
-
 
 def checks(options: Options) -> list[dict[str, Any]]:
     """Run every check and return what each found: `what`, `ok`, `found`."""
@@ -55,12 +45,16 @@ def _version(options: Options) -> str:
 
 
 def _enforcement(options: Options) -> str:
-    from nlsh.guard.sandbox import landlock
+    from nlsh.guard import demands
+    from nlsh.guard.sandbox.probe import probe
 
-    found = level()
-    if found == "L0":
-        raise NotPossible("this kernel has no Landlock (Linux 5.13 or newer has).", hint="Changes are refused; typed reading works.")
-    return f"level {found}: confines {_LEVELS[found]} (Landlock {landlock.abi()}, seccomp)"
+    found = probe()
+    said = " ".join(found.sentences())
+    required = demands.found().require
+    if found.level == "L0" or found.level < required:
+        wanted = f" Your policy requires {required}, so nothing that needs a worker is run." if required else ""
+        raise NotPossible(said + wanted, hint="Changes are refused; typed reading works." if not required else "")
+    return said
 
 
 def _worker(options: Options) -> str:
@@ -126,7 +120,8 @@ def _audit(options: Options) -> str:
 
     verdict = Audit().verify()
     if not verdict.holds:
-        raise NotPossible(f"the chain is broken{f' at line {verdict.line}' if verdict.line else ''}: {verdict.problem}.", hint="See nlsh audit verify.")
+        where = f" at entry {verdict.breaks[0].entry}" if verdict.breaks[0].entry else ""
+        raise NotPossible(f"the chain is broken{where}: {verdict.problem}.", hint="See nlsh audit verify.")
     return f"the chain holds, {verdict.entries} entries"
 
 

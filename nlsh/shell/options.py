@@ -43,6 +43,13 @@ class Options:
     verbose: bool = False
     color: str = ""
     version: bool = False
+    # Of `nlsh policy` only.
+    project: bool = False
+    # Of `nlsh audit` only.
+    plan: str = ""
+    step: int = 0
+    decision: str = ""
+    since: str = ""
     # Of `nlsh model` only.
     sha256: str = ""
     most: int = 0

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 MOST_STEPS = 20  # of a call, shown in words; the rest is counted
 _MOST_TARGETS = 3
-QUESTION = "Run this? [y/N/e/?] "
-HELP = "y: run it as shown · n (or Enter): change nothing · e: edit the plan, then see it again · ?: why this is asked"
+QUESTION = "Run this? [y/N/a/e/?] "
+HELP = "y: run it as shown · n (or Enter): change nothing · a: run it and remember that · e: edit the plan, then see it again · ?: why this is asked"
 
 
 def preview_lines(preview: Preview, look: Look, *, decision: Decision | None = None, with_plan: bool = True, cwd: str | None = None) -> list[str]:
@@ -123,8 +123,14 @@ def preview_data(preview: Preview, decision: Decision | None = None) -> dict[str
     return data
 
 
-def ask(preview: Preview, decision: Decision, look: Look, *, cwd: str | None, read: Callable[[str], str], edit: Callable[[str], str | None]) -> bool | str:
-    """Show a preview and ask once. Return True to run it, False to change nothing, or the text of an edited plan."""
+def ask(
+    preview: Preview, decision: Decision, look: Look, *, cwd: str | None, read: Callable[[str], str], edit: Callable[[str], str | None],
+    remember: Callable[[Preview, Decision], bool],
+) -> bool | str:  # fmt: skip
+    """Show a preview and ask once. Return True to run it, False to change nothing, or the text of an edited plan.
+
+    `remember` is called for the answer "always" and says whether that approves it.
+    """
     for line in preview_lines(preview, look, decision=decision, cwd=cwd):
         print(line, file=sys.stderr)
     while True:
@@ -141,6 +147,9 @@ def ask(preview: Preview, decision: Decision, look: Look, *, cwd: str | None, re
             edited = edit(registry.format(preview.plan))
             if edited is not None:
                 return edited
+        elif answer in ("a", "always"):
+            if remember(preview, decision):
+                return True
         elif answer in ("?", "why"):
             for line in why_lines(decision):
                 print("  " + line, file=sys.stderr)

@@ -19,8 +19,8 @@ WORDS = {
     "/undo": "take back the last run, or /undo N",
     "/history": "what was done",
     "/actions": "the catalogue, or /actions NAME",
-    "/policy": "the rules in force",
-    "/audit": "the newest audit entries; /audit verify checks the chain",
+    "/policy": "the rules in force; /policy check REQUEST, /policy show RULE",
+    "/audit": "the newest audit entries; /audit verify checks the chain, /audit export writes it out",
     "/model": "which model plans; /model list, /model use NAME",
     "/doctor": "check this machine and this installation",
     "/exit": "leave (so do Ctrl-D and exit)",
@@ -57,8 +57,14 @@ class Slash:
 
         from nlsh.shell import commands
 
-        if name == "policy":
-            commands.show_policy(self.session.policy, self.session.look)
+        if name == "policy" and words[:1] in ([], ["list"], ["show"]):
+            from nlsh.shell import policy
+
+            # With what was allowed for this session.
+            if len(words) > 1:
+                policy.show_rule(self.session.policy, words[1], self.session.look)
+            else:
+                policy.list_rules(self.session.policy, self.session.look)
             return 0
         if name == "model" and words and words[0] not in ("list", "info", "use", "learned"):
             raise UsageError(
@@ -90,12 +96,16 @@ class Slash:
         from nlsh.shell.preview import why_lines
 
         session = self.session
-        if session.last_answer is None and session.last_decision is None:
+        if session.last_answer is None and session.last_decision is None and session.last_gated is None:
             raise UsageError("There was nothing to explain yet.")
         if session.last_answer is not None:
             print("\n".join(explain_lines(session.last_answer)))
         if session.last_decision is not None:
             print("\n".join("  " + line for line in why_lines(session.last_decision)))
+        if session.last_gated is not None and session.last_gated.count:
+            from nlsh.shell.asking import gated_lines
+
+            print("\n".join(["  what it wanted outside that:", *("  " + line for line in gated_lines(session.last_gated.entries, session.last_gated.count))]))
         return 0
 
     def _explain(self, rest: str) -> int:

@@ -29,7 +29,8 @@ from nlsh.shell.show import Look, escape, show_records
 
 if TYPE_CHECKING:
     from nlsh.guard.policy import Decision, Policy
-    from nlsh.guard.sandbox.zygote import Zygote
+    from nlsh.guard.sandbox.zygote import Standstill, Zygote
+    from nlsh.kernel.gate import Gated, Question
     from nlsh.kernel.kernel import Kernel, Outcome
     from nlsh.planner.answer import Answer, Reading
     from nlsh.planner.planner import Planner
@@ -61,12 +62,16 @@ class Session:
         if options.allow:
             self.policy = self.policy.with_session(options.allow)
         self.journal = Journal()
-        self.audit = Audit()
+        self.audit = Audit(journal=self.journal)
         self.kernel: Kernel = Kernel(self.policy, zygote, self.journal, self.audit, World(), approve=self._approve, on_event=self._on_event)
         self.recent: list[str] = []
         self.last_answer: Answer | None = None
         self.last_decision: Decision | None = None
         self.last_preview: Preview | None = None
+        self.last_gated: Gated | None = None  # what the last raw command wanted outside its grant
+        if self.can_ask():
+            self.kernel.ask = self._ask_at_syscall
+        self.swept = False  # whether what earlier trials left behind was removed
         self._planner: Planner | None = None
         self._loading = threading.Lock()
         self._edited: str | None = None
@@ -89,14 +94,13 @@ class Session:
 
     @cached_property
     def level(self) -> str:
-        """The level of enforcement that this kernel gives."""
-        from nlsh.shell.doctor import level
-
-        return level()
+        """The level of enforcement that the workers get."""
+        return self.zygote.level
 
     def close(self) -> None:
-        """End the workers and close the journal."""
+        """End the workers, anchor the audit and close the journal."""
         self.zygote.close()
+        self.audit.anchor()
         self.journal.close()
 
     # --- requests ------------------------------------------------------------------------------------------------
@@ -116,8 +120,8 @@ class Session:
         return self.sentence(text)
 
     def command(self, line: str, *, request: str) -> int:
-        """Run a raw command through the same gate."""
-        return self.run(command_plan(line), request)
+        """Run a raw command through the same gate; one with another `!` before it without trying it on a copy first."""
+        return self.run(command_plan(line.removeprefix("!").strip()), request, direct=line.startswith("!"))
 
     def sentence(self, text: str) -> int:
         """Plan a sentence, or find it among the packs', and run the plan; a question that stays open is status 4."""
@@ -144,7 +148,7 @@ class Session:
             self._learn(text, reading.plan)
             return self.run(reading.plan, text)
         if self.look.json:
-            self._emit({"question": answer.message, "kind": answer.kind, "choices": []})
+            self.emit({"question": answer.message, "kind": answer.kind, "choices": []})
         self.say(escape(answer.message))
         return NOT_UNDERSTOOD
 
@@ -168,7 +172,7 @@ class Session:
 
         forced = text.startswith("?")
         if text.startswith("!") or (not forced and is_command(text)):
-            return command_plan(text.removeprefix("!").strip())
+            return command_plan(text.removeprefix("!").removeprefix("!").strip())
         answer = self.plan(text.removeprefix("?").strip())
         if answer.kind != "plan":
             raise NotUnderstood(answer.message or "This is not clear enough for one plan.", hint="Nothing was run.")
@@ -240,7 +244,7 @@ class Session:
         plans = [registry.format(r.plan) for r in readings]
         if self.look.json:
             choices = [{"plan": p, "confidence": round(r.confidence, 4), "why": r.why} for p, r in zip(plans, readings, strict=True)]
-            self._emit({"question": answer.message, "kind": "choose", "choices": choices})
+            self.emit({"question": answer.message, "kind": "choose", "choices": choices})
         self.say(escape(answer.message) or "Which of these do you mean?")
         for number, text in enumerate(plans, start=1):
             first, *rest = text.splitlines()
@@ -273,28 +277,31 @@ class Session:
         except NlshError:
             return False
 
-    def run(self, plan: Plan, request: str, *, learn: bool = False) -> int:
+    def run(self, plan: Plan, request: str, *, learn: bool = False, direct: bool = False) -> int:
         """Preview a plan, have it decided and approved, run it and show what came of it. Return the exit status.
 
-        `learn`: remember it for these words once it has been approved and done.
+        `learn`: remember it for these words once it has been approved and done. `direct`: a raw command is not tried on a copy first.
         """
-        corrected = learn
+        corrected, self.last_gated = learn, None
         while True:
             self._edited = None
             try:
                 preview = self.last_preview = self.kernel.preview(plan, request)
                 if self.options.dry_run:
                     return self._dry_run(preview)
+                if any(c.action == "shell.run" for c in plan.calls):
+                    from nlsh.shell import trying
+
+                    if (status := trying.run(self, plan, preview, request, direct=direct)) is not None:
+                        return status
                 self._announce(preview)
-                # A raw command has the terminal to itself.
-                self._progress.enabled = not any(e.kind == "exec" for e in preview.effects)
-                sys.stdout.flush()
+                self.make_room(preview)
                 outcome = self.kernel.run(preview)
                 self._progress.clear()  # before anything is said about it
                 if self._edited is None:
                     if corrected and outcome.status in ("done", "partly", "nothing"):
                         self._learn(request, plan)
-                    return self._report(preview, outcome)
+                    return self.report(preview, outcome)
                 plan, corrected = registry.parse(self._edited), True
             except NlshError as error:
                 # A reading call that the preview needs may be asked about, and edited, too.
@@ -303,6 +310,11 @@ class Session:
                 plan, corrected = registry.parse(self._edited), True
             finally:
                 self._progress.clear()
+
+    def make_room(self, preview: Preview) -> None:
+        """Leave the terminal to a raw command, if that is what is to run."""
+        self._progress.enabled = not any(e.kind == "exec" for e in preview.effects)
+        sys.stdout.flush()
 
     def _learn(self, request: str, plan: Plan) -> None:
         """Remember what the user chose, or made of a plan, for a sentence of theirs."""
@@ -316,7 +328,7 @@ class Session:
     def _dry_run(self, preview: Preview) -> int:
         decision = self.last_decision = self.policy.decide(preview)
         if self.look.json:
-            self._emit({"preview": preview_data(preview, decision)})
+            self.emit({"preview": preview_data(preview, decision)})
         else:
             sys.stdout.write(registry.format(preview.plan) + "\n")
             sys.stdout.flush()
@@ -345,13 +357,23 @@ class Session:
             self.say(*preview_lines(preview, self.look, decision=decision, cwd=cwd))
             self.say("nlsh: this needs an approval and there is nobody to ask. Nothing was changed. --yes approves it, -n shows it.")
             return False
-        answer = ask(preview, decision, self.look, cwd=cwd, read=self.read, edit=self._edit)
+        answer = ask(preview, decision, self.look, cwd=cwd, read=self.read, edit=self._edit, remember=self._remember)
         if isinstance(answer, str):
             self._edited = answer
             return False
         if not answer:
             self.say("Nothing was changed.")
         return answer
+
+    def _remember(self, preview: Preview, decision: Decision) -> bool:
+        from nlsh.shell import policy
+
+        return policy.remember(self, preview, decision)
+
+    def _ask_at_syscall(self, question: Question, standstill: Standstill) -> str:
+        from nlsh.shell import asking
+
+        return asking.ask(self, question, standstill)
 
     def _edit(self, text: str) -> str | None:
         """Return an edited plan that is a valid one, or None."""
@@ -365,13 +387,14 @@ class Session:
             return None
         return edited
 
-    def _report(self, preview: Preview, outcome: Outcome) -> int:
+    def report(self, preview: Preview, outcome: Outcome) -> int:
+        """Show what came of a run and return the exit status."""
         status = exit_status(outcome)
         try:
             self._show(preview, outcome)
             if self.look.json and (status != 0 or preview.changes):
                 data = {"status": outcome.status, "exit_status": status, "run": outcome.run_id, "errors": [e.as_data() for e in outcome.errors]}
-                self._emit({"outcome": data})
+                self.emit({"outcome": data})
             sys.stdout.flush()
         except BrokenPipeError:
             # Whoever read our results has what they wanted; what was asked for is done, and the status says how.
@@ -422,7 +445,7 @@ class Session:
         """Report an error and return its exit status."""
         self._progress.clear()
         if self.look.json:
-            self._emit({"error": error.as_data()})
+            self.emit({"error": error.as_data()})
         self.say(self.look.paint("nlsh: " + escape(str(error)), "red"))
         return error.exit_status
 
@@ -432,13 +455,20 @@ class Session:
             sys.stderr.write(line + "\n")
         sys.stderr.flush()
 
-    def _emit(self, data: dict[str, Any]) -> None:
+    def emit(self, data: dict[str, Any]) -> None:
+        """Write a JSON line to stdout."""
         import json
 
         sys.stdout.write(json.dumps(data) + "\n")
 
     def _on_event(self, event: dict[str, Any]) -> None:
         self._progress.note(event)
+        if event["type"] == "gated":
+            from nlsh.shell import asking
+
+            asking.told(self, event)
+        elif event.get("gated") is not None:
+            self.last_gated = event["gated"]
         if event["type"] == "run":
             self._shown.clear()
         elif event["type"] == "call":

@@ -21,7 +21,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from nlsh.plan.values import Duration
+from nlsh.plan.amounts import Duration
 from nlsh.skills.load import BadPack, Entry, Pack, load_pack
 
 _LIMIT_S = 60

@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from nlsh import shipped
+from nlsh.plan.amounts import Bytes, Count, Duration
 from nlsh.plan.errors import BadArgument, NlshError, NotFound
-from nlsh.plan.values import Bytes, Choice, Count, Duration, Flag, Glob, Kind, Name, Text, ValueType
+from nlsh.plan.values import Choice, Flag, Glob, Kind, Name, Text, ValueType
 from nlsh.plan.values import Path as PathValue
 
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")

@@ -13,6 +13,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
+from hashlib import blake2b
 
 from nlsh.plan.errors import NlshError, NotPossible, Refused, StaleStep
 from nlsh.steps import handles
@@ -25,11 +26,17 @@ _SYS_RENAMEAT2 = {"x86_64": 316, "aarch64": 276, "riscv64": 276, "ppc64le": 357,
 _FICLONE = 0x40049409
 _COPY = 1 << 28
 _NOT_HERE = (errno.ENOSYS, errno.EINVAL, errno.EPERM, errno.EOPNOTSUPP)
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _O_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class _OpenHow(ctypes.Structure):
     _fields_ = (("flags", ctypes.c_uint64), ("mode", ctypes.c_uint64), ("resolve", ctypes.c_uint64))
+
+
+_NAMES_FOLDER = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
+_HOW_TO_OPEN = _OpenHow(_NAMES_FOLDER, 0, _RESOLVE_NO_SYMLINKS | _RESOLVE_NO_MAGICLINKS)
+_HOW, _HOW_SIZE = ctypes.byref(_HOW_TO_OPEN), ctypes.sizeof(_HOW_TO_OPEN)
 
 
 @cache
@@ -39,10 +46,8 @@ def _libc() -> ctypes.CDLL:
 
 def open_folder(path: str) -> int:
     """Return an O_PATH descriptor of the folder `path`. Raises StaleStep where a part of the path has become a link, or OSError."""
-    flags = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
-    how = _OpenHow(flags, 0, _RESOLVE_NO_SYMLINKS | _RESOLVE_NO_MAGICLINKS)
     # SAFETY: openat2(AT_FDCWD, path, &how, sizeof how); the kernel reads both buffers and keeps neither.
-    found = _libc().syscall(_SYS_OPENAT2, -100, ctypes.c_char_p(os.fsencode(path)), ctypes.byref(how), ctypes.sizeof(how))
+    found = _libc().syscall(_SYS_OPENAT2, -100, os.fsencode(path), _HOW, _HOW_SIZE)
     if found >= 0:
         return int(found)
     code = ctypes.get_errno()
@@ -50,37 +55,62 @@ def open_folder(path: str) -> int:
         raise StaleStep(f"A part of {path} is a link now.", hint="Nothing was changed by this step. Ask again.")
     if code not in _NOT_HERE:
         raise OSError(code, os.strerror(code), path)
-    return os.open(path, flags)  # LIMIT: Linux before 5.6: a link put into the path after the preview is followed
+    return os.open(path, _NAMES_FOLDER)  # LIMIT: Linux before 5.6: a link put into the path after the preview is followed
 
 
-@contextmanager
-def parent_of(path: str) -> Iterator[tuple[int, str]]:
+def beside(name: str) -> str:
+    """Return the name under which what is to be called `name` is made: the same each time, so that what was cut short is found again."""
+    return f".nlsh-{blake2b(os.fsencode(name), digest_size=8).hexdigest()}"
+
+
+def make_beside(folder: int, name: str, mode: int) -> tuple[int, str]:
+    """Make the file that is to be called `name` once it is whole; return its descriptor, and its name until then."""
+    made_as = beside(name)
+    try:
+        return os.open(made_as, _NEW, mode, dir_fd=folder), made_as
+    except FileExistsError:  # of a run that was cut short, or of another that makes the same at this moment
+        made_as = f".nlsh-{os.getpid()}-{os.urandom(6).hex()}"
+        return os.open(made_as, _NEW, mode, dir_fd=folder), made_as
+
+
+class parent_of:
     """Give a descriptor of the folder that `path` is in, and its name there."""
-    folder, name = os.path.split(path)
-    descriptor = open_folder(folder)
-    try:
-        yield descriptor, name
-    except OSError as error:
-        if error.filename == name:  # say which one: whoever judges the error needs the whole path
-            error.filename = path
-        raise
-    finally:
-        os.close(descriptor)
+
+    __slots__ = ("_descriptor", "_name", "_path")
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def __enter__(self) -> tuple[int, str]:
+        folder, self._name = os.path.split(self._path)
+        self._descriptor = open_folder(folder)
+        return self._descriptor, self._name
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        os.close(self._descriptor)
+        if isinstance(error, OSError) and error.filename == self._name:  # say which one: whoever judges the error needs the whole path
+            error.filename = self._path
 
 
-@contextmanager
-def explained(what: str) -> Iterator[None]:
+class explained:
     """Turn an OSError into the sentence a person needs; `what` reads after 'Could not'."""
-    try:
-        yield
-    except NlshError:
-        raise
-    except FileNotFoundError as error:
-        raise StaleStep(f"Could not {what}: it is not there any more.", hint="Nothing was changed by this step. Ask again.") from error
-    except FileExistsError as error:
-        raise StaleStep(f"Could not {what}: something of that name is there now.", hint="Nothing was overwritten. Ask again.") from error
-    except OSError as error:
-        raise NotPossible(f"Could not {what}: {error.strerror or error}.", hint=_next(error.errno)) from error
+
+    __slots__ = ("_what",)
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if not isinstance(error, OSError) or isinstance(error, NlshError):
+            return
+        if isinstance(error, FileNotFoundError):
+            raise StaleStep(f"Could not {self._what}: it is not there any more.", hint="Nothing was changed by this step. Ask again.") from error
+        if isinstance(error, FileExistsError):
+            raise StaleStep(f"Could not {self._what}: something of that name is there now.", hint="Nothing was overwritten. Ask again.") from error
+        raise NotPossible(f"Could not {self._what}: {error.strerror or error}.", hint=_next(error.errno)) from error
 
 
 def _next(code: int | None) -> str:
@@ -119,6 +149,13 @@ def must_be_free(path: str) -> None:
         raise StaleStep(f"There is something at {path} now.", hint="Nothing was overwritten. Ask again.")
     if not os.path.isdir(os.path.dirname(path)):
         raise StaleStep(f"There is no folder {os.path.dirname(path)} any more.", hint="Nothing was changed by this step. Ask again.")
+
+
+def must_be_free_at(folder: int, name: str, path: str) -> None:
+    """Raise StaleStep if something is called `name` in a folder."""
+    with suppress(FileNotFoundError):
+        status_at(folder, name)
+        raise StaleStep(f"There is something at {path} now.", hint="Nothing was overwritten. Ask again.")
 
 
 def is_free(path: str) -> bool:
@@ -180,7 +217,7 @@ def _renameat2(old_folder: int, old: bytes, new_folder: int, new: bytes, flags: 
     libc = _libc()
     # SAFETY: renameat2(int, const char *, int, const char *, unsigned); the buffers outlive the call.
     if hasattr(libc, "renameat2"):
-        done = libc.renameat2(old_folder, old, new_folder, new, ctypes.c_uint(flags))
+        done = libc.renameat2(old_folder, old, new_folder, new, flags)
     elif (number := _SYS_RENAMEAT2.get(platform.machine())) is not None:
         done = libc.syscall(number, old_folder, ctypes.c_char_p(old), new_folder, ctypes.c_char_p(new), ctypes.c_uint(flags))
     else:
@@ -192,17 +229,16 @@ def _renameat2(old_folder: int, old: bytes, new_folder: int, new: bytes, flags: 
 def new_file(path: str, mode: int = 0o666) -> Iterator[int]:
     """Give a descriptor of a new file, which gets its name `path` when it is whole; never over something that exists, and nothing is left when it fails."""
     with parent_of(path) as (folder, name):
-        beside = f".nlsh-{os.getpid()}-{os.urandom(6).hex()}"
-        made = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode, dir_fd=folder)
+        made, made_as = make_beside(folder, name, mode)
         try:
             try:
                 yield made
             finally:
                 os.close(made)
-            rename(folder, beside, folder, name)
+            rename(folder, made_as, folder, name)
         except BaseException:
             with suppress(OSError):
-                os.unlink(beside, dir_fd=folder)
+                os.unlink(made_as, dir_fd=folder)
             raise
 
 
@@ -288,7 +324,7 @@ def copy_range(source: int, target: int, start: int, at: int, count: int) -> Non
                 raise OSError(errno.EIO, "the file shrank while it was copied")
             place += copied
             if count > _COPY:
-                handles.progress(place - start, count)
+                handles.progress(place - start, count, "bytes")
     os.ftruncate(target, at + count)
 
 

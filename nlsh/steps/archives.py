@@ -76,6 +76,9 @@ class CreateArchive(Step):
             return "undone"
         return "done" if status.st_mtime_ns == self.stamp_ns else "unknown"
 
+    def leftovers(self) -> tuple[str, ...]:
+        return (self.destination,) if self.state() == "unknown" else ()
+
     def touches(self) -> tuple[str, ...]:
         return (os.path.dirname(self.destination),)
 
@@ -217,14 +220,32 @@ class ExtractArchive(Step):
         return RemoveExtracted(self.archive, self.root, self.members, self.identity)
 
     def state(self) -> str:
-        there = [os.path.lexists(os.path.join(self.root, m[0])) for m in self.members]
-        return "done" if all(there) else "unknown" if any(there) else "undone"
+        if not any(os.path.lexists(os.path.join(self.root, m[0])) for m in self.members):
+            return "undone"
+        return "done" if all(_is_unpacked(os.path.join(self.root, m[0]), m) for m in self.members) else "unknown"
+
+    def leftovers(self) -> tuple[str, ...]:
+        return tuple(os.path.join(self.root, top) for top in self.tops) if self.state() == "unknown" else ()
 
     def touches(self) -> tuple[str, ...]:
         return (self.root,)
 
     def makes(self) -> tuple[tuple[str, str], ...]:
         return tuple((os.path.join(self.root, m[0]), "folder" if m[1] == "folder" else "file") for m in self.members)
+
+
+def _is_unpacked(place: str, member: Member) -> bool:
+    """Return whether a member is there, whole: with its times, which it gets last."""
+    _, kind, size, mtime_ns, _, target, _ = member
+    try:
+        status = os.lstat(place)
+    except OSError:
+        return False
+    if kind == "folder":
+        return stat.S_ISDIR(status.st_mode) and mtime_ns in (-1, status.st_mtime_ns)
+    if kind == "link":
+        return stat.S_ISLNK(status.st_mode) and os.readlink(place) == target
+    return is_same(status, (0, 0, mtime_ns, status.st_size if size < 0 else size))
 
 
 def _contents(archive: Any, wanted: dict[int, list[Member]]) -> Iterator[tuple[int, IO[bytes]]]:
@@ -307,6 +328,8 @@ class RemoveExtracted(Step):
         return f"remove what was unpacked from {self.archive} into {self.root}"
 
     def check(self) -> None:
+        if self.state() == "done":
+            return  # what was left of it when this step was cut short has been cleared away
         known = {m[0] for m in self.members}
         for path, kind, size, mtime_ns, _, target, _ in self.members:
             place = os.path.join(self.root, path)
@@ -327,7 +350,7 @@ class RemoveExtracted(Step):
     def apply(self) -> None:
         with _fs.explained(f"remove what was unpacked into {self.root}"):
             for path, kind, *_ in reversed(self.members):
-                with _fs.parent_of(os.path.join(self.root, path)) as (folder, name):
+                with suppress(FileNotFoundError), _fs.parent_of(os.path.join(self.root, path)) as (folder, name):
                     os.rmdir(name, dir_fd=folder) if kind == "folder" else os.unlink(name, dir_fd=folder)
 
     def inverse(self) -> Step:
@@ -336,6 +359,10 @@ class RemoveExtracted(Step):
     def state(self) -> str:
         there = [os.path.lexists(os.path.join(self.root, m[0])) for m in self.members]
         return "undone" if all(there) else "unknown" if any(there) else "done"
+
+    def leftovers(self) -> tuple[str, ...]:
+        tops = dict.fromkeys(m[0].partition("/")[0] for m in self.members)
+        return tuple(os.path.join(self.root, top) for top in tops) if self.state() == "unknown" else ()
 
     def touches(self) -> tuple[str, ...]:
         return (self.root,)

@@ -1,4 +1,5 @@
-"""RunCommand: run a raw command in the shell, on the user's own terminal. ReadCommand: one that may not change anything.
+"""RunCommand: run a raw command in the shell, on the user's own terminal. ReadCommand: one that may not change anything. TryCommand: one that
+changes a copy.
 
 It owns how the command is started and what its exit status means; what it may touch is its worker's grant.
 """
@@ -6,6 +7,7 @@ It owns how the command is started and what its exit status means; what it may t
 from __future__ import annotations
 
 import os
+import re
 import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,6 +20,8 @@ from nlsh.plan.steps import Step
 
 # What a program finds set to the default, whatever nlsh ignores.
 USUAL_SIGNALS = sorted(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
+# What names one of these is shown the machine's processes, not only its own. A guess that gives sight of their names, and leave for nothing.
+_LOOKS_AT_PROCESSES = re.compile(r"(?<![\w.-])(ps|top|htop|pgrep|pidof|pstree|lsof|fuser|ss|netstat|/proc)(?![\w-])")
 
 
 class CommandFailed(NlshError):
@@ -34,15 +38,21 @@ class CommandFailed(NlshError):
 class RunCommand(Step):
     """Run `command` in `cwd`, which it may change with all below it."""
 
+    environment: ClassVar[dict[str, str]] = {}
+
     command: str
     cwd: str
 
     def effects(self) -> tuple[Effect, ...]:
         changes = tuple(Effect(kind, self.cwd) for kind in ("fs.write", "fs.delete", "fs.meta"))
-        return (Effect("exec", self.command), Effect("fs.read", "/"), Effect("proc.read", "*"), *changes)
+        others = (Effect("proc.read", "*"),) if _LOOKS_AT_PROCESSES.search(self.command) else ()
+        return (Effect("exec", self.command), Effect("fs.read", "/"), *others, *changes)
 
     def describe(self) -> str:
         return f"run {self.command}"
+
+    def no_undo(self) -> str:
+        return "what a command changes where it stands is not journalled"
 
     def apply(self) -> Iterator[Record]:
         stand_in(self.cwd)
@@ -51,7 +61,7 @@ class RunCommand(Step):
             pid = os.posix_spawn(
                 shell,
                 [os.path.basename(shell), "-c", self.command],
-                dict(os.environ),
+                {**os.environ, **self.environment},
                 setsigmask=[],
                 setsigdef=USUAL_SIGNALS,
             )
@@ -70,6 +80,8 @@ class ReadCommand(RunCommand):
     """Run `command`, which may read but change nothing."""
 
     reads_only: ClassVar[bool] = True
+    # less and more, and who pages with them, then start no shell, editor or preprocessor of their own.
+    environment: ClassVar[dict[str, str]] = {"LESSSECURE": "1", "PAGERSECURE": "1"}
 
     network: bool = False
 
@@ -79,6 +91,22 @@ class ReadCommand(RunCommand):
 
     def describe(self) -> str:
         return f"run {self.command} (it may change nothing)"
+
+
+@dataclass(frozen=True)
+class TryCommand(RunCommand):
+    """Run `command` where its folder is a copy: what it changes there goes to `layer`, and nothing else can be changed."""
+
+    reads_only: ClassVar[bool] = True
+
+    layer: str = ""
+
+    def effects(self) -> tuple[Effect, ...]:
+        # No processes but its own: what it does to those of others could not be dropped.
+        return (Effect("exec", self.command), Effect("fs.read", "/"))
+
+    def describe(self) -> str:
+        return f"run {self.command} on a copy of {self.cwd}"
 
 
 def stand_in(cwd: str) -> None:

@@ -20,7 +20,7 @@ from nlsh.plan.effects import Effect
 from nlsh.plan.errors import NotPossible, Refused, StaleStep
 from nlsh.plan.steps import Step
 from nlsh.steps import _fs
-from nlsh.steps.trash import info_text
+from nlsh.steps.trash import clear_note, info_text, is_free_note
 from nlsh.world import World
 from nlsh.world.files import Identity, identity, is_same, owner_name, status_of
 from nlsh.world.trash import bin_for, free_name, is_in_trash
@@ -171,7 +171,7 @@ class ChangeContent(Step):
     def check(self) -> None:
         if not self.back:
             self._refuse_other_names(_fs.still_there(self.path, self.identity))
-            if not (_fs.is_free(self._kept) and _fs.is_free(self._info)):
+            if not (_fs.is_free(self._kept) and is_free_note(self._info, self.info)):
                 raise StaleStep(f"The trash has got another “{self.name}” meanwhile.", hint="Nothing was changed by this step. Ask again.")
             return
         if _fs.is_free(self._old):
@@ -217,6 +217,7 @@ class ChangeContent(Step):
                 target.flush()
                 self._dress(source.fileno(), made, status)
             # The information first: without it, what is in the trash has no way back.
+            clear_note(notes, note, self.info)
             with os.fdopen(os.open(note, _NEW, 0o600, dir_fd=notes), "wb") as file:
                 undo.callback(_unlink, notes, note)
                 file.write(self.info.encode())
@@ -272,6 +273,10 @@ class ChangeContent(Step):
         if self._is_old(self._old):
             return "undone" if self.back else "done"
         return "unknown"
+
+    def leftovers(self) -> tuple[str, ...]:
+        # With the old version in its place, what lies beside it is a new one that did not come to be, or was taken back.
+        return (self._beside,) if self._is_old(self.path) else ()
 
     def _is_old(self, path: str) -> bool:
         try:
@@ -330,10 +335,9 @@ class WriteNew(Step):
                 os.unlink(name, dir_fd=folder)
                 return
             # Beside it under another name first: what has the name is whole.
-            beside = f".nlsh-{os.getpid()}-{blake2b(os.fsencode(name), digest_size=8).hexdigest()}"
             with _fs.parent_of(self.source) as (old_folder, old), _opened(old_folder, old, self.identity, self.source) as (source, status):
                 # What only its owner may read makes nothing that others may.
-                descriptor = os.open(beside, _NEW, stat.S_IMODE(status.st_mode) & 0o666 | 0o200, dir_fd=folder)
+                descriptor, beside = _fs.make_beside(folder, name, stat.S_IMODE(status.st_mode) & 0o666 | 0o200)
                 try:
                     with os.fdopen(descriptor, "wb") as target:
                         self.produce(source, target)
@@ -346,6 +350,10 @@ class WriteNew(Step):
 
     def inverse(self) -> Step:
         return replace(self, back=not self.back)
+
+    def leftovers(self) -> tuple[str, ...]:
+        folder, name = os.path.split(self.target)
+        return () if self.back else (os.path.join(folder, _fs.beside(name)),)
 
     def state(self) -> str:
         try:

@@ -40,6 +40,14 @@ class MovePath(Step):
     same_device: bool = True
     link: bool = False
 
+    @property
+    def applies_checked(self) -> bool:  # type: ignore[override]
+        return self.same_device
+
+    @property
+    def quick(self) -> bool:  # type: ignore[override]
+        return self.same_device
+
     def effects(self) -> tuple[Effect, ...]:
         return (*_reading(self.source, self.link), Effect("fs.delete", self.source), Effect("fs.write", self.target))
 
@@ -101,6 +109,9 @@ class CopyPath(Step):
 
     def state(self) -> str:
         return _present(self.target, loosened(self.identity))
+
+    def leftovers(self) -> tuple[str, ...]:
+        return (self.target,) if self.state() == "unknown" else ()
 
     def touches(self) -> tuple[str, ...]:
         return _folder(self.target)

@@ -41,12 +41,12 @@ def flagged(path: str) -> int | None:
 
 def take_flagged(paths: Iterable[str]) -> tuple[int, int]:
     """Open the files whose flags may be changed; return the first of their numbers and their end. No other file can get such a number afterwards."""
-    from nlsh.world.flags import open_for_flags
-
     _flagged.clear()
     wanted = sorted(set(paths))
     if not wanted:
         return 0, 0
+    from nlsh.world.flags import open_for_flags
+
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     # LIMIT: so many files in one call of an action; a descriptor for each is what holds the right to the file.
     most = 65_536 if hard == resource.RLIM_INFINITY else hard

@@ -75,6 +75,10 @@ class MakeFile(Step):
     def state(self) -> str:
         return _state(self.path, self._made)
 
+    def leftovers(self) -> tuple[str, ...]:
+        folder, name = os.path.split(self.path)
+        return (os.path.join(folder, _fs.beside(name)),)
+
     def touches(self) -> tuple[str, ...]:
         return _beside(self.path)
 

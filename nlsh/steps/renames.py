@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from typing import ClassVar
 
 from nlsh.plan.effects import Effect
 from nlsh.plan.steps import Step
@@ -19,6 +20,9 @@ class RenamePath(Step):
     target: str
     identity: Identity
 
+    applies_checked: ClassVar[bool] = True
+    quick: ClassVar[bool] = True
+
     def effects(self) -> tuple[Effect, ...]:
         return (Effect("fs.delete", self.source), Effect("fs.write", self.target))
 
@@ -26,13 +30,15 @@ class RenamePath(Step):
         return f"rename {self.source} to {os.path.basename(self.target)}"
 
     def check(self) -> None:
-        _fs.still_there(self.source, self.identity)
-        _fs.must_be_free(self.target)
+        with _fs.explained(f"look at {self.source}"), _fs.parent_of(self.source) as (folder, name):
+            _fs.still(folder, name, self.identity, self.source)
+            _fs.must_be_free_at(folder, os.path.basename(self.target), self.target)
 
     def apply(self) -> None:
-        with _fs.explained(f"rename {self.source} to {os.path.basename(self.target)}"), _fs.parent_of(self.source) as (folder, name):
+        new = os.path.basename(self.target)
+        with _fs.explained(f"rename {self.source} to {new}"), _fs.parent_of(self.source) as (folder, name):
             _fs.still(folder, name, self.identity, self.source)
-            _fs.rename(folder, name, folder, os.path.basename(self.target))
+            _fs.rename(folder, name, folder, new)
 
     def inverse(self) -> Step:
         return RenamePath(self.target, self.source, self.identity)

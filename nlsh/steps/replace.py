@@ -10,7 +10,7 @@ from nlsh.plan.effects import Effect
 from nlsh.plan.errors import StaleStep
 from nlsh.plan.steps import Step
 from nlsh.steps import _fs
-from nlsh.steps.trash import TrashPath
+from nlsh.steps.trash import TrashPath, clear_note, is_free_note
 from nlsh.world.files import Identity, is_same, loosened
 
 
@@ -38,6 +38,20 @@ class _Replacement(Step):
     @property
     def _note(self) -> str:
         return os.path.join(self.trash, "info", self.name + ".trashinfo")
+
+    @property
+    def _beside(self) -> str:
+        folder, name = os.path.split(self.target)
+        return os.path.join(folder, _fs.beside(f"{name}/{self.name}"))
+
+    @property
+    def _lies(self) -> str:
+        """Where the old one is once the copy is in its place: cut short, it lies beside that still."""
+        return self._beside if _fs.is_free(self._kept) and self._is(self._beside, self.old) else self._kept
+
+    def leftovers(self) -> tuple[str, ...]:
+        # With the old one in its place, what lies beside it is a copy that did not come to be.
+        return (self._beside,) if self._is(self.target, self.old) else ()
 
     @property
     def _copy(self) -> Identity:
@@ -76,7 +90,7 @@ class ReplaceByCopy(_Replacement):
     def check(self) -> None:
         _fs.still_there(self.source, self.identity)
         _fs.still_there(self.target, self.old)
-        if not (_fs.is_free(self._kept) and _fs.is_free(self._note)):
+        if not (_fs.is_free(self._kept) and is_free_note(self._note, self.info)):
             raise StaleStep(f"The trash has got another “{self.name}” meanwhile.", hint="Nothing was changed by this step. Ask again.")
 
     def apply(self) -> None:
@@ -86,7 +100,7 @@ class ReplaceByCopy(_Replacement):
                     os.mkdir(folder, 0o700)
             # Beside it first, and into its place in one moment: either of them is whole there, whatever happens. To exchange it with what lies
             # in the trash would do, but into a folder that may be read nothing can be moved from one that was made just now (Landlock).
-            beside = f".nlsh-{os.getpid()}-{os.urandom(6).hex()}"
+            beside = os.path.basename(self._beside)
             with (
                 _fs.parent_of(self.source) as (from_, name), _fs.parent_of(self.target) as (place, old),
                 _fs.parent_of(self._kept) as (bin, spare), _fs.parent_of(self._note) as (notes, note), ExitStack() as undo,
@@ -95,6 +109,7 @@ class ReplaceByCopy(_Replacement):
                 _fs.still(place, old, self.old, self.target)
                 _fs.copy_entry(from_, name, place, beside)
                 undo.callback(_unlink, place, beside)
+                clear_note(notes, note, self.info)
                 made = os.open(note, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=notes)
                 undo.callback(_unlink, notes, note)
                 with os.fdopen(made, "wb") as file:
@@ -104,6 +119,7 @@ class ReplaceByCopy(_Replacement):
                 _fs.exchange(place, beside, place, old)
                 undo.callback(_fs.exchange, place, beside, place, old)
                 _fs.still(place, beside, self.old, self.target)
+                # Cut short here, the old one lies beside the copy; `_lies` finds it there.
                 _fs.rename(place, beside, bin, spare)
                 undo.pop_all()
 
@@ -111,7 +127,7 @@ class ReplaceByCopy(_Replacement):
         return self._as(PutBackReplaced)
 
     def state(self) -> str:
-        if self._is(self._kept, self.old):
+        if self._is(self._lies, self.old):
             return "done"
         return "undone" if self._is(self.target, self.old) else "unknown"
 
@@ -134,17 +150,17 @@ class PutBackReplaced(_Replacement):
         return f"put the old {self.target} back from the trash"
 
     def check(self) -> None:
-        if _fs.is_free(self._kept):
+        if _fs.is_free(self._lies):
             raise StaleStep(f"The old {self.target} is not in the trash any more.", hint="Nothing was changed by this step: the trash was emptied.")
-        _fs.still_there(self._kept, self.old)
+        _fs.still_there(self._lies, self.old)
         _fs.still_there(self.target, self._copy)
 
     def apply(self) -> None:
         with _fs.explained(f"put the old {self.target} back"):
             with (
-                _fs.parent_of(self.target) as (place, name), _fs.parent_of(self._kept) as (bin, spare), _fs.parent_of(self._note) as (notes, note)
+                _fs.parent_of(self.target) as (place, name), _fs.parent_of(self._lies) as (bin, spare), _fs.parent_of(self._note) as (notes, note)
             ):  # fmt: skip
-                _fs.still(bin, spare, self.old, self._kept)
+                _fs.still(bin, spare, self.old, self._lies)
                 _fs.still(place, name, self._copy, self.target)
                 _fs.exchange(place, name, bin, spare)
                 try:
@@ -164,7 +180,7 @@ class PutBackReplaced(_Replacement):
     def state(self) -> str:
         if self._is(self.target, self.old):
             return "done"
-        return "undone" if self._is(self._kept, self.old) else "unknown"
+        return "undone" if self._is(self._lies, self.old) else "unknown"
 
 
 def _unlink(folder: int, name: str) -> None:

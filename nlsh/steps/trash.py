@@ -13,6 +13,7 @@ from nlsh.plan.steps import Step
 from nlsh.steps import _fs
 from nlsh.world.files import Identity, loosened
 
+_MOST_INFO = 64 << 10  # bytes
 _UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.~/")
 
 
@@ -24,6 +25,27 @@ def info_text(written: str, when: str) -> str:
 
 def _inside(trash: str, name: str) -> tuple[str, str]:
     return os.path.join(trash, "files", name), os.path.join(trash, "info", name + ".trashinfo")
+
+
+def is_free_note(path: str, text: str) -> bool:
+    """Return whether the information on what is thrown away can be written: nothing is there, or what a run that was cut short had written."""
+    return _fs.is_free(path) or _note(path, None) == text
+
+
+def clear_note(folder: int, name: str, text: str) -> None:
+    """Remove the information that a run that was cut short had written; another's is left."""
+    with suppress(FileNotFoundError):
+        if _note(name, folder) == text:
+            os.unlink(name, dir_fd=folder)
+
+
+def _note(path: str, folder: int | None) -> str | None:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
+    except OSError:
+        return None
+    with os.fdopen(descriptor, "rb") as file:
+        return file.read(_MOST_INFO).decode("utf-8", "surrogateescape") if stat.S_ISREG(os.fstat(descriptor).st_mode) else None
 
 
 def _folders(trash: str) -> tuple[str, str]:
@@ -64,7 +86,8 @@ class TrashPath(Step):
 
     def check(self) -> None:
         _fs.still_there(self.path, self.identity)
-        if not all(_fs.is_free(p) for p in _inside(self.trash, self.name)):
+        kept, info = _inside(self.trash, self.name)
+        if not (_fs.is_free(kept) and is_free_note(info, self.info)):
             raise StaleStep(f"The trash has got another “{self.name}” meanwhile.", hint="Nothing was changed by this step. Ask again.")
 
     def apply(self) -> None:
@@ -75,6 +98,7 @@ class TrashPath(Step):
                     os.mkdir(folder, 0o700)
             # The information first: without it, what is in the trash has no way back.
             with _fs.parent_of(info) as (folder, name):
+                clear_note(folder, name, self.info)
                 descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=folder)
                 try:
                     os.write(descriptor, self.info.encode("utf-8", "surrogateescape"))

@@ -17,12 +17,15 @@ class World:
     """The machine as one request sees it: where it stands, whose home it is, and what was done before.
 
     `history` gives the journalled run that undo would take back: None for the last one, or a run's number; the kernel sets it.
+    `layer` is where a raw command is to be tried: what it changes goes there; `tried` is what it changed, once it was, which is then to be kept.
     `planned` are the paths that earlier calls of the same plan will have made by then: path → 'file' or 'folder'; see `expecting`.
     """
 
     cwd: str = field(default_factory=os.getcwd)
     home: str = field(default_factory=lambda: os.path.expanduser("~"))
     history: Callable[[int | None], Any] | None = None
+    layer: str = ""
+    tried: Any = None
     planned: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     def expecting(self, steps: Iterable[Step]) -> World:

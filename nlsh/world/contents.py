@@ -6,7 +6,7 @@ import codecs
 import os
 import re
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 # What fits a processor's cache: a block that was just read is looked through there, several times as fast as from memory.
@@ -27,10 +27,10 @@ def open_sized(path: str) -> tuple[int, int]:
     """Return a file descriptor as `open_text` does, and how many bytes the file says it has."""
     descriptor = os.open(path, _READ)
     status = os.fstat(descriptor)
-    if not stat.S_ISREG(status.st_mode):
-        os.close(descriptor)
-        raise OSError(22, "it is not a regular file", path)
-    return descriptor, status.st_size
+    if stat.S_ISREG(status.st_mode):
+        return descriptor, status.st_size
+    os.close(descriptor)
+    raise OSError(22, "it is not a regular file", path)
 
 
 def looks_binary(start: bytes) -> bool:
@@ -112,9 +112,28 @@ class Sought:
         return lambda at: (place, place + len(wanted)) if (place := find(wanted, at)) >= 0 else None
 
 
-def matching_lines(path: str, sought: Sought) -> Iterator[tuple[int, str]]:
-    """Yield number and text of each line in which what is sought stands; nothing for a file that is not text. Raises OSError."""
+def matching_lines(path: str, sought: Sought) -> Iterable[tuple[int, str]]:
+    """Return number and text of each line in which what is sought stands; nothing for a file that is not text. Raises OSError, while it is read too."""
     descriptor, size = open_sized(path)
+    if not 0 < size < CHUNK:
+        return _streamed(descriptor, size, sought)
+    # One call reads a small file, and most hold nothing of what is sought: of a hundred thousand, each should cost no more than that.
+    try:
+        whole = os.read(descriptor, size + 1)
+        if len(whole) != size:  # it changes while it is read
+            os.lseek(descriptor, 0, os.SEEK_SET)
+            descriptor, changing = -1, descriptor
+            return _streamed(changing, size, sought)
+    finally:
+        if descriptor >= 0:
+            os.close(descriptor)
+    if (sought.literal not in (whole.lower() if sought.folded else whole)) or looks_binary(whole[:8192]):
+        return ()
+    return ((before + 1, text) for before, text in _lines_of(whole, sought))
+
+
+def _streamed(descriptor: int, size: int, sought: Sought) -> Iterator[tuple[int, str]]:
+    """Yield what `matching_lines` does of an open file, and close it."""
     try:
         number, counted, base = 1, 0, 0  # the number of the line at `counted`; where what is looked at begins
         carried: list[bytes] = []  # a line that goes on in the next block

@@ -148,7 +148,7 @@ def test_a_failed_plan_is_no_success(nlsh: Run, files: Path) -> None:
 def test_a_plan_that_fails_in_the_middle_is_5_and_can_be_taken_back(nlsh: Run, files: Path) -> None:
     work = files / "work"
     work.mkdir()
-    done = nlsh("plan", "-", "--yes", stdin='file.copy("../old.txt", to="copy.txt")\nshell.run("exit 3")', cwd=work)
+    done = nlsh("plan", "-", "--yes", stdin='file.copy("../old.txt", to="copy.txt")\nshell.run("touch made; exit 3")', cwd=work)
     assert done.returncode == 5, done.stderr
     assert (work / "copy.txt").exists() and "1 of 2 steps was done" in done.stderr
     assert nlsh("undo", "--yes", cwd=work).returncode == 0
@@ -322,6 +322,39 @@ def test_history_and_audit_tell_what_was_done(nlsh: Run, files: Path) -> None:
     assert broken.returncode == 1 and "broken" in broken.stdout
 
 
+def test_the_audit_is_filtered_exported_and_anchored(nlsh: Run, files: Path) -> None:
+    assert nlsh("plan", "-", "--yes", stdin='folder.create("one")').returncode == 0
+    assert nlsh("plan", "-", "--yes", stdin='folder.create("two")').returncode == 0
+    assert nlsh("plan", "-", "--no-input", stdin='folder.create("three")').returncode == 3
+
+    def shown(*words: str) -> list[dict[str, object]]:
+        done = nlsh("audit", "show", "--json", *words)
+        assert done.returncode == 0, done.stderr
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+    assert [e["event"] for e in shown("--plan", "2")] == ["decision", "outcome"]
+    digest = str(shown("--plan", "2")[0]["digest"])
+    assert shown("--plan", digest[:12]) == shown("--plan", "2")
+    assert [e["decision"] for e in shown("--decision", "deny")] == ["deny"]
+    assert shown("--since", "1h") == shown()
+    assert shown("--since", "2999-01-01") == shown("--step", "4") == []
+    for words, hint in ((("--plan", "ab"), "digest"), (("--since", "yesteryear"), "7d"), (("--decision", "maybe"), "allow")):
+        refused = nlsh("audit", "show", *words)
+        assert (refused.returncode, refused.stdout) == (2, "") and hint in refused.stderr
+
+    log = files / ".local/state/nlsh/audit.jsonl"
+    assert nlsh("audit", "export").stdout == log.read_text()
+    assert nlsh("audit", "export", "--json", "--since", "2999-01-01").stdout == ""
+    # The end cut off, and the head with it: the journal remembers.
+    lines = log.read_text().splitlines(keepends=True)
+    log.write_text("".join(lines[:2]))
+    (log.parent / "audit.head").unlink()
+    broken = json.loads(nlsh("audit", "verify", "--json").stdout)
+    assert ("truncated", 3) in [(b["kind"], b["entry"]) for b in broken["breaks"]]
+    exported = nlsh("audit", "export")
+    assert (exported.returncode, exported.stdout) == (1, "".join(lines[:2])) and "broken" in exported.stderr
+
+
 def test_actions_lists_the_catalogue_and_describes_one(nlsh: Run) -> None:
     listed = nlsh("actions")
     assert "file.find\treads\t" in listed.stdout
@@ -329,6 +362,29 @@ def test_actions_lists_the_catalogue_and_describes_one(nlsh: Run) -> None:
     assert "file.trash(" in one.stdout and "effects: " in one.stdout
     data = json.loads(nlsh("actions", "file.trash", "--json").stdout)
     assert data["action"] == "file.trash" and data["reads_only"] is False
+
+
+def test_policy_check_names_the_rule_its_layer_and_file(nlsh: Run, home: Path) -> None:
+    (home / "p").mkdir()
+    found = json.loads(nlsh("policy", "--json", "check", "!cd x && rm -rf y", cwd=home / "p").stdout)
+    assert (found["answer"], found["rule"], found["layer"]) == ("ask", "cannot-undo", "shipped") and found["file"].endswith("guard/policy.toml")
+    assert json.loads(nlsh("policy", "--json", "check", "!ls -la | wc -l", cwd=home / "p").stdout)["answer"] == "allow"
+
+
+def test_policy_add_shows_and_writes_what_always_would(nlsh: Run, home: Path) -> None:
+    (home / "p").mkdir()
+    path = home / ".config" / "nlsh" / "policy.toml"
+    shown = nlsh("policy", "add", "!make test", cwd=home / "p")
+    assert shown.returncode == 3 and 'target = [' in shown.stderr and "make test" in shown.stderr and not path.exists()
+    written = nlsh("policy", "-y", "add", "!make test", cwd=home / "p")
+    assert written.returncode == 0 and path.exists(), written.stderr
+    assert all(line in written.stderr for line in path.read_text().splitlines() if line.startswith("name"))
+    assert json.loads(nlsh("policy", "--json", "check", "!make test", cwd=home / "p").stdout)["layer"] == "user"
+    assert json.loads(nlsh("policy", "--json", "check", "!make tests", cwd=home / "p").stdout)["answer"] == "ask"
+    again = nlsh("policy", "-y", "add", "!ls", cwd=home / "p")
+    assert again.returncode == 3 and "nothing to remember" in again.stderr
+    path.parent.chmod(0o777)
+    assert "not obeyed" in nlsh("-c", "!ls", cwd=home / "p").stderr
 
 
 def test_policy_shows_rules_and_checks_a_command(nlsh: Run, home: Path) -> None:
@@ -410,7 +466,7 @@ def test_what_is_not_understood_is_4(nlsh: Run, files: Path, shipped_models: Non
 def test_the_question_defaults_to_no(terminal: Terminal, files: Path) -> None:
     (files / ".p").write_text(TRASH_OLD)
     child = terminal("plan", ".p")
-    child.expect_exact("Run this? [y/N/e/?] ")
+    child.expect_exact("Run this? [y/N/a/e/?] ")
     assert "move ~/old.txt to the trash" in plain(child.before)
     child.sendline("")
     assert ended(child) == 3
@@ -421,9 +477,9 @@ def test_the_question_defaults_to_no(terminal: Terminal, files: Path) -> None:
 def test_why_then_yes(terminal: Terminal, files: Path) -> None:
     (files / ".p").write_text(TRASH_OLD)
     child = terminal("plan", ".p")
-    child.expect_exact("Run this? [y/N/e/?] ")
+    child.expect_exact("Run this? [y/N/a/e/?] ")
     child.sendline("?")
-    child.expect_exact("Run this? [y/N/e/?] ")
+    child.expect_exact("Run this? [y/N/a/e/?] ")
     assert "rule changes" in plain(child.before) and "fs.delete: ~/old.txt" in plain(child.before)
     child.sendline("y")
     child.expect_exact("Done: 1 step")
@@ -437,10 +493,10 @@ def test_an_edited_plan_is_previewed_again(terminal: Terminal, files: Path) -> N
     editor.chmod(0o755)
     (files / ".p").write_text(TRASH_OLD)
     child = terminal("plan", ".p", EDITOR=str(editor))
-    child.expect_exact("Run this? [y/N/e/?] ")
+    child.expect_exact("Run this? [y/N/a/e/?] ")
     child.sendline("e")
     child.expect_exact("move ~/keep.txt to the trash")
-    child.expect_exact("Run this? [y/N/e/?] ")
+    child.expect_exact("Run this? [y/N/a/e/?] ")
     child.sendline("y")
     assert ended(child) == 0
     assert visible(files) == {"old.txt"}
@@ -452,10 +508,10 @@ def test_an_edit_that_is_no_plan_leaves_the_plan_as_it_was(terminal: Terminal, f
     editor.chmod(0o755)
     (files / ".p").write_text(TRASH_OLD)
     child = terminal("plan", ".p", EDITOR=str(editor))
-    child.expect_exact("Run this? [y/N/e/?] ")
+    child.expect_exact("Run this? [y/N/a/e/?] ")
     child.sendline("e")
     child.expect_exact("The plan is as it was.")
-    child.expect_exact("Run this? [y/N/e/?] ")
+    child.expect_exact("Run this? [y/N/a/e/?] ")
     child.sendline("n")
     assert ended(child) == 3
     assert visible(files) == {"old.txt", "keep.txt"}
@@ -464,7 +520,7 @@ def test_an_edit_that_is_no_plan_leaves_the_plan_as_it_was(terminal: Terminal, f
 def test_ctrl_c_at_the_question_is_130_and_changes_nothing(terminal: Terminal, files: Path) -> None:
     (files / ".p").write_text(TRASH_OLD)
     child = terminal("plan", ".p")
-    child.expect_exact("Run this? [y/N/e/?] ")
+    child.expect_exact("Run this? [y/N/a/e/?] ")
     child.sendintr()
     assert ended(child) == 130
     assert "old.txt" in visible(files)
@@ -473,7 +529,7 @@ def test_ctrl_c_at_the_question_is_130_and_changes_nothing(terminal: Terminal, f
 def test_ctrl_d_at_the_question_is_a_no(terminal: Terminal, files: Path) -> None:
     (files / ".p").write_text(TRASH_OLD)
     child = terminal("plan", ".p")
-    child.expect_exact("Run this? [y/N/e/?] ")
+    child.expect_exact("Run this? [y/N/a/e/?] ")
     child.sendeof()
     assert ended(child) == 3
     assert "old.txt" in visible(files)
@@ -499,7 +555,7 @@ def test_hostile_names_cannot_draw_the_prompt(terminal: Terminal, home: Path) ->
         (home / name).write_text("x")
     (home / ".p").write_text("a = file.list()\nfile.trash(a)")
     child = terminal("plan", ".p", NO_COLOR="")
-    child.expect_exact("Run this? [y/N/e/?] ")
+    child.expect_exact("Run this? [y/N/a/e/?] ")
     shown = child.before
     assert "\x1b[2J" not in shown and "\u202e" not in shown
     assert r"evil\x1b[2Jname.txt" in shown and r"invoice\u202efdp.exe" in shown and r"two\nlines.txt" in shown

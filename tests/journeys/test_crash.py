@@ -22,6 +22,7 @@ from nlsh.kernel.recover import Unfinished, finish_plan, leave, reverse_plan, un
 from nlsh.plan import registry
 from nlsh.plan.errors import NotFound
 from nlsh.world import World
+from tests.journeys import crash_trials
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = 1000
@@ -136,6 +137,13 @@ def test_a_move_killed_in_the_middle_can_be_finished_or_reversed(home: Path, ker
         assert kernel.run(undo).status == "done"
     assert content(home / "from") == before
     assert content(home / "to") == {}
+
+
+def test_plans_of_all_kinds_killed_at_any_moment_lose_nothing() -> None:
+    """A sample of what `python -m tests.journeys.crash_trials` does by the thousand: one of each kind of plan, at least."""
+    found = crash_trials.run(4 * len(crash_trials.WAYS), SEED, sizes=(1, 4, 20), limit_s=20)
+    assert found.wrong == {}, f"seed {SEED}"
+    assert found.trials >= len(crash_trials.WAYS)
 
 
 def test_a_run_that_was_cut_short_can_be_left_as_it_is(home: Path, kernel: Kernel) -> None:

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from nlsh.guard.grant import Grant
-from nlsh.guard.sandbox import confine, enter, landlock, seccomp
+from nlsh.guard.sandbox import confine, enter, landlock, seccomp, view
+from nlsh.guard.sandbox.kernel import SET_DUMPABLE, prctl
 from nlsh.guard.sandbox.zygote import Zygote
 from nlsh.plan.effects import Effect
 from nlsh.plan.errors import NlshError
@@ -52,6 +53,7 @@ def in_child(function: Callable[[], Any], *, grant: Grant | None = None, user: i
                 os.setgroups([])
                 os.setgid(user)
                 os.setuid(user)
+                prctl(SET_DUMPABLE, 1)  # as whoever logs in is, and whoever gives up rights is not: only such a one may map its ids
             if grant is not None:
                 enter(grant)
             came = Came(function())
@@ -145,6 +147,12 @@ def victim() -> Iterator[int]:
         os.waitpid(pid, 0)
     except (ProcessLookupError, ChildProcessError):
         pass
+
+
+@pytest.fixture
+def no_views(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine without namespaces: what is refused, Landlock and seccomp refuse."""
+    monkeypatch.setattr(view, "forbidden", True)
 
 
 @pytest.fixture(autouse=True)

@@ -22,6 +22,9 @@ import pytest
 from nlsh.guard.sandbox.kernel import syscall
 from tests.sandbox.conftest import NOBODY, Came, changing, give_to_nobody, in_child, reading, typed
 
+# What Landlock and seccomp do alone; with a view below them, see test_namespaces.
+pytestmark = pytest.mark.usefixtures("no_views")
+
 X86 = platform.machine() == "x86_64"
 REFUSALS = {errno.EPERM, errno.EACCES, errno.ENOSYS}
 

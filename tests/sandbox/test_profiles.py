@@ -16,6 +16,9 @@ from nlsh.guard.sandbox.probe import probe
 from nlsh.guard.sandbox.seccomp import OURS
 from tests.sandbox.conftest import NOBODY, changing, in_child, reading, typed
 
+# What Landlock and seccomp do alone; with a view below them, see test_namespaces.
+pytestmark = pytest.mark.usefixtures("no_views")
+
 
 def open_files(pid: int) -> list[str]:
     """The files that a process has open."""
@@ -166,3 +169,24 @@ def test_the_probe_on_other_kernels(home: Path, monkeypatch: pytest.MonkeyPatch,
     assert (found.level, found.seccomp) == (wanted, there)
     assert ("nothing is run" in " ".join(found.sentences())) == (not there)
     assert ("refused" in " ".join(found.sentences())) == (there and (wanted == "L0" or (abi or 9) < 4))
+
+
+def test_the_probe_says_what_is_open_and_how_to_raise_it(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from nlsh.guard.sandbox import probe as module
+    from nlsh.guard.sandbox import view
+
+    said = " ".join(probe().sentences())
+    assert "names, sizes and times of secrets" in said and "switched off" in said and "L3" in said
+    for file, value, wanted in (
+        ("apparmor_restrict_unprivileged_userns", "1", "AppArmor"),
+        ("unprivileged_userns_clone", "0", "kernel.unprivileged_userns_clone=1"),
+        ("max_user_namespaces", "0", "user.max_user_namespaces"),
+    ):
+        monkeypatch.setattr(module, "_says", lambda path, file=file, value=value: value if path.endswith(file) else "")
+        assert wanted in " ".join(module.how_to_raise())
+    monkeypatch.setattr(module.shutil, "which", lambda name: f"/usr/bin/{name}")
+    assert "bwrap is installed" in " ".join(module.how_to_raise())
+    monkeypatch.setattr(view, "forbidden", False)
+    if not view.why_not():
+        found = probe()
+        assert found.level == "L3" and "names, sizes" not in " ".join(found.sentences())

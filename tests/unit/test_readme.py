@@ -13,7 +13,7 @@ README = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding=
 def test_the_transcript_was_made() -> None:
     found = re.search(r"<!-- transcript: python docs/transcript\.py -->\n```\n(.*?)```\n<!-- end of transcript -->", README, re.S)
     assert found, "run: python docs/transcript.py"
-    assert "Run this? [y/N/e/?] y" in found[1] and "Done: " in found[1] and "Traceback" not in found[1]
+    assert "Run this? [y/N/a/e/?] y" in found[1] and "Done: " in found[1] and "Traceback" not in found[1]
 
 
 def test_every_command_and_flag_is_named() -> None:

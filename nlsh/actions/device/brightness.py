@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from nlsh.plan.action import Action, BaseArgs, Example, arg
+from nlsh.plan.amounts import Percent
 from nlsh.plan.errors import BadArgument, Refused
 from nlsh.plan.steps import Step
-from nlsh.plan.values import Choice, Percent
+from nlsh.plan.values import Choice
 from nlsh.steps._bus import asked
 from nlsh.steps.knobs import LOGIN, SetBrightness
 from nlsh.world import World, screens

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from nlsh.plan.action import Action, BaseArgs, Example, arg
+from nlsh.plan.amounts import Percent
 from nlsh.plan.errors import BadArgument, Refused
 from nlsh.plan.steps import Step
-from nlsh.plan.values import Choice, Flag, Percent
+from nlsh.plan.values import Choice, Flag
 from nlsh.steps._sockets import opened
 from nlsh.steps.knobs import SetVolume
 from nlsh.world import World, pulse

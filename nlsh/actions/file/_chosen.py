@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +32,14 @@ def chosen(written: tuple[str, ...], world: World, verb: str) -> tuple[str, ...]
     found = places_of(world.matches(written))
     refuse_precious(found, world, verb)
     return outermost(found)
+
+
+def themselves(written: tuple[str, ...], world: World, verb: str) -> Iterator[tuple[str, os.stat_result]]:
+    """Yield place and status of each thing that is meant, for what changes the things themselves. Raises NotFound, and Refused as `chosen` does."""
+    paths = places_of(world.matches(written))
+    refuse_precious(paths, world, verb)
+    for path in paths:
+        yield path, status_of(path)
 
 
 def places_of(paths: Iterable[str]) -> tuple[str, ...]:

@@ -31,11 +31,11 @@ def ordered(wanted: Mapping[str, str], names: Names) -> Iterator[tuple[str, str]
     folder. Raises Refused where two want one name or where it is taken. Needs time in proportion to the number of renames.
     """
     moves = {old: new for old, new in wanted.items() if old != new}
-    _refuse_clashes(moves, names)
+    recased = _refuse_clashes(moves, names)
     used = set(moves.values())
     # The deepest first: a folder's own name is part of the paths of what is in it.
     for chain in sorted(_in_order(moves), key=lambda chain: -chain[0].count("/")):
-        yield from _chain(chain, moves, names, used)
+        yield from _chain(chain, moves, names, used, recased)
 
 
 def _in_order(moves: Mapping[str, str]) -> Iterator[list[str]]:
@@ -60,7 +60,7 @@ def _in_order(moves: Mapping[str, str]) -> Iterator[list[str]]:
         yield [*circle, old]
 
 
-def _chain(chain: list[str], moves: Mapping[str, str], names: Names, used: set[str]) -> Iterator[tuple[str, str]]:
+def _chain(chain: list[str], moves: Mapping[str, str], names: Names, used: set[str], recased: set[str]) -> Iterator[tuple[str, str]]:
     if len(chain) > 1 and chain[0] == chain[-1]:
         aside = _aside(chain[0], names, used)
         yield chain[0], aside
@@ -69,8 +69,7 @@ def _chain(chain: list[str], moves: Mapping[str, str], names: Names, used: set[s
         return
     for old in chain:
         new = moves[old]
-        if new not in moves and names.taken(new):
-            # Not taken by another, or it would have been refused: its own name in another case, where case does not matter.
+        if old in recased:
             aside = _aside(old, names, used)
             yield old, aside
             yield aside, new
@@ -91,19 +90,26 @@ def _aside(path: str, names: Names, used: set[str]) -> str:
     return aside
 
 
-def _refuse_clashes(moves: Mapping[str, str], names: Names) -> None:
+def _refuse_clashes(moves: Mapping[str, str], names: Names) -> set[str]:
+    """Return what only gets its own name in another case, where case does not matter. Raises Refused."""
     givers: dict[str, str] = {}
+    recased: set[str] = set()
     alike: dict[str, tuple[str, str]] = {}
     for old, new in moves.items():
         if new in givers:
             raise _clash(givers[new], old, new)
         givers[new] = old
-        if new not in moves and names.taken(new) and not names.same(old, new):
-            raise Refused(f"There is already something at {new}.", hint=f"{_UNCHANGED} nlsh does not overwrite: choose another name, or move it away first.")
+        if new not in moves and names.taken(new):
+            if not names.same(old, new):
+                raise Refused(
+                    f"There is already something at {new}.", hint=f"{_UNCHANGED} nlsh does not overwrite: choose another name, or move it away first."
+                )
+            recased.add(old)
         # LIMIT: where case does not matter, a name is not given to one thing while another with the same letters gives it up: that is refused.
         other = alike.setdefault(new.casefold(), (old, new))
         if other[0] != old and names.same(old, _other_case(old)):
             raise _clash(other[0], old, new)
+    return recased
 
 
 def _clash(first: str, second: str, new: str) -> Refused:

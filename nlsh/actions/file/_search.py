@@ -1,4 +1,4 @@
-"""What file.find and file.count have in common: their arguments, and what is wanted of a file."""
+"""What the actions that search below folders have in common: their arguments, where they look, and what is wanted of a file."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
-from nlsh.plan.action import BaseArgs, arg
+from nlsh.plan.action import Action, BaseArgs, arg
+from nlsh.plan.amounts import Bytes, Duration
 from nlsh.plan.effects import Effect
 from nlsh.plan.records import Note
-from nlsh.plan.values import Bytes, Choice, Duration, Flag, Glob, Kind, Mode, Name, Paths, Text
+from nlsh.plan.values import Choice, Flag, Glob, Kind, Mode, Name, Paths, Text
 from nlsh.world import World
 from nlsh.world.files import Wanted, owner_id
 
@@ -46,6 +47,23 @@ def look(args: Any, world: World) -> dict[str, Any]:
         "now": world.now(),
         "uid": owner_id(args.owner) if args.owner else None,
     }
+
+
+class Below(Action):
+    """Base of the actions that read all below the folders that their argument `under` names."""
+
+    effects = ("fs.read",)
+
+    def look(self, args: Any, world: World) -> Any:
+        return {"roots": list(roots(args.under, world))}
+
+    def needs(self, args: Any, seen: Any) -> tuple[Effect, ...]:
+        return reads(seen)
+
+
+def endings(kind: tuple[str, ...] | None) -> tuple[str, ...]:
+    """Return what the names of files of a kind end with; empty where any will do."""
+    return tuple(f".{e}" for e in kind or ())
 
 
 def roots(under: tuple[str, ...], world: World) -> tuple[str, ...]:

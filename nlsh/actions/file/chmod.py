@@ -13,7 +13,7 @@ from nlsh.plan.steps import Step
 from nlsh.plan.values import Mode, Paths, apply_mode
 from nlsh.steps.files import ChangeMode
 from nlsh.world import World
-from nlsh.world.files import identity, status_of
+from nlsh.world.files import identity
 
 
 class Chmod(Action):
@@ -28,10 +28,7 @@ class Chmod(Action):
 
     def look(self, args: Any, world: World) -> Any:
         found = []
-        paths = _chosen.places_of(world.matches(args.paths))
-        _chosen.refuse_precious(paths, world, "change the mode of")
-        for path in paths:
-            status = status_of(path)
+        for path, status in _chosen.themselves(args.paths, world, "change the mode of"):
             if stat.S_ISLNK(status.st_mode):
                 raise Refused(f"{path} is a link: it has no mode of its own.", hint="Nothing was changed. Name what it leads to.")
             old = stat.S_IMODE(status.st_mode)

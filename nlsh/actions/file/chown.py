@@ -14,7 +14,7 @@ from nlsh.plan.steps import Step
 from nlsh.plan.values import Name, Paths
 from nlsh.steps.marks import ChangeOwner
 from nlsh.world import World
-from nlsh.world.files import group_id, identity, owner_id, owner_name, status_of
+from nlsh.world.files import group_id, identity, owner_id, owner_name
 
 
 class Chown(Action):
@@ -34,11 +34,8 @@ class Chown(Action):
         owner, _, group = (args.owner or "").partition(":")
         group = args.group or group
         uid, gid = owner_id(owner) if owner else None, group_id(group) if group else None
-        paths = _chosen.places_of(world.matches(args.paths))
-        _chosen.refuse_precious(paths, world, "change the owner of")
         found = []
-        for path in paths:
-            status = status_of(path)
+        for path, status in _chosen.themselves(args.paths, world, "change the owner of"):
             if stat.S_ISLNK(status.st_mode):
                 raise Refused(f"{path} is a link: what counts is who owns what it leads to.", hint="Nothing was changed. Name what it leads to.")
             old = status.st_uid, status.st_gid

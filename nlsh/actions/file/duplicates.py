@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from nlsh.actions.file import _search
-from nlsh.plan.action import Action, BaseArgs, Example, arg
-from nlsh.plan.effects import Effect
+from nlsh.plan.action import BaseArgs, Example, arg
+from nlsh.plan.amounts import Bytes
 from nlsh.plan.records import Record
 from nlsh.plan.records.files import Duplicate
-from nlsh.plan.values import Bytes, Kind, Paths
+from nlsh.plan.values import Kind, Paths
 from nlsh.steps import handles
 from nlsh.world import World
 
@@ -26,28 +26,21 @@ _GIVEN = {
 }
 
 
-class Duplicates(Action):
+class Duplicates(_search.Below):
     """Find files with the same content."""
 
     name = "file.duplicates"
-    effects = ("fs.read",)
 
     class Args(BaseArgs):
         under = arg(Paths(), "The folders to search, with all below them.", default=(".",), common=("~", "/"))
         kind = arg(Kind(), "Only files of this kind.")
         larger = arg(Bytes(), "Only files larger than this.")
 
-    def look(self, args: Any, world: World) -> Any:
-        return {"roots": list(_search.roots(args.under, world))}
-
-    def needs(self, args: Any, seen: Any) -> tuple[Effect, ...]:
-        return _search.reads(seen)
-
     def observe(self, args: Any, seen: Any, world: World) -> Iterator[Record]:
         from nlsh.world.sameness import Duplicates as Search
 
         search = Search(lambda done, total: handles.progress(done, total, "bytes"))
-        endings = tuple(f".{e}" for e in args.kind or ())
+        endings = _search.endings(args.kind)
         for size, (first, *others) in search.groups(seen["roots"], endings=endings, larger=args.larger or 0):
             # The oldest is not among what is found: a later call that throws these away leaves one of each.
             for path in others:

@@ -7,9 +7,10 @@ from typing import Any
 
 from nlsh.actions.file import _search
 from nlsh.plan.action import Action, Example, arg
+from nlsh.plan.amounts import Count
 from nlsh.plan.effects import Effect
 from nlsh.plan.records import Record
-from nlsh.plan.values import Choice, Count
+from nlsh.plan.values import Choice
 from nlsh.world import World
 from nlsh.world.files import record
 

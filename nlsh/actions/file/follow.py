@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from nlsh.plan.action import Action, BaseArgs, Example, arg
+from nlsh.plan.amounts import Duration
 from nlsh.plan.effects import Effect
 from nlsh.plan.errors import NotPossible
 from nlsh.plan.records import Line, Note, Record
-from nlsh.plan.values import Duration, Path
+from nlsh.plan.values import Path
 from nlsh.steps import handles
 from nlsh.world import World
 

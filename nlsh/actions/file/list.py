@@ -8,9 +8,10 @@ from typing import Any
 
 from nlsh.actions.file import _search
 from nlsh.plan.action import Action, BaseArgs, Example, arg
+from nlsh.plan.amounts import Count
 from nlsh.plan.effects import Effect
 from nlsh.plan.records import Record
-from nlsh.plan.values import Choice, Count, Flag, Kind, Paths
+from nlsh.plan.values import Choice, Flag, Kind, Paths
 from nlsh.world import World
 from nlsh.world.files import record, status_of
 
@@ -46,7 +47,7 @@ class List(Action):
         from nlsh.actions.file._order import ordered
 
         skipped: list[str] = []
-        endings = tuple(f".{e}" for e in args.kind or ())
+        endings = _search.endings(args.kind)
         found = ((p, s) for p, s in _entries(seen["paths"], args.hidden, skipped) if not endings or (p.lower().endswith(endings) and not os.path.isdir(p)))
         for path, status in ordered(found, args.sort, args.limit):
             yield record(path, status)

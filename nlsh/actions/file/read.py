@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from nlsh.plan.action import Action, BaseArgs, Example, arg
+from nlsh.plan.amounts import Count
 from nlsh.plan.effects import Effect
 from nlsh.plan.errors import NotPossible, Refused
 from nlsh.plan.records import Line, Record
-from nlsh.plan.values import Count, Paths
+from nlsh.plan.values import Paths
 from nlsh.world import World
 
 _LOG = "".join(f"line {n}\n" for n in range(1, 31))

@@ -9,10 +9,11 @@ from typing import Any
 
 from nlsh.actions.file import _search
 from nlsh.plan.action import Action, BaseArgs, Example, arg
+from nlsh.plan.amounts import Count
 from nlsh.plan.effects import Effect
 from nlsh.plan.records import Note, Record
 from nlsh.plan.records.files import RecentFile
-from nlsh.plan.values import Count, Kind
+from nlsh.plan.values import Kind
 from nlsh.world import World
 from nlsh.world.files import Wanted
 
@@ -46,7 +47,7 @@ class Recent(Action):
     def observe(self, args: Any, seen: Any, world: World) -> Iterator[Record]:
         from nlsh.world.recent import opened
 
-        endings = tuple(f".{e}" for e in args.kind or ())
+        endings = _search.endings(args.kind)
         visited: dict[str, float] = {}
         if seen["list"]:
             try:

@@ -121,10 +121,10 @@ def _meant(args: Any, world: World) -> tuple[str, ...]:
     found = _chosen.places_of(world.matches(args.paths))
     if len(found) == 1 and not _chosen.is_plural(args) and os.path.isdir(found[0]):
         with os.scandir(os.path.realpath(found[0])) as entries:
-            inside = [e.path for e in entries if not e.name.startswith(".") and not e.is_dir(follow_symlinks=False)]
+            inside = [e for e in entries if not e.name.startswith(".") and not e.is_dir(follow_symlinks=False)]
         if not inside:
             raise NotFound(f"There are no files directly in {found[0]}.", hint="Nothing was changed. Name the folder they are in.")
-        return tuple(sorted(inside, key=natural))
+        return tuple(e.path for e in sorted(inside, key=lambda e: natural(e.name)))
     _chosen.refuse_precious(found, world, "rename")
     return tuple(sorted(found, key=natural)) if isinstance(args.written["paths"], str) else found
 

@@ -14,7 +14,7 @@ from nlsh.plan.steps import Step
 from nlsh.plan.values import Choice, Flag, Paths
 from nlsh.steps.marks import SetFlag
 from nlsh.world import World
-from nlsh.world.files import identity, status_of
+from nlsh.world.files import identity
 from nlsh.world.flags import FLAGS, flags_of
 
 
@@ -30,11 +30,8 @@ class SetAttribute(Action):
         off = arg(Flag(), "Clear it.", default=False)
 
     def look(self, args: Any, world: World) -> Any:
-        paths = _chosen.places_of(world.matches(args.paths))
-        _chosen.refuse_precious(paths, world, "change the flags of")
         found = []
-        for path in paths:
-            status = status_of(path)
+        for path, status in _chosen.themselves(args.paths, world, "change the flags of"):
             if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
                 raise Refused(f"{path} is neither a file nor a folder: it has no flags.", hint="Nothing was changed. Name what it leads to.")
             try:

@@ -9,9 +9,10 @@ from typing import Any
 
 from nlsh.actions.file import _chosen
 from nlsh.plan.action import Action, BaseArgs, Example, arg
+from nlsh.plan.amounts import Bytes, Count
 from nlsh.plan.errors import NotPossible, Refused
 from nlsh.plan.steps import Step
-from nlsh.plan.values import Bytes, Count, Path
+from nlsh.plan.values import Path
 from nlsh.steps.making import MOST_PARTS, SplitFile, part_name
 from nlsh.world import World
 from nlsh.world.files import identity, status_of

@@ -8,10 +8,11 @@ from typing import Any
 
 from nlsh.actions.file import _search
 from nlsh.plan.action import Action, BaseArgs, Example, arg
+from nlsh.plan.amounts import Count
 from nlsh.plan.effects import Effect
 from nlsh.plan.records import Record
 from nlsh.plan.records.files import TreeEntry
-from nlsh.plan.values import Count, Flag, Paths
+from nlsh.plan.values import Flag, Paths
 from nlsh.world import World
 
 _GIVEN = {"site/index.html": "i", "site/img/cat.jpg": "c", "site/img/old/dog.jpg": "d", "site/.env": "e", "site/latest": {"link": "img"}}

@@ -9,11 +9,12 @@ from typing import Any
 
 from nlsh.actions.file import _search
 from nlsh.plan.action import Action, BaseArgs, Example, arg
+from nlsh.plan.amounts import Duration
 from nlsh.plan.effects import Effect
 from nlsh.plan.errors import NotPossible
 from nlsh.plan.records import Note, Record
 from nlsh.plan.records.files import FileEvent
-from nlsh.plan.values import Duration, Paths
+from nlsh.plan.values import Paths
 from nlsh.steps import handles
 from nlsh.world import World
 

@@ -8,9 +8,10 @@ from typing import Any
 
 from nlsh.actions.file import _search
 from nlsh.plan.action import Action, BaseArgs, Example, arg
+from nlsh.plan.amounts import Count
 from nlsh.plan.effects import Effect
 from nlsh.plan.records import Record, Size
-from nlsh.plan.values import Count, Flag, Paths
+from nlsh.plan.values import Flag, Paths
 from nlsh.world import World
 from nlsh.world.files import tree_size
 

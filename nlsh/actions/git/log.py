@@ -8,9 +8,10 @@ from typing import Any
 from nlsh.actions.git import _chosen
 from nlsh.actions.git._scene import repository
 from nlsh.plan.action import Action, BaseArgs, Example, arg
+from nlsh.plan.amounts import Count
 from nlsh.plan.effects import Effect
 from nlsh.plan.records import Note, Record
-from nlsh.plan.values import Count, Path
+from nlsh.plan.values import Path
 from nlsh.world import World, git
 
 _COMMITS = (("Start", {"a.txt": "a"}), ("Add b", {"a.txt": "a", "b.txt": "b"}), ("Change b", {"a.txt": "a", "b.txt": "B"}))

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from nlsh.plan.action import Action, BaseArgs, Example, arg
+from nlsh.plan.amounts import Whole
 from nlsh.plan.errors import NotPossible
 from nlsh.plan.steps import Step
-from nlsh.plan.values import Whole
 from nlsh.world import World
 
 

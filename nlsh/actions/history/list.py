@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from nlsh.plan.action import Action, BaseArgs, Example, arg
+from nlsh.plan.amounts import Count
 from nlsh.plan.effects import Effect
 from nlsh.plan.records import HistoryEntry, Record
-from nlsh.plan.values import Count
 from nlsh.world import World
 
 

@@ -5,19 +5,18 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 
+from nlsh.actions import _looking
 from nlsh.plan.errors import Refused
 from nlsh.plan.steps import Step
 from nlsh.steps.content import fresh
 from nlsh.world import World
 
+PATTERN = "*.jpg"
+
 
 def files(written: tuple[str, ...], world: World) -> list[str]:
     """Return the files that are meant. Raises NotFound, and Refused for folders."""
-    found = [os.path.realpath(p) for p in world.matches(written)]
-    for path in found:
-        if os.path.isdir(path):
-            raise Refused(f"{path} is a folder.", hint="Nothing was changed. Name the files, or a pattern such as *.jpg.")
-    return list(dict.fromkeys(found))
+    return _looking.files(written, world, PATTERN)
 
 
 def beside(written: tuple[str, ...], world: World, named: Callable[[str, str], str], make: Callable[..., Step]) -> Iterator[Step]:

@@ -9,10 +9,11 @@ from typing import Any
 from nlsh.actions.image import _chosen
 from nlsh.actions.image._scene import png
 from nlsh.plan.action import Action, BaseArgs, Example, arg
+from nlsh.plan.amounts import Percent
 from nlsh.plan.errors import BadArgument
 from nlsh.plan.steps import Step
 from nlsh.plan.terms import Pixels
-from nlsh.plan.values import Paths, Percent
+from nlsh.plan.values import Paths
 from nlsh.steps.pictures import ResizePicture
 from nlsh.world import World
 

@@ -7,9 +7,10 @@ from typing import Any
 
 from nlsh.actions.log import _read
 from nlsh.plan.action import Action, BaseArgs, Example, arg
+from nlsh.plan.amounts import Duration
 from nlsh.plan.effects import Effect
 from nlsh.plan.records import Record
-from nlsh.plan.values import Duration, Text
+from nlsh.plan.values import Text
 from nlsh.world import World, logs
 
 

@@ -7,10 +7,11 @@ from typing import Any
 
 from nlsh.actions.process._chosen import Pids
 from nlsh.plan.action import Action, BaseArgs, Example, arg
+from nlsh.plan.amounts import Port
 from nlsh.plan.effects import Effect
 from nlsh.plan.errors import NotFound
 from nlsh.plan.records import Record
-from nlsh.plan.values import Name, Port
+from nlsh.plan.values import Name
 from nlsh.world import World, network, processes
 
 

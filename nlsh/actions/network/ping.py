@@ -7,11 +7,11 @@ from typing import Any
 
 from nlsh.actions.network import _asked
 from nlsh.plan.action import Action, BaseArgs, Example, arg
+from nlsh.plan.amounts import Count
 from nlsh.plan.effects import Effect
 from nlsh.plan.records import Note, Record
 from nlsh.plan.records.network import Reply
 from nlsh.plan.terms import Host
-from nlsh.plan.values import Count
 from nlsh.world import World, reach
 
 

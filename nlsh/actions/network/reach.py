@@ -7,11 +7,11 @@ from typing import Any
 
 from nlsh.actions.network import _asked
 from nlsh.plan.action import Action, BaseArgs, Example, arg
+from nlsh.plan.amounts import Port
 from nlsh.plan.effects import Effect
 from nlsh.plan.records import Record
 from nlsh.plan.records.network import Reached
 from nlsh.plan.terms import Host
-from nlsh.plan.values import Port
 from nlsh.world import World, reach
 
 

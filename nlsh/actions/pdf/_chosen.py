@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import os
 
+from nlsh.actions import _looking
 from nlsh.plan.errors import NotFound, Refused
 from nlsh.world import World, places
 from nlsh.world.files import real_place
 
+PATTERN = "*.pdf"
+
 
 def files(written: tuple[str, ...], world: World) -> list[str]:
     """Return the files that are meant. Raises NotFound, and Refused for folders."""
-    found = [os.path.realpath(p) for p in world.matches(written)]
-    for path in found:
-        if os.path.isdir(path):
-            raise Refused(f"{path} is a folder.", hint="Nothing was changed. Name the files, or a pattern such as *.pdf.")
-    return list(dict.fromkeys(found))
+    return _looking.files(written, world, PATTERN)
 
 
 def one(written: str, world: World) -> str:

@@ -2,44 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
-
+from nlsh.actions._looking import LooksInto
 from nlsh.actions.pdf import _chosen
 from nlsh.actions.pdf._scene import pdf
-from nlsh.plan.action import Action, BaseArgs, Example, arg
-from nlsh.plan.effects import Effect
-from nlsh.plan.errors import NotPossible
+from nlsh.plan.action import BaseArgs, Example, arg
 from nlsh.plan.records import Record
 from nlsh.plan.values import Paths
-from nlsh.steps import handles
-from nlsh.world import World
 
 
-class Info(Action):
+class Info(LooksInto):
     """Show pages, title and author of PDF files."""
 
     name = "pdf.info"
-    effects = ("fs.read",)
+    pattern = _chosen.PATTERN
 
     class Args(BaseArgs):
         paths = arg(Paths(), "The PDF files.", required=True)
 
-    def look(self, args: Any, world: World) -> Any:
-        return {"paths": _chosen.files(args.paths, world)}
-
-    def needs(self, args: Any, seen: Any) -> tuple[Effect, ...]:
-        return tuple(Effect("fs.read", p) for p in seen["paths"])
-
-    def observe(self, args: Any, seen: Any, world: World) -> Iterator[Record]:
+    def _record(self, path: str) -> Record:
         from nlsh.world.pdfs import look
 
-        for number, path in enumerate(seen["paths"], start=1):
-            try:
-                yield look(path)
-            except OSError as error:
-                raise NotPossible(f"{path} cannot be read: {error.strerror or error}.", hint="Nothing was changed.") from error
-            handles.progress(number, len(seen["paths"]))
+        return look(path)
 
     examples = (
         Example(

@@ -6,8 +6,8 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from nlsh.plan.amounts import Processes
 from nlsh.plan.errors import NotFound, NotPossible, Refused
-from nlsh.plan.values import Processes
 from nlsh.world import processes
 from nlsh.world.processes import Running
 

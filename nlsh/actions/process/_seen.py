@@ -1,4 +1,4 @@
-"""Which processes a looking call means, and what only their owner may see. Shared by the actions that show one process after the other."""
+"""Which processes a looking call means, and what only their owner may see; the base of the actions that show one process after the other."""
 
 from __future__ import annotations
 
@@ -7,10 +7,32 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from nlsh.actions.process._chosen import by_number, own
+from nlsh.actions.process._chosen import Pids, by_number, own
+from nlsh.plan.action import Action, BaseArgs, arg
+from nlsh.plan.amounts import Processes
+from nlsh.plan.effects import Effect
 from nlsh.plan.errors import NotFound, NotPossible
-from nlsh.world import processes
+from nlsh.plan.values import Name
+from nlsh.world import World, processes
 from nlsh.world.processes import Running
+
+
+class Shows(Action):
+    """Base of the actions that look at chosen processes."""
+
+    effects = ("proc.read",)
+
+    class Args(BaseArgs):
+        what = arg(Processes(), "processes found by an earlier call")
+        name = arg(Name(), "the name of a program")
+        pid = arg(Pids(), "process ids")
+        need_one_of = ("what", "name", "pid")
+
+    def look(self, args: Any, world: World) -> list[dict[str, Any]]:
+        return noted(meant(args))
+
+    def needs(self, args: Any, seen: Any) -> tuple[Effect, ...]:
+        return (Effect("proc.read", "*"),)
 
 
 def meant(args: Any, *, ours: bool = True) -> list[Running]:

@@ -5,32 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from nlsh.actions.process._chosen import Pids
-from nlsh.actions.process._seen import meant, noted, shown_to_owner, still
-from nlsh.plan.action import Action, BaseArgs, Example, arg
-from nlsh.plan.effects import Effect
+from nlsh.actions.process._seen import Shows, shown_to_owner, still
+from nlsh.plan.action import Example
 from nlsh.plan.records import Note, Record
-from nlsh.plan.values import Name, Processes
 from nlsh.world import World, process_facts
 
 
-class Environment(Action):
+class Environment(Shows):
     """Show the environment variables with which a process was started; what looks like a secret is kept back."""
 
     name = "process.environment"
-    effects = ("proc.read",)
-
-    class Args(BaseArgs):
-        what = arg(Processes(), "processes found by an earlier call")
-        name = arg(Name(), "the name of a program")
-        pid = arg(Pids(), "process ids")
-        need_one_of = ("what", "name", "pid")
-
-    def look(self, args: Any, world: World) -> list[dict[str, Any]]:
-        return noted(meant(args))
-
-    def needs(self, args: Any, seen: Any) -> tuple[Effect, ...]:
-        return (Effect("proc.read", "*"),)
 
     def observe(self, args: Any, seen: Any, world: World) -> Iterator[Record]:
         masked = 0

@@ -9,10 +9,11 @@ from typing import Any
 
 from nlsh.actions.process._chosen import Pids, lookers
 from nlsh.plan.action import Action, BaseArgs, Example, arg
+from nlsh.plan.amounts import Port
 from nlsh.plan.effects import Effect
 from nlsh.plan.errors import NotFound
 from nlsh.plan.records import Note, Record
-from nlsh.plan.values import Name, Path, Port
+from nlsh.plan.values import Name, Path
 from nlsh.world import World, processes
 
 SAMPLE_S = 0.1

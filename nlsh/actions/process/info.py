@@ -6,37 +6,20 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from nlsh.actions.process._chosen import Pids
-from nlsh.actions.process._seen import meant, noted, still
-from nlsh.plan.action import Action, BaseArgs, Example, arg
-from nlsh.plan.effects import Effect
+from nlsh.actions.process._seen import Shows, still
+from nlsh.plan.action import Example
 from nlsh.plan.records import Process, Record
 from nlsh.plan.records.process import ProcessInfo
-from nlsh.plan.values import Name
-from nlsh.plan.values import Processes as ProcessList
 from nlsh.world import World, network, process_facts, processes
 from nlsh.world.processes import Running
 
 SAMPLE_S = 0.1
 
 
-class Info(Action):
+class Info(Shows):
     """Show all about processes: what they are, what they use, who started them."""
 
     name = "process.info"
-    effects = ("proc.read",)
-
-    class Args(BaseArgs):
-        what = arg(ProcessList(), "processes found by an earlier call")
-        name = arg(Name(), "the name of a program")
-        pid = arg(Pids(), "process ids")
-        need_one_of = ("what", "name", "pid")
-
-    def look(self, args: Any, world: World) -> list[dict[str, Any]]:
-        return noted(meant(args))
-
-    def needs(self, args: Any, seen: Any) -> tuple[Effect, ...]:
-        return (Effect("proc.read", "*"),)
 
     def observe(self, args: Any, seen: Any, world: World) -> Iterator[Record]:
         found = list(still(seen))

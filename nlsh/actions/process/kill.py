@@ -7,8 +7,9 @@ from typing import Any
 
 from nlsh.actions.process._chosen import Pids, choose, identity, noted, root_needed
 from nlsh.plan.action import Action, BaseArgs, Example, Never, arg
+from nlsh.plan.amounts import Port, Processes
 from nlsh.plan.steps import Step
-from nlsh.plan.values import Flag, Name, Port, Processes
+from nlsh.plan.values import Flag, Name
 from nlsh.steps.processes import Signal
 from nlsh.world import World
 

@@ -7,9 +7,10 @@ from typing import Any
 
 from nlsh.actions.process._chosen import lookers
 from nlsh.plan.action import Action, BaseArgs, Example, arg
+from nlsh.plan.amounts import Count
 from nlsh.plan.effects import Effect
 from nlsh.plan.records import Process, Record
-from nlsh.plan.values import Choice, Count, Name
+from nlsh.plan.values import Choice, Name
 from nlsh.world import World, processes
 
 SAMPLE_S = 0.2

@@ -7,8 +7,9 @@ from typing import Any
 
 from nlsh.actions.process._chosen import Pids, choose, identity, noted, root_needed
 from nlsh.plan.action import Action, BaseArgs, Example, arg
+from nlsh.plan.amounts import Processes
 from nlsh.plan.steps import Step
-from nlsh.plan.values import Name, Processes
+from nlsh.plan.values import Name
 from nlsh.steps.processes import Signal
 from nlsh.world import World
 

@@ -9,9 +9,10 @@ from typing import Any
 
 from nlsh.actions.process._chosen import Pids, choose, identity, noted, root_needed
 from nlsh.plan.action import Action, BaseArgs, Example, arg
+from nlsh.plan.amounts import Nice, Processes
 from nlsh.plan.errors import BadArgument, NotPossible
 from nlsh.plan.steps import Step
-from nlsh.plan.values import Choice, Name, Nice, Processes
+from nlsh.plan.values import Choice, Name
 from nlsh.steps.processes import SetNice
 from nlsh.world import World, processes
 

@@ -35,7 +35,7 @@ class Start(Action):
         command = command[:-1].rstrip() if command.endswith("&") and not command.endswith("&&") else command
         if not command or "\0" in command:
             raise BadArgument("process.start: command: it must be a command line.", hint='For example command="python3 server.py".')
-        changes = not only_reads(command)
+        changes = not only_reads(command, world.cwd)
         if changes and (whole := too_wide(world)):
             raise Refused(
                 f"“{command}” may change files, and {whole} is too much to give to one program.",

@@ -8,11 +8,12 @@ from typing import Any
 from nlsh.actions.process._chosen import Pids
 from nlsh.actions.process._seen import meant, noted
 from nlsh.plan.action import Action, BaseArgs, Example, arg
+from nlsh.plan.amounts import Duration, Processes
 from nlsh.plan.effects import Effect
 from nlsh.plan.errors import NlshError
 from nlsh.plan.records import Note, Record
 from nlsh.plan.records.process import Ended
-from nlsh.plan.values import Duration, Name, Processes
+from nlsh.plan.values import Name
 from nlsh.steps.waiting import ends
 from nlsh.world import World
 from nlsh.world.machine import span

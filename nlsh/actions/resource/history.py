@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from nlsh.plan.action import Action, BaseArgs, Example, arg
+from nlsh.plan.amounts import Duration
 from nlsh.plan.effects import Effect
 from nlsh.plan.errors import NotPossible
 from nlsh.plan.records import Note, Record
-from nlsh.plan.values import Choice, Duration
+from nlsh.plan.values import Choice
 from nlsh.world import World, pressure, samples
 from nlsh.world.machine import span
 

@@ -9,9 +9,10 @@ from typing import Any
 
 from nlsh.actions.process._chosen import Pids, choose, identity, noted, root_needed
 from nlsh.plan.action import Action, BaseArgs, Example, arg
+from nlsh.plan.amounts import Bytes, Cores, Percent, Processes
 from nlsh.plan.errors import BadArgument, NotPossible
 from nlsh.plan.steps import Step
-from nlsh.plan.values import Bytes, Cores, Name, Percent, Processes
+from nlsh.plan.values import Name
 from nlsh.steps.processes import SetAffinity, SetCpuShare, SetMemoryLimit
 from nlsh.world import World, machine, processes
 from nlsh.world.processes import Running

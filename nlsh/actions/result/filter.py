@@ -9,8 +9,9 @@ from typing import Any
 from nlsh.actions.result import _rows
 from nlsh.actions.result._rows import OnResult
 from nlsh.plan.action import ABSENT, BaseArgs, Example, arg
+from nlsh.plan.amounts import Bytes, Duration
 from nlsh.plan.records import Record
-from nlsh.plan.values import Bytes, Duration, Kind, Result, Text
+from nlsh.plan.values import Kind, Result, Text
 
 _FILES = {"a.txt": {"text": "aaa", "age": "1d"}, "b.log": {"size": "2MB", "age": "20d"}, "c.txt": {"text": "cc", "age": "30d"}}
 

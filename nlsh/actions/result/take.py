@@ -7,9 +7,10 @@ from typing import Any
 
 from nlsh.actions.result._rows import OnResult
 from nlsh.plan.action import ABSENT, BaseArgs, Example, arg
+from nlsh.plan.amounts import Count
 from nlsh.plan.errors import NotFound
 from nlsh.plan.records import Record
-from nlsh.plan.values import Count, Result
+from nlsh.plan.values import Result
 
 _FILES = {"a.txt": {"text": "aaa", "age": "1d"}, "b.txt": {"text": "b", "age": "2d"}, "c.txt": {"text": "cc", "age": "3d"}}
 

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from nlsh.plan.action import Action, BaseArgs, Example, arg
+from nlsh.plan.amounts import Count, Duration
 from nlsh.plan.effects import Effect
 from nlsh.plan.records import Record
-from nlsh.plan.values import Count, Duration, Name
+from nlsh.plan.values import Name
 from nlsh.world import World, logs, services
 
 

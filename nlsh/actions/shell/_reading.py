@@ -1,168 +1,198 @@
-"""Does a raw command only read? A cautious guess from its words.
+"""Does a raw command only read? Judged by what every part of it would do, as a bash grammar reads it; what is not understood may change.
 
 It decides how much a command is given, not whether it is safe: one that is taken for reading is run without any right to change, by the
-kernel, so a wrong yes is a command that fails; a wrong no is a question too many.
+kernel, so a wrong yes is a command that fails; a wrong no is a question too many. It owns the shapes of command lines; what single
+programs do is in `_commands`.
 """
 
 from __future__ import annotations
 
+import os
 import re
-import shlex
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
+from nlsh.actions.shell._commands import NETWORK, SAFE_VARIABLES, reads
+from nlsh.actions.shell._words import NotUnderstood, Word, blank, check_expansion, parse, text_of, word_of
 
-def _words(text: str) -> frozenset[str]:
-    return frozenset(text.split())
+if TYPE_CHECKING:
+    from tree_sitter import Node
 
+    Inside = Callable[[Node], None]
 
-_PLAIN = _words(
-    "ls dir cat head tail wc grep egrep fgrep rg stat file du df ps pgrep pidof pstree free uptime uname arch nproc whoami id groups users who w last "
-    "pwd echo printf true false test [ which type basename dirname realpath readlink uniq cut tr nl tac rev column comm join paste fold fmt expand "
-    "diff cmp diff3 md5sum sha1sum sha224sum sha256sum sha384sum sha512sum b2sum cksum sum od hexdump strings less more zcat zgrep zless bzcat xzcat "
-    "zstdcat lsblk lscpu lsmem lsusb lspci lsmod lsof lsns findmnt blkid locate getent locale tty seq yes sleep expr bc factor cal nm objdump readelf "
-    "ldd size jq vmstat iostat mpstat pidstat top htop printenv tree fd fdfind bat exa eza cd man apropos whatis journalctl numfmt shuf "
-    "getconf logname hostid tput stty look"
+_MOST_DEPTH = 40
+_BETWEEN = frozenset(
+    {";", "\n", "&&", "||", "|", "|&", "(", ")", "{", "}", "!", "if", "then", "else", "elif", "fi", "for", "in", "do", "done", "while", "until"}
 )
-_NETWORK = _words("ss netstat ip ifconfig route")
-
-# command: words or options that make it change something, run something, or write a file
-_UNLESS = {
-    "find": r"-(exec|execdir|ok|okdir|delete|fprint|fprint0|fprintf|fls)",
-    "fd": r"-(x|X|-exec|-exec-batch).*",
-    "fdfind": r"-(x|X|-exec|-exec-batch).*",
-    "sort": r"-[a-zA-Z]*o.*|--o.*|--compress.*",
-    "tree": r"-[a-zA-Z]*o.*|--output.*",
-    "rg": r"--pre\b.*|--hostname-bin.*",
-    "less": r"-[a-zA-Z]*[oO].*|--log.*|--LOG.*",
-    "date": r"-s.*|--s.*|\d+",
-    "hostname": r"[^-].*|-F.*|-b.*|--file.*|--boot.*",
-    "mount": r".*",
-    "env": r".*",
-    "sed": r"-[a-zA-Z]*i.*|--in-place.*|-[a-zA-Z]*f.*|--file.*|.*[wWe]( .*|$)|.*/[a-zA-Z0-9]*[we][a-zA-Z0-9]*",
-    "awk": r".*(>|\||system|getline|close).*|-f.*|-i.*|--.*",
-    "ip": r"add|del|delete|set|change|replace|flush|append|exec|-b.*|-batch",
-    "ifconfig": r"up|down|add|del|[0-9].*",
-    "route": r"add|del|flush",
-    "ss": r"-K|--kill|-D.*|--diag.*",
-    "tput": r"reset|init",
-    "stty": r"[^-].*|-[^aFg].*",
-    "journalctl": r"--(rotate|vacuum|flush|sync|relinquish|smart|update|setup|cursor-file).*",
-    "jq": r"-n?i.*",
-    "bat": r"cache",
-}
-_ALLOWED_WITH = frozenset({*_PLAIN, *_NETWORK, "find", "sort", "date", "hostname", "mount", "env", "sed", "awk"})
-# command: the subcommands that only read, and what must not stand among their words
-_SUBCOMMANDS = {
-    "git": (
-        "status log diff show blame ls-files ls-tree rev-parse describe shortlog grep cat-file rev-list merge-base reflog whatchanged",
-        r"--(output|ext-diff|open-files-in-pager).*|-O.*|expire|delete",
-    ),
-    "apt": ("list show search policy", r""),
-    "apt-cache": ("show search policy depends rdepends pkgnames showpkg madison", r""),
-    "dpkg": ("-l -L -s -S --list --listfiles --status --search --get-selections --print-architecture", r""),
-    "rpm": ("-q -qa -qi -ql -qf --query", r"--(install|erase|upgrade|import|rebuilddb|initdb|setperms|setugids|pipe).*"),
-    "pip": ("list show freeze", r"--log.*"),
-}  # fmt: skip
-# What puts another command after itself.
-_CARRIERS = frozenset({"time", "xargs", "nice"})
-# Substitution, here-documents, subshells, background, history and more lines than one: not looked into.
-_NOT_LOOKED_INTO = re.compile(r"[`\n\r\0]|\$[({'\"]|<<|<\(|>\(|(?<![&>])&(?![&>\d])|^\s*!|\(|\)|\{|\}.*;|;;")
-_SEPARATORS = {"|", "|&", "||", "&&", ";"}
-_REDIRECTIONS = {">", ">>", "<", "&>", "&>>", ">|"}
+# What holds commands and nothing else.
+_HOLDERS = frozenset(
+    (
+        "program",
+        "list",
+        "pipeline",
+        "subshell",
+        "compound_statement",
+        "negated_command",
+        "if_statement",
+        "elif_clause",
+        "else_clause",
+        "while_statement",
+        "do_group",
+    )
+)
+_TEST_PARTS = frozenset(("unary_expression", "binary_expression", "negated_expression", "parenthesized_expression", "test_operator"))
+# In [[ … ]] numbers are computed, and what is computed may run something; -v and -R look into what a name names.
+_COMPUTED = re.compile(r"(?<!\S)-(eq|ne|lt|le|gt|ge|v|R)(?!\S)")
 
 
-def only_reads(command: str) -> bool:
-    """Whether every command of the pipeline or list is known to only read, and nothing is written to but /dev/null."""
-    if _NOT_LOOKED_INTO.search(_without_single_quoted(command)):
-        return False
+def only_reads(command: str, folder: str = "") -> bool:
+    """Whether every part of a command line is known to only read, with these options. `folder`: where it runs, whose file names may look like options."""
     try:
-        lexer = shlex.shlex(command, posix=True, punctuation_chars="();<>|&")
-        lexer.whitespace_split = True
-        lexer.commenters = ""
-        words = list(lexer)
-    except ValueError:
+        _Reading(command, folder).statement(parse(command), 0)
+    except (NotUnderstood, RecursionError):
         return False
-    parts: list[list[str]] = [[]]
-    while words:
-        word = words.pop(0)
-        if word in _SEPARATORS:
-            parts.append([])
-        elif word in _REDIRECTIONS:
-            if not words or (word != "<" and words[0] != "/dev/null"):
-                return False
-            words.pop(0)
-            _drop_descriptor(parts[-1])
-        elif word in (">&", "<&"):
-            if not words or not words[0].isdigit():
-                return False
-            words.pop(0)
-            _drop_descriptor(parts[-1])
-        elif word and all(c in "();<>|&" for c in word):
-            return False
-        else:
-            parts[-1].append(word)
-    if len(parts) > 1 and not parts[-1] and command.rstrip().endswith(";"):
-        parts.pop()
-    return bool(parts) and all(_part_reads(p) for p in parts)
+    return True
 
 
 def needs_network_state(command: str) -> bool:
     """Whether a reading command asks the kernel about the network."""
-    return bool(_NETWORK & set(re.findall(r"[\w.-]+", command)))
+    return bool(NETWORK & set(re.findall(r"[\w.-]+", command)))
 
 
-def _without_single_quoted(command: str) -> str:
-    # Inside '…' a shell looks into nothing; anything else that looks quoted may still be substituted into, "it's $(this)" too.
-    kept, quote, at = [], "", 0
-    while at < len(command):
-        char = command[at]
-        if char == "\\" and quote != "'":
-            kept.append(command[at : at + 2])
-            at += 2
-            continue
-        if quote != "'" or char in "'\n\r\0":
-            kept.append(char)
-        if char in "'\"" and quote in ("", char):
-            quote = "" if quote else char
-        at += 1
-    return "".join(kept)
+class _Reading:
+    """One walk over a command line; raises NotUnderstood at the first part that may change something."""
+
+    def __init__(self, command: str, folder: str) -> None:
+        # Whoever changes the folder on the way globs in another one.
+        self._may_glob = bool(folder) and not re.search(r"\bcd\b", command) and not _has_dashes(folder)
+
+    def statement(self, node: Node, depth: int) -> None:
+        if depth > _MOST_DEPTH:
+            raise NotUnderstood("too deep")
+
+        def inside(held: Node) -> None:
+            for child in held.named_children:
+                self.statement(child, depth + 1)
+
+        if node.type in _HOLDERS:
+            for child in node.children:
+                if child.is_named:
+                    self.statement(child, depth + 1)
+                elif child.type not in _BETWEEN:
+                    raise NotUnderstood(child.type)
+        elif node.type == "command":
+            self._command(node, inside)
+        elif node.type == "redirected_statement":
+            for child in node.children:
+                if child.type == "file_redirect":
+                    _redirect(child, inside)
+                else:
+                    self.statement(child, depth + 1)
+        elif node.type == "variable_assignment":
+            _assignment(node, inside)
+        elif node.type == "for_statement" and text_of(node).startswith("for"):
+            self._for(node, depth, inside)
+        elif node.type == "test_command" and text_of(node).startswith("["):
+            _test(node, inside)
+        elif node.type != "comment":
+            raise NotUnderstood(node.type)
+
+    def _command(self, node: Node, inside: Inside) -> None:
+        words: list[Word] = []
+        whole, at = node.text or b"", 0
+        for child in node.children:
+            # A line that ends is the end of a command, whatever the tree says.
+            if not blank(whole[at : child.start_byte - node.start_byte]):
+                raise NotUnderstood("a gap")
+            at = child.end_byte - node.start_byte
+            if child.type == "variable_assignment":
+                name, value = _assignment(child, inside)
+                if name not in SAFE_VARIABLES or not value.known:
+                    raise NotUnderstood(f"a program is given {name}")
+            elif child.type == "file_redirect":
+                _redirect(child, inside)
+            else:
+                words.append(word_of(child, inside))
+        if self._may_glob:
+            # No file name here begins with a dash, so what a pattern finds is no option.
+            words = [w if not w.globs or w.splits else Word("./" + w.text, globs=True) for w in words]
+        if not words or not reads(words):
+            raise NotUnderstood(text_of(node))
+
+    def _for(self, node: Node, depth: int, inside: Inside) -> None:
+        for child in node.children:
+            if child.type == "variable_name":
+                _check_name(text_of(child))
+            elif child.type == "do_group":
+                self.statement(child, depth + 1)
+            elif child.is_named:
+                word_of(child, inside)
+            elif child.type not in _BETWEEN:
+                raise NotUnderstood(child.type)
 
 
-def _drop_descriptor(part: list[str]) -> None:
-    if part and part[-1].isdigit():
-        part.pop()
-
-
-def _part_reads(words: list[str]) -> bool:
-    if not words:
-        return False
-    name, rest = words[0], words[1:]
-    if name in _CARRIERS:
-        while rest and (rest[0].startswith("-") or rest[0].isdigit()):
-            if name == "xargs" and re.fullmatch(r"-[aIiEedLlnPs]", rest[0]):
-                rest.pop(0)  # its value follows
-            rest = rest[1:]
-        return _part_reads(rest) if rest else name == "xargs"
-    if name in _SUBCOMMANDS:
-        known, never = _SUBCOMMANDS[name]
-        options = []
-        while name == "git" and rest and rest[0] in ("-C", "--no-pager"):
-            options.append(rest.pop(0))
-            if options[-1] == "-C" and rest:
-                rest.pop(0)
-        return bool(rest) and rest[0] in known.split() and not any(never and re.fullmatch(never, w) for w in rest[1:])
-    if rest in (["--version"], ["--help"]):
+def _has_dashes(folder: str) -> bool:
+    try:
+        return any(name.startswith(("-", "+")) for name in os.listdir(folder))
+    except OSError:
         return True
-    if name not in _ALLOWED_WITH:
-        return False
-    if name == "uniq" and sum(not w.startswith("-") for w in rest) > 1:
-        return False  # its second file is written
-    if name in ("sed", "awk"):
-        rest = _script(rest)
-    never = _UNLESS.get(name, "")
-    return not never or not any(re.fullmatch(never, w) for w in rest)
 
 
-def _script(words: list[str]) -> list[str]:
-    """Return the options and the script of sed or awk: what follows names files, and those may look like anything."""
-    place = next((n for n, w in enumerate(words) if not w.startswith("-") and (n == 0 or words[n - 1] not in ("-F", "-v"))), len(words))
-    return [*words[: place + 1], *(w for n, w in enumerate(words) if n > place and (w.startswith("-") or words[n - 1] == "-e"))]
+def _check_name(name: str) -> None:
+    # A variable of the environment (PATH, PAGER, LD_PRELOAD) is passed on to programs when it is set.
+    if not re.fullmatch(r"[a-z_][a-z0-9_]*", name) or name.endswith("_proxy"):
+        raise NotUnderstood(f"it sets {name}")
+
+
+def _assignment(node: Node, inside: Inside) -> tuple[str, Word]:
+    children = node.children
+    if len(children) not in (2, 3) or children[0].type != "variable_name" or children[1].type != "=":
+        raise NotUnderstood("an assignment")
+    name = text_of(children[0])
+    value = word_of(children[2], inside) if len(children) == 3 else Word("")
+    if name not in SAFE_VARIABLES:
+        _check_name(name)
+    return name, value
+
+
+def _redirect(node: Node, inside: Inside) -> None:
+    sign, place = "", None
+    for child in node.children:
+        if child.type == "file_descriptor":
+            continue
+        if child.is_named and place is None:
+            place = word_of(child, inside)
+        elif not child.is_named and not sign:
+            sign = child.type
+        else:
+            raise NotUnderstood("a redirection")
+    if sign in (">&-", "<&-") and place is None:
+        return
+    if place is None:
+        raise NotUnderstood("a redirection to nowhere")
+    if sign in (">&", "<&") and re.fullmatch(r"\d+|-", place.text) and place.known:
+        return
+    if sign == "<" and not place.text.startswith(("/dev/tcp", "/dev/udp", "\0")):
+        return
+    if sign not in (">", ">>", "&>", "&>>", ">|") or place != Word("/dev/null"):
+        raise NotUnderstood("it writes")
+
+
+def _test(node: Node, inside: Inside) -> None:
+    if _COMPUTED.search(text_of(node)):
+        raise NotUnderstood("it computes")
+    waiting = list(node.children)
+    while waiting:
+        part = waiting.pop()
+        if part.type in _TEST_PARTS:
+            waiting += part.children
+        elif part.type == "regex":
+            if re.search(r"[$`<>]", text_of(part)):
+                raise NotUnderstood("a pattern")
+        elif part.type in ("simple_expansion", "expansion", "command_substitution", "arithmetic_expansion"):
+            check_expansion(part, inside)
+        elif part.type == "extglob_pattern":
+            if re.search(r"[$`<>]", text_of(part)):
+                raise NotUnderstood("a pattern")
+        elif part.is_named:
+            word_of(part, inside)

@@ -7,9 +7,9 @@ from typing import Any
 
 from nlsh.actions.system import _stop
 from nlsh.plan.action import Action, BaseArgs, Example, arg
+from nlsh.plan.amounts import Duration
 from nlsh.plan.steps import Step
 from nlsh.plan.terms import Clock
-from nlsh.plan.values import Duration
 from nlsh.steps.system import PlanStop, StopMachine
 from nlsh.world import World
 

@@ -9,11 +9,12 @@ from typing import Any
 
 from nlsh.actions.text import _text
 from nlsh.plan.action import Action, BaseArgs, Example, arg
+from nlsh.plan.amounts import Count
 from nlsh.plan.effects import Effect
 from nlsh.plan.errors import NotPossible
 from nlsh.plan.records import Record
 from nlsh.plan.records.text import Occurrence
-from nlsh.plan.values import Choice, Count, Path
+from nlsh.plan.values import Choice, Path
 from nlsh.steps import handles
 from nlsh.world import World
 

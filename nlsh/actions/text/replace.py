@@ -40,7 +40,7 @@ class Replace(Action):
     def look(self, args: Any, world: World) -> Any:
         if args.text == args.by:
             raise Refused("Both texts are the same.", hint=_UNCHANGED)
-        endings = tuple(f".{e}" for e in args.kind or ())
+        endings = _search.endings(args.kind)
         found: list[ReplaceText] = []
         taken: set[str] = set()
         left = [_MOST_BYTES, _MOST_FILES]

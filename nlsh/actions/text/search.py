@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from nlsh.actions.file import _search
-from nlsh.plan.action import Action, BaseArgs, Example, arg
-from nlsh.plan.effects import Effect
+from nlsh.plan.action import BaseArgs, Example, arg
 from nlsh.plan.records import Match, Record
 from nlsh.plan.values import Flag, Kind, Paths, Text
 from nlsh.world import World
@@ -23,11 +22,10 @@ _TREE = {
 }
 
 
-class Search(Action):
+class Search(_search.Below):
     """Find the lines in which a text stands, everywhere below a folder or in files."""
 
     name = "text.search"
-    effects = ("fs.read",)
 
     class Args(BaseArgs):
         text = arg(Text(), "The text, taken literally.", required=True)
@@ -36,17 +34,11 @@ class Search(Action):
         ignore_case = arg(Flag(), "Capitals and small letters are the same.", default=False)
         hidden = arg(Flag(), "Also names that start with a dot, and what is below them.", default=False)
 
-    def look(self, args: Any, world: World) -> Any:
-        return {"roots": list(_search.roots(args.under, world))}
-
-    def needs(self, args: Any, seen: Any) -> tuple[Effect, ...]:
-        return _search.reads(seen)
-
     def observe(self, args: Any, seen: Any, world: World) -> Iterator[Record]:
         from nlsh.world.contents import Sought, matching_lines
 
         sought = Sought.of(args.text, ignore_case=args.ignore_case)
-        endings = tuple(f".{e}" for e in args.kind or ())
+        endings = _search.endings(args.kind)
         skipped: list[str] = []
         for root in seen["roots"]:
             for path in _files(root, args.hidden, endings, skipped):

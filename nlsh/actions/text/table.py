@@ -8,11 +8,12 @@ from typing import Any
 
 from nlsh.actions.text import _text
 from nlsh.plan.action import Action, BaseArgs, Example, arg
+from nlsh.plan.amounts import Count
 from nlsh.plan.effects import Effect
 from nlsh.plan.errors import BadArgument
 from nlsh.plan.records import Record
 from nlsh.plan.records.text import Row
-from nlsh.plan.values import Count, Name, Path, Text
+from nlsh.plan.values import Name, Path, Text
 from nlsh.steps import handles
 from nlsh.world import World
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from nlsh.plan.action import ABSENT, Action, BaseArgs, Example, Never, arg
+from nlsh.plan.amounts import Duration
 from nlsh.plan.errors import NotFound
 from nlsh.plan.steps import Step
-from nlsh.plan.values import Duration
 from nlsh.steps.trash import DeleteTrashed
 from nlsh.world import World
 from nlsh.world.trash import all_trashed

@@ -8,10 +8,10 @@ from itertools import islice
 from typing import Any
 
 from nlsh.plan.action import Action, BaseArgs, Example, arg
+from nlsh.plan.amounts import Count
 from nlsh.plan.effects import Effect
 from nlsh.plan.records import Record
 from nlsh.plan.records.trash import TrashedFile
-from nlsh.plan.values import Count
 from nlsh.world import World
 from nlsh.world.files import tree_size, type_of
 from nlsh.world.trash import bins, in_bins

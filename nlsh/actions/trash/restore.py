@@ -10,10 +10,10 @@ from typing import Any
 
 from nlsh.actions.file import _chosen
 from nlsh.plan.action import ABSENT, Action, BaseArgs, Example, arg
+from nlsh.plan.amounts import Count
 from nlsh.plan.errors import NotFound, Refused
 from nlsh.plan.steps import Step
 from nlsh.plan.terms import Names
-from nlsh.plan.values import Count
 from nlsh.steps.files import MakeFolder
 from nlsh.steps.trash import RestoreTrashed
 from nlsh.world import World

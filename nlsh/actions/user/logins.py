@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from nlsh.plan.action import Action, BaseArgs, Example, arg
+from nlsh.plan.amounts import Count
 from nlsh.plan.effects import Effect
 from nlsh.plan.errors import NotPossible
 from nlsh.plan.records import Record
-from nlsh.plan.values import Count
 from nlsh.world import World, users
 
 

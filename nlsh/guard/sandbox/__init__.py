@@ -5,11 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from nlsh.guard.grant import Grant
 
 
-def enter(grant: Grant) -> None:
-    """Confine this process to `grant`, for good. Raises NotEnforced if this kernel cannot, and then nothing may be run."""
+def enter(grant: Grant, layer: str = "", asks: Iterable[str] = ()) -> int | None:
+    """Confine this process to `grant`, for good; with `layer`, to a copy of the folder it may change. Raises NotEnforced and NotPossible: nothing may run.
+
+    Return the descriptor on which a broker hears of what `asks` names, None where there is none.
+    """
     from nlsh.guard.sandbox.confine import enter
 
-    enter(grant)
+    return enter(grant, layer, asks)

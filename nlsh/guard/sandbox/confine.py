@@ -1,7 +1,8 @@
-"""Enter the sandbox for a grant: rlimits, NO_NEW_PRIVS, capabilities, Landlock, seccomp, in this order, or refuse."""
+"""Enter the sandbox for a grant: rlimits, namespaces and mounts, NO_NEW_PRIVS, capabilities, Landlock, seccomp, in this order, or refuse."""
 
 from __future__ import annotations
 
+import errno
 import functools
 import os
 import resource
@@ -10,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 from nlsh.guard.grant import LEVELS, Grant
-from nlsh.guard.sandbox import capabilities, landlock, seccomp
+from nlsh.guard.sandbox import capabilities, landlock, overlay, seccomp, view
 from nlsh.guard.sandbox.kernel import GET_NO_NEW_PRIVS, GET_SECCOMP, SET_DUMPABLE, SET_NO_NEW_PRIVS, prctl
 from nlsh.plan.effects import Effect
 from nlsh.plan.errors import NotEnforced
@@ -42,15 +43,24 @@ _FACTS = {
 }
 
 
-def level(version: int) -> str:
-    """Return the level that a version of Landlock gives, beside seccomp."""
-    return "L2" if version >= 6 else "L1" if version >= 1 else "L0"
+def level(version: int, *, views: bool = False) -> str:
+    """Return the level that a version of Landlock gives, beside seccomp; `views`: namespaces and mounts can be had."""
+    return "L0" if version < 1 else "L3" if views else "L2" if version >= 6 else "L1"
 
 
-def enter(grant: Grant) -> None:
-    """Confine this process to `grant`, for good. Raises NotEnforced, after which nothing may be run in it."""
+def enter(grant: Grant, layer: str = "", asks: Iterable[str] = ()) -> int | None:
+    """Confine this process to `grant`, for good. Raises NotEnforced, after which nothing may be run in it.
+
+    With a view of its own processes only, it returns in a child of the one that called, which then waits and ends as the child does. `layer`: the
+    one folder that the grant may change is a copy, and what is written there goes to this layer; raises NotPossible where that cannot be had.
+    `asks` is what a broker is told of instead of its being refused (keys of `seccomp.ASKED`): return the descriptor on which it hears of it, None
+    where this kernel cannot do that, and refuses it as ever.
+    """
     version = 0 if grant.looks_into_processes else landlock.abi()
+    seen = _seen(grant) if version and not view.why_not() else None
     _demand(grant, version)
+    if layer:
+        seen = overlay.view_on(seen, layer, grant.change)
     try:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         signalled = handles.take(grant.processes)
@@ -60,22 +70,54 @@ def enter(grant: Grant) -> None:
         if grant.has("exec"):
             handles.remember(pid for pid, _, what in grant.processes if what == "signal")
         flagged = handles.take_flagged(_may_be_flagged(grant))
-        rules = _rules(grant, version) if version else None
-        filter_ = seccomp.build(replace(_profile(grant, version, signalled), flag_descriptors=flagged))
+        # A view that was found to be possible here and cannot be entered is no reason to go on without one.
+        in_user_namespace = view.enter(seen) if seen is not None else False
+        if layer:
+            overlay.check(grant.change[0])
+        rules = _rules(grant, version, seen) if version else None
+        profile = replace(_profile(grant, version, signalled, seen), flag_descriptors=flagged)
+        filter_ = seccomp.build(profile)
+        asking = seccomp.build(replace(profile, asks=_asked(asks, profile, version))) if asks and version else None
         prctl(SET_NO_NEW_PRIVS, 1)
-        capabilities.drop(capabilities.wanted(grant))
+        # In a user namespace of its own even these would be more than its user has.
+        capabilities.drop(frozenset() if in_user_namespace else capabilities.wanted(grant))
         if grant.runs:
             # What the worker starts is in its domain: without this it could open the worker's own descriptors under /proc, and speak for it.
             prctl(SET_DUMPABLE, 0)
         if rules is not None:
             rules.enforce()
             handles.on_narrowed(_narrow)
-        seccomp.install(filter_)
+        listener = _install(filter_, asking)
         held = prctl(GET_NO_NEW_PRIVS) == 1 and prctl(GET_SECCOMP) == _FILTERED
     except OSError as error:
+        if layer:
+            raise overlay.cannot(overlay.why(error)) from error
         raise NotEnforced(f"The sandbox for this cannot be set up here: {error.strerror or error}.", hint=_HINT) from error
     if not held:
         raise NotEnforced("The kernel did not take the filter of system calls.", hint=_HINT)
+    return listener
+
+
+def _asked(asks: Iterable[str], profile: seccomp.Profile, version: int) -> tuple[str, ...]:
+    """Return what may be told to a broker: what Landlock refuses by itself where it is handed back, and holds a hand to where it is allowed."""
+    held = {"connect": version >= 4, "files": version >= 3, "signals": profile.signal_scoped}
+    return tuple(sorted(what for what in asks if held[what]))
+
+
+def _install(filter_: bytes, asking: bytes | None) -> int | None:
+    if asking is not None:
+        try:
+            return seccomp.install(asking, listen=True)
+        except OSError as error:
+            if error.errno != errno.EINVAL:  # older than 5.19: a signal would break off what is asked about
+                raise
+    seccomp.install(filter_)
+    return None
+
+
+def _seen(grant: Grant) -> view.View | None:
+    facts = [os.path.realpath(p) for e in grant.effects for p in _FACTS.get(e.kind, ())]
+    return view.of(grant, kept=facts, runtime=_runtime())
 
 
 def _narrow(read: Iterable[str], change: Iterable[str]) -> Callable[[], None]:
@@ -109,24 +151,26 @@ def rehearse() -> None:
         seccomp.build(_profile(usual, 0 if usual.looks_into_processes else version, handles.FIRST))
     if version:
         os.close(_rules(Grant.of(()), version).descriptor)
+        view.why_not()
 
 
 def _demand(grant: Grant, version: int) -> None:
     if len(os.listdir("/proc/self/task")) != 1:
         raise NotEnforced("A process with several threads cannot be confined.", hint=_HINT)
-    have = landlock.abi() if grant.looks_into_processes else version
-    if LEVELS.index(level(have)) < LEVELS.index(grant.level_required):
+    lacking = view.why_not()
+    have = level(landlock.abi() if grant.looks_into_processes else version, views=not lacking)
+    if LEVELS.index(have) < LEVELS.index(grant.level_required):
+        why = {"L1": "it has no Landlock that can confine changes", "L2": "its Landlock is older than version 6", "L3": lacking.rstrip(".")}
         raise NotEnforced(
-            f"This needs enforcement of level {grant.level_required}, and this kernel gives {level(have)}: it has no Landlock that can confine changes."
-            if grant.level_required == "L1"
-            else f"This needs enforcement of level {grant.level_required}, and this kernel gives {level(have)}.",
+            f"This needs enforcement of level {grant.level_required}, and this kernel gives {have}: "
+            f"{why['L1' if have == 'L0' else grant.level_required]}.",
             hint=_HINT,
         )
     if version < 4 and any(e.target != "*" for e in grant.effects if e.kind in ("net.connect", "net.listen") and "://" not in e.target):
         raise NotEnforced("This kernel cannot hold connections to a port (Landlock before version 4).", hint=_HINT)
 
 
-def _rules(grant: Grant, version: int) -> landlock.Ruleset:
+def _rules(grant: Grant, version: int, seen: view.View | None = None) -> landlock.Ruleset:
     wanted = {"net.connect": landlock.CONNECT, "net.listen": landlock.BIND}
     ports = [(e.target.rpartition(":")[2], wanted[e.kind]) for e in grant.effects if e.kind in wanted and "://" not in e.target]
     if _asks(grant, "dns"):
@@ -144,6 +188,10 @@ def _rules(grant: Grant, version: int) -> landlock.Ruleset:
         rules.allow(path, landlock.DEVICE)
     for path, rights in _granted(grant, run):
         rules.allow(path, rights)
+    if seen is not None and seen.alone:
+        rules.allow("/proc", landlock.READ)
+    for path in view.TEMPORARY if seen is not None and seen.temporary else ():
+        rules.allow(path, landlock.READ | landlock.CHANGE)
     rules.finish()
     for port, right in ports:
         if port != "*":
@@ -200,7 +248,7 @@ def _asks(grant: Grant, way: str) -> bool:
     return any(e.kind == "net.connect" and e.target.startswith(f"{way}://") for e in grant.effects)
 
 
-def _profile(grant: Grant, version: int, signalled: int) -> seccomp.Profile:
+def _profile(grant: Grant, version: int, signalled: int, seen: view.View | None = None) -> seccomp.Profile:
     pids = tuple(dict.fromkeys(pid for pid, _, _ in grant.processes))
     connects = [e.target for e in grant.effects if e.kind == "net.connect"]
     # A long answer to a look-up comes by TCP, where that can be held to its port.
@@ -219,10 +267,11 @@ def _profile(grant: Grant, version: int, signalled: int) -> seccomp.Profile:
         icmp=_asks(grant, "icmp"),
         listen=grant.has("net.listen"),
         signal_descriptors=(handles.FIRST, signalled),
-        signal_scoped=version >= 6 and not grant.has("proc.signal"),
+        signal_scoped=(version >= 6 or (seen is not None and seen.alone)) and not grant.has("proc.signal"),
         known=pids,
         tune=tuple(_threads(grant)),
-        truncates_unseen=version < 3,
+        # Where all else is read-only, there is nothing to truncate but what may be written.
+        truncates_unseen=version < 3 and not (seen is not None and seen.exact),
     )
 
 

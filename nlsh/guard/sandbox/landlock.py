@@ -13,6 +13,7 @@ import struct
 from collections.abc import Iterable, Iterator
 
 from nlsh.guard.sandbox.kernel import syscall
+from nlsh.guard.secrets import above
 
 _CREATE, _ADD, _RESTRICT = 444, 445, 446  # the same on every architecture
 _VERSION = 1
@@ -128,21 +129,25 @@ def split(root: str, hidden: Iterable[str]) -> Iterator[tuple[str, bool]]:
     `whole` false: only the names in this folder. Landlock cannot deny below an allowance, so what lies beside a hidden path is allowed
     piece by piece; what comes to be there later is not covered.
     """
-    inside = [h for h in hidden if within(h, root)]
-    if root in inside or any(within(root, h) for h in hidden):
+    closed = frozenset(hidden)
+    if "/" not in closed and closed.isdisjoint(above(root)):
+        yield from _split(root, closed, frozenset().union(*map(above, closed)))
+
+
+def _split(path: str, closed: frozenset[str], around: frozenset[str]) -> Iterator[tuple[str, bool]]:
+    if path in closed:
         return
-    if not inside:
-        yield root, True
+    if path.rstrip("/") not in around:
+        yield path, True
         return
-    yield root, False
+    yield path, False
     try:
-        with os.scandir(root) as entries:
-            found = [(e.path, e.is_symlink()) for e in entries]
+        with os.scandir(path) as entries:
+            found = [e.path for e in entries if not e.is_symlink()]
     except OSError:
         return
-    for path, link in found:
-        if not link:
-            yield from ((p, whole) for p, whole in split(path, inside) if whole)
+    for inside in found:
+        yield from ((p, whole) for p, whole in _split(inside, closed, around) if whole)
 
 
 def within(path: str, root: str) -> bool:

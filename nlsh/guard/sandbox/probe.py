@@ -1,31 +1,52 @@
-"""What this kernel can enforce, found by doing it in a forked child, and said in sentences for `nlsh doctor`."""
+"""What this kernel can enforce, found by doing it in a forked child, and said in sentences for `nlsh doctor`: the level, what stays open, how to raise it."""
 
 from __future__ import annotations
 
 import errno
 import os
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from nlsh.guard.sandbox import landlock, seccomp
+from nlsh.guard.sandbox import landlock, seccomp, view
 from nlsh.guard.sandbox.confine import level
 from nlsh.guard.sandbox.kernel import SET_NO_NEW_PRIVS, prctl
 
+# By the version of Landlock that has it: whether a mount view makes up for it, and what is so without it.
 _LACKING = {
-    2: "Files cannot be moved between folders in one go; they are copied and the original is removed.",
-    3: "Truncating by path is refused altogether, because Landlock does not see it.",
-    4: "No connection can be held to one port, so plans that need one are refused.",
-    6: "Raw commands cannot send signals, not even to what they started (`timeout` does not work).",
+    2: (False, "Files cannot be moved between folders in one go; they are copied and the original is removed."),
+    3: (True, "Truncating by path is refused altogether, because Landlock does not see it."),
+    4: (False, "No connection can be held to one port, so plans that need one are refused."),
+    6: (True, "Raw commands cannot send signals, not even to what they started (`timeout` does not work)."),
 }
+_OPEN_WITHOUT_VIEW = (
+    "Without namespaces these stay open: names, sizes and times of secrets can be listed; a raw command that may change something can change modes,"
+    " owners and times of your files elsewhere; start files of shells and hooks of repositories are not protected inside what it may change."
+)
+_OPEN = "Open at every level: files that can be read can be locked and watched; more is in docs/limits.md."
+# What may keep namespaces from whoever is not root: the file, what it says then, and what an administrator can do.
+_SWITCHES = (
+    (
+        "/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1",
+        "AppArmor lets only programs with a profile use them: an administrator can give the Python that runs nlsh a profile with `userns,`,"
+        " or allow it to all with `sysctl kernel.apparmor_restrict_unprivileged_userns=0`.",
+    ),
+    ("/proc/sys/kernel/unprivileged_userns_clone", "0", "An administrator can allow them with `sysctl kernel.unprivileged_userns_clone=1`."),
+    ("/proc/sys/user/max_user_namespaces", "0", "An administrator can allow them with `sysctl user.max_user_namespaces=10000`."),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Probe:
-    """What was found. `level`: L2 all of it, L1 an older Landlock, L0 no Landlock: then nothing is changed here."""
+    """What was found. `level`: L3 with a mount view, L2 all of Landlock, L1 an older one, L0 none: then nothing is changed here.
+
+    `lacks_view`: why no worker can have a mount view, empty where one can.
+    """
 
     level: str
     landlock_abi: int
     seccomp: bool
+    lacks_view: str = ""
 
     def sentences(self) -> tuple[str, ...]:
         """Return what this means for the user."""
@@ -33,21 +54,42 @@ class Probe:
         if not self.seccomp:
             said.append("This kernel has no seccomp filter: nothing can be confined, so nothing is run.")
         elif self.level == "L0":
-            said.append("This kernel has no Landlock: plans that change anything are refused, and raw commands may only read.")
+            said.append("This kernel has no Landlock: plans that change anything are refused, and raw commands may only read (level L0).")
             said.append("Landlock needs Linux 5.13 with `landlock` in `lsm=` at boot; in a container, a profile that lets it through.")
         else:
-            said.append(f"Workers are confined by Landlock (version {self.landlock_abi}) and seccomp: level {self.level}.")
-            said += [text for needed, text in _LACKING.items() if self.landlock_abi < needed]
+            by = "namespaces, Landlock" if self.level == "L3" else "Landlock"
+            said.append(f"Workers are confined by {by} (version {self.landlock_abi}) and seccomp: level {self.level}.")
+            said += [text for needed, (made_up, text) in _LACKING.items() if self.landlock_abi < needed and not (made_up and self.level == "L3")]
+            said += [_OPEN] if self.level == "L3" else [_OPEN_WITHOUT_VIEW, self.lacks_view, *how_to_raise()]
         return tuple(said)
 
 
+def how_to_raise() -> tuple[str, ...]:
+    """Return what would give this machine level L3."""
+    found = [advice for file, closed, advice in _SWITCHES if _says(file) == closed]
+    if not found:
+        found = ["Level L3 needs Linux 5.12 and namespaces for ordinary users; in a container, a profile that lets `unshare`, `mount` and a new /proc through."]
+    if shutil.which("bwrap"):
+        found.append("bwrap is installed, and may have a profile that lets it make them; this version of nlsh does not use it.")
+    return tuple(found)
+
+
+def _says(file: str) -> str:
+    try:
+        with open(file) as opened:
+            return opened.read().strip()
+    except OSError:
+        return ""
+
+
 def probe() -> Probe:
-    """Try Landlock and seccomp, each in a child of its own."""
+    """Try seccomp, Landlock and a mount view, each in a child of its own."""
     filtered = _in_child(_filters)
     version = landlock.abi()
     if version and not _in_child(_confines):
         version = 0
-    return Probe(level(version) if filtered else "L0", version, filtered)
+    lacking = view.why_not() if version and filtered else "Without Landlock and seccomp no mount view is used."
+    return Probe(level(version, views=not lacking) if filtered else "L0", version, filtered, lacking)
 
 
 def _filters() -> bool:

@@ -69,13 +69,21 @@ _META = _words(
 )
 _CHANGES = _words("unlink unlinkat rmdir rename renameat renameat2 mkdir mkdirat mknod mknodat symlink symlinkat link linkat truncate creat")
 _SIGNALS = _words("kill tkill tgkill rt_sigqueueinfo rt_tgsigqueueinfo pidfd_send_signal")
+_WATCHES = _words("process_vm_readv pidfd_getfd")
 _TUNES = _words("sched_setaffinity sched_setscheduler sched_setparam sched_setattr prlimit64")
 
-_KILL, _ERRNO, _ALLOW = 0x80000000, 0x00050000, 0x7FFF0000
+# What is told to a listener instead of being done, by what may be asked about.
+ASKED = {
+    "connect": _words("connect"),
+    "files": _words("unlink unlinkat rmdir rename renameat renameat2 mkdir mkdirat"),
+    "signals": _words("kill"),
+}
+
+_KILL, _ERRNO, _NOTIFY, _ALLOW = 0x80000000, 0x00050000, 0x7FC00000, 0x7FFF0000
 _LD, _JA, _JEQ, _JGE, _JSET, _AND, _RET = 0x20, 0x05, 0x15, 0x35, 0x45, 0x54, 0x06
 _NR, _ARCH = 0, 4
 _SET_MODE_FILTER = 1
-_NEW_LISTENER = 8
+_NEW_LISTENER, _WAIT_KILLABLE = 8, 32
 
 _WRONLY, _RDWR, _CREAT, _TRUNC, _TMPFILE = 0o1, 0o2, 0o100, 0o1000, 0o20000000
 _ACCMODE = 0o3
@@ -128,10 +136,27 @@ class Profile:
     tune: tuple[int, ...] = ()  # processes and threads that may be tuned
     truncates_unseen: bool = False  # Landlock before ABI 3 does not see truncation
     flag_descriptors: tuple[int, int] = (0, 0)  # the (first, end) numbers of the files whose flags may be changed
+    asks: tuple[str, ...] = ()  # keys of ASKED: told to a listener, which `install` returns
+    watches: bool = False  # memory and descriptors of other processes may be read: a broker's
 
 
 def _number(name: str) -> int | None:
     return _NUMBERS[name][_COLUMN] if _COLUMN is not None else None
+
+
+@functools.cache
+def number_of(name: str) -> int:
+    """Return the number of a system call on this machine. Raises OSError where it has none."""
+    number = _number(name)
+    if number is None:
+        raise OSError(errno.ENOSYS, f"there is no {name} here")
+    return number
+
+
+@functools.cache
+def name_of(number: int) -> str:
+    """Return the name of a system call, or its number where the table has none."""
+    return next((name for name in _NUMBERS if _number(name) == number), str(number))
 
 
 def _argument(index: int) -> Instruction:
@@ -208,6 +233,10 @@ def build(profile: Profile) -> bytes:
         raise OSError(errno.ENOSYS, f"no system call table for {_MACHINE}")
     # A program knows EPERM; a typed step gets the number that only this filter gives.
     program = _Program(errno.EPERM if profile.exec else OURS)
+    # First: what is asked about is not refused further down. What is handed back to the kernel is held by Landlock alone, so what that does
+    # not see stays refused here.
+    for name in (n for what in profile.asks for n in ASKED[what]):
+        program.on(name, _ret(_NOTIFY))
     _files(program, profile)
     _sockets(program, profile)
     _processes(program, profile)
@@ -220,7 +249,8 @@ def build(profile: Profile) -> bytes:
     program.on("prctl", _argument(0), *(i for c in (_PR_SET_MM, _PR_SET_PTRACER) for i in ((_JEQ, 0, 1, c), program.refuse)), _ret(_ALLOW))
     # Programs may confine themselves further, but a listener would let one answer for another.
     program.unless_bits("seccomp", 1, _NEW_LISTENER)
-    program.deny(ALWAYS_DENIED)
+    watching = _WATCHES if profile.watches else ()
+    program.deny(name for name in ALWAYS_DENIED if name not in watching)
     return program.finish((0, *profile.tune))
 
 
@@ -242,6 +272,8 @@ def _files(program: _Program, profile: Profile) -> None:
             body += [_argument(flags), (_JSET, 0, 3, _TRUNC), (_AND, 0, 0, _ACCMODE), (_JEQ, 0, 1, 0), denied]
         if profile.exec:
             body += [_argument(flags), (_JSET, 0, 3, _CREAT | _TMPFILE), _argument(flags + 1), (_JSET, 0, 1, _SETID), program.refuse]
+        if "files" in profile.asks:
+            body += [_argument(flags), (_JSET, 0, 1, _WRONLY | _RDWR | _CREAT | _TRUNC), _ret(_NOTIFY)]
         if body:
             program.on(name, *body, _ret(_ALLOW))
     if profile.write and profile.truncates_unseen:
@@ -262,12 +294,17 @@ def _sockets(program: _Program, profile: Profile) -> None:
     for family, protocol in ((_AF_INET, _ICMP), (_AF_INET6, _ICMPV6)) if profile.icmp else ():
         body += [_argument(0), (_JEQ, 0, 6, family), _argument(2), (_JEQ, 0, 4, protocol), _argument(1), (_AND, 0, 0, 0xF)]
         body += [(_JEQ, 0, 1, _DATAGRAM), _ret(_ALLOW)]
-    if profile.tcp or profile.udp or profile.listen:
+    asked = "connect" in profile.asks
+    if asked:
+        # Where a connection is asked about, there must be a socket to ask for. It can only be connected, and that by the broker.
+        body += [_argument(0), (_JEQ, 0, 4, _AF_UNIX), _argument(1), (_AND, 0, 0, 0xF), (_JEQ, 0, 1, _STREAM), _ret(_ALLOW)]
+        program.deny(["bind"], errno.EACCES)
+    if profile.tcp or profile.udp or profile.listen or asked:
         body += [_argument(0), (_JEQ, 2, 0, _AF_INET), (_JEQ, 1, 0, _AF_INET6), _ret(_ERRNO | errno.EACCES)]
         # Plain TCP and UDP only: Landlock does not see MPTCP, SCTP and SMC.
         body += [_argument(2), (_JEQ, 3, 0, 0), (_JEQ, 2, 0, _TCP), (_JEQ, 1, 0, _UDP), _ret(_ERRNO | errno.EPROTONOSUPPORT)]
         body += [_argument(1), (_AND, 0, 0, 0xF)]
-        body += _either(([_STREAM] if profile.tcp or profile.listen else []) + ([_DATAGRAM] if profile.udp else []))
+        body += _either(([_STREAM] if profile.tcp or profile.listen or asked else []) + ([_DATAGRAM] if profile.udp else []))
     refusal = _ret(_ERRNO | (errno.EACCES if profile.exec else OURS))
     program.on("socket", *body, refusal)
     # A pair of datagram sockets is not closed to others: each of them may send to any socket that has a path.
@@ -297,7 +334,7 @@ def _processes(program: _Program, profile: Profile) -> None:
     program.on("fcntl", *body)
     if not (profile.exec and profile.signal_scoped):
         program.deny(_SIGNALS)
-    if not profile.exec:
+    if not profile.exec and not profile.watches:
         program.on("pidfd_open", _argument(0), *_either(profile.known), program.refuse)
     for name in _TUNES:
         program.only_tuned(name, 0)
@@ -309,12 +346,17 @@ class _Fprog(ctypes.Structure):
     _fields_ = (("length", ctypes.c_ushort), ("filter", ctypes.c_void_p))
 
 
-def install(code: bytes) -> None:
-    """Put `code` before every further system call of this thread and its children. NO_NEW_PRIVS must be set. Raises OSError."""
+def install(code: bytes, *, listen: bool = False) -> int:
+    """Put `code` before every further system call of this thread and its children. NO_NEW_PRIVS must be set. Raises OSError.
+
+    `listen`: return the descriptor that hears of what it notifies; EINVAL where the kernel is older than 5.19. Otherwise 0.
+    """
     number = _number("seccomp")
     if not available or number is None:
         raise OSError(errno.ENOSYS, "seccomp is not available")
     buffer = ctypes.create_string_buffer(code, len(code))
     # SAFETY: the kernel copies the program during the call, while the buffer lives.
     program = _Fprog(len(code) // 8, ctypes.cast(buffer, ctypes.c_void_p))
-    syscall(number, ctypes.c_uint(_SET_MODE_FILTER), ctypes.c_uint(0), ctypes.byref(program))
+    # A signal that does not end the caller must not break off what the broker is doing for it.
+    flags = _NEW_LISTENER | _WAIT_KILLABLE if listen else 0
+    return syscall(number, ctypes.c_uint(_SET_MODE_FILTER), ctypes.c_uint(flags), ctypes.byref(program))

@@ -10,12 +10,16 @@ import json
 import os
 import select
 import signal
+import socket
 import sys
 from collections.abc import Iterator
 from typing import Any
 
+from nlsh.guard.sandbox.broker import broker, reap
 from nlsh.guard.sandbox.kernel import SET_CHILD_SUBREAPER, SET_PDEATHSIG, prctl
-from nlsh.guard.sandbox.worker import MESSAGES, Worker
+from nlsh.guard.sandbox.relay import Relay
+from nlsh.guard.sandbox.worker import HEARS, MESSAGES, Worker
+from nlsh.guard.sandbox.zygote import CANCEL
 from nlsh.plan.steps import STEP_TYPES
 from nlsh.steps import handles
 
@@ -32,17 +36,28 @@ def supervise(job: dict[str, Any], writer: int, control: int, stdio: list[int]) 
     signal.set_wakeup_fd(wake)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     supervisor = os.getpid()
+    relay = None
+    if "ask" in job:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        relay = Relay(ours, writer, control, float(job["ask"]), tuple(job["grant"]["hidden"]))
     worker = os.fork()
     if worker == 0:
         try:
-            _work(job, writer, stdio, supervisor)
+            if relay is None:
+                _work(job, writer, stdio, supervisor)
+            else:
+                ours.close()
+                os.close(control)
+                _broke(job, writer, stdio, supervisor, theirs)
         finally:
             os._exit(_LEAVES if handles.left_running() else 0)
+    if relay is not None:
+        theirs.close()
     # Ctrl-C reaches the whole foreground group by itself: a second one would be one too many.
     told_by_terminal = any(_is_foreground(d) for d in stdio)
     for descriptor in stdio:
         os.close(descriptor)
-    status = _watch(worker, control, woken, told_by_terminal)
+    status = _watch(worker, control, woken, told_by_terminal, relay)
     if status == _LEAVES and _may_leave(job):
         # Nothing else was run in this job: what was started is in the worker's sandbox for good, and belongs to nobody here any more.
         status = 0
@@ -53,9 +68,36 @@ def supervise(job: dict[str, Any], writer: int, control: int, stdio: list[int]) 
     os._exit(0)
 
 
-def _work(job: dict[str, Any], writer: int, stdio: list[int], supervisor: int) -> None:
+def _broke(job: dict[str, Any], writer: int, stdio: list[int], supervisor: int, channel: socket.socket) -> None:
+    """Fork the worker, and be its broker. What the worker leaves behind becomes this process's, and when this ends the worker ends."""
     prctl(SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != supervisor:
+        return
+    prctl(SET_CHILD_SUBREAPER, 1)
+    woken, wake = os.pipe()
+    os.set_blocking(wake, False)
+    signal.set_wakeup_fd(wake)
+    hears, tells = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    hears.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+    me = os.getpid()
+    worker = os.fork()
+    if worker == 0:
+        try:
+            _work(job, writer, stdio, me, tells.fileno())
+        finally:
+            os._exit(0)
+    tells.close()
+    for descriptor in (writer, *stdio):
+        os.close(descriptor)
+    channel.send(json.dumps({"worker": worker}).encode())
+    roots = (*job["grant"]["change"], *job["grant"]["remove"], *(s["cwd"] for s in job["steps"] if "cwd" in s))
+    status = broker(worker, channel, hears, woken, tuple(roots), tuple(job["grant"]["hidden"]))
+    channel.send(json.dumps({"ended": status}).encode())
+
+
+def _work(job: dict[str, Any], writer: int, stdio: list[int], parent: int, tells: int | None = None) -> None:
+    prctl(SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
         return
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -65,7 +107,9 @@ def _work(job: dict[str, Any], writer: int, stdio: list[int], supervisor: int) -
     for number, descriptor in enumerate(stdio):
         os.dup2(descriptor, number)
     os.dup2(writer, MESSAGES, inheritable=False)
-    os.closerange(MESSAGES + 1, 65536)
+    if tells is not None:
+        os.dup2(tells, HEARS, inheritable=False)
+    os.closerange(MESSAGES + 1 if tells is None else HEARS + 1, 65536)
     try:
         Worker(MESSAGES).run(job)
     except BrokenPipeError:
@@ -91,43 +135,48 @@ def _is_foreground(descriptor: int) -> bool:
         return False
 
 
-def _watch(worker: int, control: int, woken: int, told_by_terminal: bool) -> int:
-    """Wait for the worker, doing what the client says meanwhile; return its exit status, or the negative number of its signal."""
+def _watch(worker: int, control: int, woken: int, told_by_terminal: bool, relay: Relay | None) -> int:
+    """Wait for the worker, doing what the client says meanwhile; return its exit status, or the negative number of its signal.
+
+    With a relay, `worker` is the broker that has forked it.
+    """
     poller = select.poll()
+    if relay is not None:
+        poller.register(relay.channel, select.POLLIN)
     poller.register(control, select.POLLIN)
     poller.register(woken, select.POLLIN)
     while True:
-        for descriptor, _ in poller.poll():
+        for descriptor, _ in poller.poll(relay.timeout() if relay is not None else None):
             if descriptor == woken:
                 os.read(woken, 512)
-                status = _reap(worker)
+                status = reap(worker, relay.hand_ended if relay is not None else None)
                 if status is not None:
-                    return status
+                    return status if relay is None else relay.status(status)
+                continue
+            if relay is not None and descriptor == relay.channel.fileno():
+                if not relay.hear():
+                    # Without it the command would go on, and be told that there is no such call.
+                    poller.unregister(descriptor)
+                    _signal(worker, signal.SIGKILL)
                 continue
             word = b""
             with contextlib.suppress(ConnectionResetError):
                 word = os.read(control, 1)
-            if word:
-                os.kill(worker, signal.SIGUSR1)
-                for pid in () if told_by_terminal else _descendants(worker):
+            if word == CANCEL:
+                started = worker if relay is None else relay.worker
+                if started:
+                    _signal(started, signal.SIGUSR1)
+                for pid in () if told_by_terminal or not started else _descendants(started):
                     _signal(pid, signal.SIGINT)
+            elif word and relay is not None:
+                relay.answer(word, worker)
+            elif word:
+                continue
             else:
                 poller.unregister(control)
                 os.kill(worker, signal.SIGKILL)
-
-
-def _reap(worker: int) -> int | None:
-    """Collect every child that has ended; return the worker's status once it is among them."""
-    found = None
-    while True:
-        try:
-            pid, status = os.waitpid(-1, os.WNOHANG)
-        except ChildProcessError:
-            return found
-        if pid == 0:
-            return found
-        if pid == worker:
-            found = os.waitstatus_to_exitcode(status)
+        if relay is not None:
+            relay.tick(worker)
 
 
 def _end_descendants() -> None:

@@ -9,19 +9,25 @@ import errno
 import json
 import os
 import signal
+import socket
 import time
 from typing import Any
 
 from nlsh.guard.grant import Grant
-from nlsh.guard.sandbox import enter
+from nlsh.guard.sandbox import enter, notify
+from nlsh.guard.sandbox.broker import ASKS
 from nlsh.guard.sandbox.seccomp import OURS
+from nlsh.guard.sandbox.zygote import MOST_AT_ONCE
 from nlsh.plan.errors import Denied, NlshError, NotEnforced, NotFound, NotPossible
 from nlsh.plan.steps import Step, step_from_data
 from nlsh.steps import handles
 
 MESSAGES = 3  # the descriptor that messages go to
+HEARS = 4  # the one over which a broker gets the listener of this worker's filter, where there is one
 _BATCH_RECORDS = 512
 _BATCH_S = 0.03
+# Of quick steps that are done the client hears together, so often.
+_QUICK_S = 0.03
 # What a typed step may know of the environment. A program that the user runs gets his own.
 _KNOWN = {
     "HOME", "PATH", "LANG", "LANGUAGE", "TZ", "TERM", "USER", "LOGNAME", "SHELL", "TMPDIR", "PWD", "COLUMNS", "LINES", "NO_COLOR",
@@ -30,6 +36,9 @@ _KNOWN = {
 _KNOWN_PREFIXES = ("LC_", "XDG_")
 # What makes a shell or the loader run something else first.
 _NEVER = {"BASH_ENV", "ENV", "LD_PRELOAD", "LD_AUDIT", "PYTHONSTARTUP", "PYTHONINSPECT"}
+
+
+_as_json = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class _Stop(Exception):
@@ -43,6 +52,8 @@ class Worker:
         self._out = descriptor
         self._cancelled = False
         self._step = 0
+        self._untold: range | None = None  # the quick steps that are done and that nobody was told of yet
+        self._told_at = 0.0
 
     def cancel(self, *_: object) -> None:
         """Stop before the next step, and between the records of an observation."""
@@ -61,7 +72,11 @@ class Worker:
             _set_environment(job.get("env", {}), everything=grant.has("exec"))
             os.chdir(job["cwd"])
             _import_for(steps)
-            enter(grant)
+            grant, layer = _on_copy(steps, grant)
+            if "ask" in job:
+                _hand_over(enter(grant, layer, ASKS))
+            else:
+                enter(grant, layer)
         except Exception as error:
             self._all("denied" if isinstance(error, (NotEnforced, Denied)) else "failed", _as_error(error), count)
             return
@@ -73,11 +88,14 @@ class Worker:
                 self._send("failed", error=SKIPPED.as_data())
             else:
                 broken = not self._one(step, grant)
+        self._tell()
 
     def _one(self, step: Step, grant: Grant) -> bool:
-        self._send("start")
+        if self._untold is None or not step.quick:
+            self._send("start")
         try:
-            step.check()
+            if not step.applies_checked:
+                step.check()
             status = self._records(step)
         except _Stop:
             self._send("failed", error=CANCELLED.as_data())
@@ -86,9 +104,21 @@ class Worker:
             extra = {"status": error.status} if hasattr(error, "status") else {}
             self._send(kind, error=data, **extra)
         else:
-            self._send("done", status=status)
+            if step.quick and status is None:
+                self._untold = range(self._step if self._untold is None else self._untold.start, self._step + 1)
+                if len(self._untold) >= MOST_AT_ONCE or time.monotonic() - self._told_at >= _QUICK_S:
+                    self._tell()
+            else:
+                self._send("done", status=status)
             return True
         return False
+
+    def _tell(self) -> None:
+        """Tell in one message of the quick steps that are done."""
+        if self._untold is not None:
+            told, self._untold = self._untold, None
+            self._write({"type": "done", "step": told.start, "status": None, "to": told.stop - 1})
+            self._told_at = time.monotonic()
 
     def _records(self, step: Step) -> int | None:
         found = step.apply()
@@ -126,14 +156,34 @@ class Worker:
             self._send(kind if self._step == 0 else "failed", error=(error if self._step == 0 else SKIPPED).as_data())
 
     def _send(self, kind: str, **fields: Any) -> None:
+        self._tell()
+        self._write({"type": kind, "step": self._step, **fields})
+
+    def _write(self, message: dict[str, Any]) -> None:
         # Escaped to ASCII, so that a name that is not text travels as it is.
-        data = json.dumps({"type": kind, "step": self._step, **fields}, separators=(",", ":")).encode() + b"\n"
+        data = _as_json(message).encode() + b"\n"
         while data:
             data = data[os.write(self._out, data) :]
 
 
 SKIPPED = NlshError("Not run, because an earlier step was not done.", code="step.skipped")
 CANCELLED = NlshError("Not run: it was cancelled.", code="step.cancelled")
+
+
+def _hand_over(listener: int | None) -> None:
+    """Give the broker the listener, and keep none: whoever has it could answer for the broker."""
+    with socket.socket(fileno=HEARS) as broker:
+        if listener is not None:
+            notify.send(broker, b"l", (listener,))
+            os.close(listener)
+
+
+def _on_copy(steps: list[Step], grant: Grant) -> tuple[Grant, str]:
+    """Return the grant with leave to change the folder of a command that is tried, and the layer over it: the command only sees a copy."""
+    from nlsh.steps.command import TryCommand
+
+    tried = next((s for s in steps if isinstance(s, TryCommand)), None)
+    return (grant, "") if tried is None else (grant.with_folder(tried.cwd), tried.layer)
 
 
 def _meaning(error: Exception, grant: Grant) -> tuple[str, dict[str, str]]:
@@ -152,10 +202,11 @@ def _ours(error: OSError, grant: Grant) -> bool:
     """Whether the sandbox, not the system's own permissions, made this error."""
     if error.errno == OURS:
         return True
-    if error.errno not in (errno.EACCES, errno.EPERM, errno.EXDEV):
+    # What is protected is a mount of its own: read-only, and in the way of who would replace it.
+    if error.errno not in (errno.EACCES, errno.EPERM, errno.EXDEV, errno.EROFS, errno.EBUSY):
         return False
     names = [_text(n) for n in (error.filename, error.filename2) if isinstance(n, (str, bytes))]
-    return any(grant.refused(os.path.abspath(n)) for n in names)
+    return any(grant.refused(os.path.abspath(n), busy=error.errno == errno.EBUSY) for n in names)
 
 
 def _text(name: str | bytes | int) -> str:

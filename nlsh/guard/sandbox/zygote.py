@@ -12,12 +12,22 @@ import json
 import os
 import signal
 import socket
-from collections.abc import Iterator
+import struct
+from collections.abc import Callable, Iterator
+from functools import cached_property
 from typing import Any
 
 _LAST = ("done", "failed", "denied")
 _READ = 1 << 16
 _STDIO = 3
+_HELD_WITHIN_S = 5.0
+# What the client says to a supervisor: that a job is to stop, or, with the number of a question, its answer or that it is about to be shown.
+CANCEL = b"c"
+YES, NO, END, SHOWS = b"y", b"n", b"e", b"f"
+NUMBER = struct.Struct("=I")
+# What the supervisor says then: the command stands still; or the question is none any more.
+HELD, GONE = b"h", b"g"
+MOST_AT_ONCE = 1000  # steps that one message may say are done
 _IGNORED = (signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
 
 
@@ -44,6 +54,14 @@ class Zygote:
         finally:
             os._exit(0)
 
+    @cached_property
+    def level(self) -> str:
+        """The level of enforcement that its workers get, as it found by trying."""
+        try:
+            return self._channel.recv(16).decode() or "L0"
+        except OSError:
+            return "L0"
+
     def close(self) -> None:
         """End the zygote and every worker, and wait for it."""
         for control in list(self._controls):
@@ -59,11 +77,14 @@ class Zygote:
         """Have every running job stop before its next step. May be called from a signal handler."""
         for control in list(self._controls):
             with contextlib.suppress(OSError):
-                control.send(b"c", socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+                control.send(CANCEL, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
 
-    def run(self, job: dict[str, Any], stdio: tuple[int, int, int] | None = None) -> Iterator[dict[str, Any]]:
-        """Run `job` in a worker and yield its messages: exactly one last one for each step, whatever happens.
+    def run(
+        self, job: dict[str, Any], stdio: tuple[int, int, int] | None = None, ask: Callable[[dict[str, Any], Standstill], str] | None = None
+    ) -> Iterator[dict[str, Any]]:
+        """Run `job` in a worker and yield its messages: exactly one last one for each step, whatever happens. Its steps are data, or JSON of it.
 
+        `ask` answers the questions of a job with `ask` in it, its time limit in seconds: "yes", "no", or "end", which ends the command, too.
         `stdio` are descriptors for the worker; without them it has none. Closing the iterator kills the worker and what it started.
         """
         told = _Told(len(job["steps"]))
@@ -79,6 +100,8 @@ class Zygote:
                 if message["type"] == "exit":
                     why = _ended(message["status"])
                     told.denied = message["status"] == -signal.SIGSYS
+                elif message["type"] == "question":
+                    _answer(message, control, ask)
                 elif told.take(message):
                     yield message
         except BaseException:
@@ -101,7 +124,7 @@ class Zygote:
         null = os.open(os.devnull, os.O_RDWR)
         try:
             with open(written, "wb", closefd=False) as file:
-                file.write(json.dumps(job, separators=(",", ":")).encode())
+                file.write(_job_text(job).encode())
             given += [_usable(d, null) for d in stdio] if stdio is not None else [null] * _STDIO
             rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", given))]
             self._channel.sendmsg([b"j"], rights, socket.MSG_NOSIGNAL)
@@ -114,6 +137,41 @@ class Zygote:
             for descriptor in (written, writer, null):
                 os.close(descriptor)
         return reader, ours
+
+
+class Standstill:
+    """While a question is shown, the command it is about stands still."""
+
+    def __init__(self, control: socket.socket, number: int) -> None:
+        self._control, self._number = control, number
+
+    def begin(self) -> bool:
+        """Stop the command; return whether the question is still one: who asked may be gone."""
+        self._control.send(SHOWS + NUMBER.pack(self._number), socket.MSG_NOSIGNAL)
+        self._control.settimeout(_HELD_WITHIN_S)
+        try:
+            return self._control.recv(1) == HELD
+        except TimeoutError:
+            return False
+        finally:
+            self._control.settimeout(None)
+
+    def fileno(self) -> int:
+        """Return a descriptor that can be read once the question is none any more."""
+        return self._control.fileno()
+
+
+def _answer(message: dict[str, Any], control: socket.socket, ask: Callable[[dict[str, Any], Standstill], str] | None) -> None:
+    number = message.get("question")
+    if not isinstance(number, int) or not 0 <= number < 1 << 32:
+        return
+    # A word about an earlier question that has come too late.
+    with contextlib.suppress(BlockingIOError):
+        while control.recv(1, socket.MSG_DONTWAIT):
+            continue
+    answer = ask(message, Standstill(control, number)) if ask is not None else "no"
+    with contextlib.suppress(OSError):
+        control.send({"yes": YES, "end": END}.get(answer, NO) + NUMBER.pack(number), socket.MSG_NOSIGNAL)
 
 
 class _Told:
@@ -141,7 +199,17 @@ class _Told:
             lost = Denied("The kernel ended this step: it made a system call that no plan may make.", hint="Nothing else was changed.")
         for number, step in enumerate(list(self._open)):
             del self._open[step]
-            yield {"type": "denied" if self.denied and not number else "failed", "step": step, "error": (SKIPPED if number else lost).as_data()}
+            if number:
+                yield {"type": "failed", "step": step, "error": SKIPPED.as_data()}
+            else:
+                # `lost`: the worker may have done it, and quick steps after it, without having told.
+                yield {"type": "denied" if self.denied else "failed", "step": step, "error": lost.as_data(), "lost": True}
+
+
+def _job_text(job: dict[str, Any]) -> str:
+    rest = json.dumps({k: v for k, v in job.items() if k != "steps"}, separators=(",", ":"))
+    steps = ",".join(s if isinstance(s, str) else json.dumps(s, separators=(",", ":")) for s in job["steps"])
+    return f'{{"steps":[{steps}],{rest[1:]}'
 
 
 def _usable(descriptor: int, otherwise: int) -> int:
@@ -166,8 +234,13 @@ def _lines(reader: int) -> Iterator[dict[str, Any]]:
     while data := os.read(reader, _READ):
         *whole, rest = (rest + data).split(b"\n")
         for line in whole:
-            if (message := _message(line)) is not None:
-                yield message
+            if (message := _message(line)) is None:
+                continue
+            last = message.pop("to", None)
+            yield message
+            if last is not None:
+                for step in range(message["step"] + 1, last + 1):
+                    yield {**message, "step": step}
 
 
 def _message(line: bytes) -> dict[str, Any] | None:
@@ -178,6 +251,9 @@ def _message(line: bytes) -> dict[str, Any] | None:
         return None
     number = "status" if isinstance(found, dict) and found.get("type") == "exit" else "step"
     well_formed = isinstance(found, dict) and isinstance(found.get("type"), str) and isinstance(found.get(number), int)
+    if well_formed and "to" in found:
+        # One message for many quick steps, and never for more of them than a worker of ours tells of at once.
+        well_formed = found["type"] == "done" and isinstance(found["to"], int) and 0 <= found["to"] - found["step"] < MOST_AT_ONCE
     return found if well_formed else None
 
 
@@ -198,6 +274,8 @@ def _serve(channel: socket.socket, parent: int) -> None:
     _warm_up()
     gc.collect()
     gc.freeze()
+    with contextlib.suppress(OSError):
+        channel.send(_level().encode())
     while True:
         data, ancillary, _, _ = channel.recvmsg(1, socket.CMSG_SPACE(4 * (_STDIO + 3)))
         if not data:
@@ -206,15 +284,22 @@ def _serve(channel: socket.socket, parent: int) -> None:
         for _, _, content in ancillary:
             given.frombytes(content[: len(content) // 4 * 4])
         # Whatever goes wrong with one job, the client learns it from the silence, and the zygote stays.
-        with contextlib.suppress(OSError, ValueError, KeyError, TypeError, IndexError):
+        with contextlib.suppress(Exception):
             _start(channel, list(given))
+
+
+def _level() -> str:
+    from nlsh.guard.sandbox import confine, landlock, view
+
+    version = landlock.abi()
+    return confine.level(version, views=bool(version) and not view.why_not())
 
 
 def _start(channel: socket.socket, given: list[int]) -> None:
     from nlsh.guard.sandbox.supervisor import supervise
 
-    written, writer, control = given[:3]
     try:
+        written, writer, control = given[:3]
         with open(written, "rb", closefd=False) as file:
             file.seek(0)
             job = json.loads(file.read())
@@ -250,8 +335,9 @@ def _warm_up() -> None:
     import nlsh.steps.observe
     import nlsh.steps.times
     import nlsh.world
+    from nlsh.plan.errors import NlshError
 
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, NlshError):
         nlsh.guard.sandbox.confine.rehearse()
 
 

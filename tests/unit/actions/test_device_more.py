@@ -22,20 +22,15 @@ import pytest
 from nlsh.plan import registry
 from nlsh.plan.errors import BadArgument, NotFound, NotPossible, Refused, StaleStep
 from nlsh.plan.records.devices import DiskHealth, Printer
-from nlsh.plan.steps import Step, step_from_data
+from nlsh.plan.steps import step_from_data
 from nlsh.steps.knobs import SetBrightness, SetVolume
 from nlsh.testing import Played, Scene
 from nlsh.world import World, printers, pulse, screens, udisks, volumes
 from nlsh.world.pulse import FULL
 from nlsh.world.volumes import Volume
+from tests.unit.actions.conftest import look
 
 ROOT = os.geteuid() == 0
-
-
-def look(action: str, **written: Any) -> tuple[Step, ...]:
-    unit = registry.get(action)
-    args = unit.Args.bind(action, written)
-    return tuple(unit.steps(args, unit.look(args, World())))
 
 
 def done(played: Played) -> Played:

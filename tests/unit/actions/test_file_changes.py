@@ -6,13 +6,11 @@ import os
 import stat
 import struct
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from nlsh.guard.sandbox.zygote import Zygote
 from nlsh.plan import registry
 from nlsh.plan.errors import BadArgument, NlshError, NotFound, NotPossible, Refused, StaleStep
 from nlsh.plan.plan import Call, Plan
@@ -21,35 +19,13 @@ from nlsh.steps.links import AddName
 from nlsh.steps.making import JoinFiles, MakeFile, SplitFile
 from nlsh.steps.marks import SetFlag
 from nlsh.testing import Scene, build, snapshot
-from nlsh.world import World
 from nlsh.world.files import identify, identity
 from nlsh.world.flags import FLAGS, flags_of
+from tests.unit.actions.conftest import act, look
 
 ODD = ["two\nlines", "-rf", "it's", 'a "quoted" name', os.fsdecode(b"caf\xe9\xff"), "文件", "a b", "x" * 255]
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root rights")
 not_as_root = pytest.mark.skipif(os.geteuid() == 0, reason="root may do everything")
-
-
-@pytest.fixture(scope="module")
-def zygote() -> Iterator[Zygote]:
-    started = Zygote.start()
-    yield started
-    started.close()
-
-
-@pytest.fixture
-def scene(tmp_path: Path, zygote: Zygote) -> Iterator[Scene]:
-    with Scene(tmp_path, zygote=zygote) as made:
-        yield made
-
-
-def act(scene: Scene, action: str, **written: Any) -> Any:
-    """Run one call for real, confined; raise what it ended with."""
-    assert scene.kernel is not None
-    outcome = scene.kernel.run(scene.kernel.preview(Plan((Call(action, written),))))
-    if outcome.errors:
-        raise outcome.errors[0]
-    return outcome
 
 
 def there_and_back(scene: Scene, action: str, **written: Any) -> dict[str, tuple[Any, ...]]:
@@ -62,12 +38,6 @@ def there_and_back(scene: Scene, action: str, **written: Any) -> dict[str, tuple
     act(scene, "history.undo")
     assert snapshot(scene.home) == before
     return between
-
-
-def look(action: str, world: World | None = None, **written: Any) -> tuple[Step, ...]:
-    unit = registry.get(action)
-    args = unit.Args.bind(action, written)
-    return tuple(unit.steps(args, unit.look(args, world or World())))
 
 
 # --- create, template, touch ---------------------------------------------------------------------------------------------

@@ -5,16 +5,12 @@ from __future__ import annotations
 import os
 import stat
 import struct
-import subprocess
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from nlsh.guard.sandbox.zygote import Zygote
 from nlsh.plan import registry
 from nlsh.plan.errors import NlshError, NotPossible, Refused, StaleStep
 from nlsh.plan.plan import Call, Plan
@@ -22,6 +18,7 @@ from nlsh.steps import _fs
 from nlsh.steps.files import CopyPath, MovePath
 from nlsh.testing import Scene, build, snapshot
 from nlsh.world.files import identify
+from tests.unit.actions.conftest import act, mounted, run
 
 ODD = [
     "two\nlines",
@@ -39,43 +36,6 @@ ODD = [
     "x" * 255,
 ]
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount, or become somebody else")
-
-
-@pytest.fixture(scope="module")
-def zygote() -> Iterator[Zygote]:
-    started = Zygote.start()
-    yield started
-    started.close()
-
-
-@pytest.fixture
-def scene(tmp_path: Path, zygote: Zygote) -> Iterator[Scene]:
-    with Scene(tmp_path, zygote=zygote) as made:
-        yield made
-
-
-def run(scene: Scene, action: str, **written: Any) -> Any:
-    assert scene.kernel is not None
-    return scene.kernel.run(scene.kernel.preview(Plan((Call(action, written),))))
-
-
-def act(scene: Scene, action: str, **written: Any) -> Any:
-    outcome = run(scene, action, **written)
-    if outcome.errors:
-        raise outcome.errors[0]
-    return outcome
-
-
-@contextmanager
-def mounted(folder: Path, size: str = "1m") -> Iterator[Path]:
-    """Give another file system, a small one in memory."""
-    folder.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size},mode=755", "none", str(folder)], capture_output=True).returncode:
-        pytest.skip("nothing can be mounted here")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", str(folder)], check=True)
 
 
 def facts(path: Path) -> tuple[Any, ...]:

@@ -3,52 +3,19 @@
 from __future__ import annotations
 
 import os
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from nlsh.guard.sandbox.zygote import Zygote
-from nlsh.plan import registry
 from nlsh.plan.errors import BadArgument, NotFound, Refused, StaleStep
-from nlsh.plan.plan import Call, Plan
-from nlsh.plan.steps import Step
 from nlsh.steps.trash import info_text
 from nlsh.testing import Scene, build, snapshot
-from nlsh.world import World
 from nlsh.world.trash import all_trashed, bins, free_name
+from tests.unit.actions.conftest import act, look, mounted
 
 ODD = ["two\nlines", "-rf", "it's", 'a "quoted" name', os.fsdecode(b"caf\xe9\xff"), "文件", "a b ", "100%", "x" * 255, ".hidden", "=[x]"]
 TRASH = ".local/share/Trash"
-
-
-@pytest.fixture(scope="module")
-def zygote() -> Iterator[Zygote]:
-    started = Zygote.start()
-    yield started
-    started.close()
-
-
-@pytest.fixture
-def scene(tmp_path: Path, zygote: Zygote) -> Iterator[Scene]:
-    with Scene(tmp_path, zygote=zygote) as made:
-        yield made
-
-
-def act(scene: Scene, action: str, **written: Any) -> Any:
-    assert scene.kernel is not None
-    outcome = scene.kernel.run(scene.kernel.preview(Plan((Call(action, written),))))
-    if outcome.errors:
-        raise outcome.errors[0]
-    return outcome
-
-
-def look(action: str, **written: Any) -> tuple[Step, ...]:
-    unit = registry.get(action)
-    args = unit.Args.bind(action, written)
-    return tuple(unit.steps(args, unit.look(args, World())))
 
 
 def trashed(home: Path, name: str, path: str, when: str = "2024-01-02T03:04:05", text: str = "t") -> None:
@@ -238,11 +205,7 @@ def test_empty_deletes_only_what_was_shown(scene: Scene) -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount")
 def test_the_trash_of_another_mount(scene: Scene) -> None:
-    mount = scene.home / "a stick"
-    mount.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", str(mount)], capture_output=True).returncode:
-        pytest.skip("nothing can be mounted here")
-    try:
+    with mounted(scene.home / "a stick") as mount:
         build(mount, {"photos/a.jpg": "a", "b": "b"})
         act(scene, "file.trash", paths=(str(mount / "photos"), str(mount / "b")))
         own = str(mount / f".Trash-{os.getuid()}")
@@ -254,8 +217,6 @@ def test_the_trash_of_another_mount(scene: Scene) -> None:
         act(scene, "history.undo")
         act(scene, "trash.empty")
         assert os.listdir(f"{own}/files") == [] and not (mount / "photos").exists()
-    finally:
-        subprocess.run(["umount", str(mount)], check=True)
 
 
 def test_a_trash_that_is_a_link_or_somebody_elses_is_not_used(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:

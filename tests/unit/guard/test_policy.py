@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from nlsh.guard import policy
 from nlsh.guard.policy import Decision
@@ -276,3 +278,42 @@ def test_no_other_deny_is_lifted(home: Path) -> None:
     user_policy(home, '[[rule]]\neffect = ["fs.read"]\nanswer = "deny"\nlift = true\n')
     with pytest.raises(SettingsError, match="lift is for the shipped rules"):
         policy.load()
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_a_folder_is_judged_at_once_as_each_of_its_files_is_by_itself(home_folder: Path, data: st.DataObject) -> None:
+    """Whatever the rules say, it does not matter whether a file is judged by itself or with its neighbours."""
+    home = home_folder
+    names = st.sampled_from(["a", "b", ".nlsh", "policy.toml", ".ssh", "key.pem", "link", "in", "..", "x y"])
+    path = st.lists(names, min_size=1, max_size=3).map(lambda parts: f"{home}/{'/'.join(parts)}") | st.sampled_from(["/etc/hosts", "/tmp/x", "/", str(home)])
+    kinds = st.sampled_from(["fs.read", "fs.write", "fs.delete", "fs.meta", "fs.log", "sys.control"])
+    pattern = st.sampled_from(["~/a", "=~/a", "~/in", "~/in/b", "**/key.pem", "~/*", "=~/in/?", "/etc", "~/link/b", "**/.nlsh/*"])
+    answers = st.sampled_from(["allow", "ask", "deny"])
+    rules = [
+        policy.Rule(f"r{n}", data.draw(answers), ("fs.*",), "a reason", tuple(data.draw(st.lists(pattern, max_size=2))), scope="user")
+        for n in range(data.draw(st.integers(0, 3)))
+    ]
+    found = policy.Policy((*policy.load().rules, *rules), str(home))
+    effects = tuple(Effect(*pair) for pair in data.draw(st.lists(st.tuples(kinds, path), min_size=1, max_size=12)))
+    together = found.decide(Preview(Plan((Call("file.move"),)), (PreviewedCall(Call("file.move"), (), effects),)))
+    alone = [found.decide(Preview(Plan((Call("file.move"),)), (PreviewedCall(Call("file.move"), (), (e,)),))) for e in effects]
+    gravest = max((a.answer for a in alone), key=("allow", "ask", "deny").index)
+    assert together.answer == gravest
+    if gravest != "allow":
+        assert set(together.asked) == {e for e, a in zip(effects, alone, strict=True) if a.answer == gravest}
+        assert together.rule in {a.rule for a in alone if a.answer == gravest}
+        assert together.each_time == any(a.each_time for a in alone if a.answer == gravest)
+    # And by itself, one that could be judged with its neighbours is judged as if it had none.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(policy._Folders, "key", lambda *_: None)
+        assert [found.decide(Preview(Plan((Call("file.move"),)), (PreviewedCall(Call("file.move"), (), (e,)),))) for e in effects] == alone
+
+
+@pytest.fixture
+def home_folder(home: Path) -> Path:
+    for folder in ("in", ".ssh", "a"):
+        (home / folder).mkdir()
+    (home / "link").symlink_to("in")
+    (home / "in" / "b").symlink_to("/etc/hosts")
+    return home

@@ -13,7 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from nlsh.journal.audit import FIRST, Audit
+import nlsh.journal.audit as module
+from nlsh.journal.audit import ANCHOR_EVERY, Audit
+from nlsh.journal.chain import FIRST, canonical, linked
+from nlsh.journal.store import Journal
 from nlsh.plan.errors import JournalError
 
 
@@ -93,19 +96,15 @@ def test_lines_exchanged_are_found(audit: Audit) -> None:
     assert audit.verify().line == 2
 
 
-def test_a_line_forged_with_a_hash_that_fits_is_found_at_the_next(audit: Audit) -> None:
-    import nlsh.journal.audit as module
-
+def test_a_line_forged_with_a_hash_that_fits_is_found(audit: Audit) -> None:
     lines = audit.path.read_bytes().splitlines(keepends=True)
     entry = json.loads(lines[2])
-    entry["who"] = "policy"
-    del entry["hash"]
-    entry["hash"] = module._hash(entry)
-    lines[2] = module._canonical(entry) + b"\n"
+    forged = linked({**{k: v for k, v in entry.items() if k not in ("prev", "hash")}, "who": "policy"}, entry["prev"])
+    lines[2] = canonical(forged) + b"\n"
     audit.path.write_bytes(b"".join(lines))
-    verdict = audit.verify()
-    assert verdict.line == 4
-    assert "does not follow" in verdict.problem
+    (found,) = audit.verify().breaks
+    assert (found.kind, found.entry, found.line) == ("changed", 3, 3)
+    assert "does not follow" in found.problem
 
 
 def test_a_tail_cut_off_stays_found_after_more_entries(audit: Audit) -> None:
@@ -202,13 +201,156 @@ def test_a_log_that_cannot_be_written_says_what_to_do(home: Path) -> None:
         audit.append("decision")
 
 
-def test_four_processes_appending_at_once_keep_one_chain(home: Path) -> None:
-    script = "import sys\nfrom nlsh.journal.audit import Audit\na = Audit()\nfor i in range(25): a.append('decision', who=sys.argv[1], n=i)"
-    others = [subprocess.Popen([sys.executable, "-c", script, str(k)], cwd=Path(__file__).resolve().parents[3]) for k in range(4)]
-    assert [p.wait() for p in others] == [0] * 4
+def test_three_processes_appending_at_once_keep_one_chain(home: Path) -> None:
+    """Two thousand entries each: nothing is lost, nothing is torn, the anchors of all three agree."""
+    script = (
+        "import sys\nfrom nlsh.journal.audit import Audit\na = Audit()\n"
+        "for i in range(2000): a.append('decision', sync=i % 20 == 0, who=sys.argv[1], n=i)\na.anchor()"
+    )
+    others = [subprocess.Popen([sys.executable, "-c", script, str(k)], cwd=Path(__file__).resolve().parents[3]) for k in range(3)]
+    assert [p.wait() for p in others] == [0] * 3
     audit = Audit()
     verdict = audit.verify()
-    assert (verdict.holds, verdict.entries) == (True, 100)
+    assert (verdict.breaks, verdict.entries) == ((), 6000)
     written = [(e["who"], e["n"]) for e in audit.entries()]
-    for k in range(4):
-        assert [n for who, n in written if who == str(k)] == list(range(25))
+    for k in range(3):
+        assert [n for who, n in written if who == str(k)] == list(range(2000))
+
+
+# --- what the journal remembers ----------------------------------------------------------------------------------
+
+
+def put_back(audit: Audit, entries: int) -> None:
+    """Put the log and its head back as they were when there were so many entries, as a backup would."""
+    lines = audit.path.read_bytes().splitlines(keepends=True)[:entries]
+    last = json.loads(lines[-1])
+    audit.path.write_bytes(b"".join(lines))
+    audit._set_head(module._Head(last["seq"], last["hash"], last["time"], 0))
+
+
+def test_an_older_log_with_its_head_is_found_by_the_anchor(audit: Audit) -> None:
+    audit.anchor()
+    assert audit.verify().holds
+    put_back(audit, 4)
+    (found,) = audit.verify().breaks
+    assert (found.kind, found.entry) == ("rolled back", 5)
+    # Grown again beyond it, the entries in between are others than those that were anchored.
+    for i in range(4):
+        audit.append("decision", n=i)
+    (found,) = audit.verify().breaks
+    assert found.kind == "rolled back" and "1 to 6" in found.problem, found
+
+
+def test_between_two_anchors_it_is_known_where_the_other_log_begins(audit: Audit) -> None:
+    audit.anchor()
+    for i in range(6):
+        audit.append("decision", n=i)
+    audit.anchor()
+    put_back(audit, 8)
+    for i in range(9):
+        audit.append("decision", n=i)
+    (found,) = audit.verify().breaks
+    assert (found.kind, found.entry) == ("rolled back", 7)
+
+
+def test_another_log_altogether_is_found(audit: Audit, tmp_path: Path) -> None:
+    audit.anchor()
+    other = Audit(tmp_path / "other")
+    for i in range(20):
+        other.append("decision", n=i)
+    os.replace(other.path, audit.path)
+    os.replace(other.head, audit.head)
+    assert audit.verify().breaks[0].kind == "rolled back"
+
+
+def test_an_anchor_is_made_every_so_often_without_being_asked(home: Path) -> None:
+    audit = Audit()
+    for i in range(ANCHOR_EVERY):
+        audit.append("decision", n=i)
+    put_back(audit, 10)
+    assert [(b.kind, b.entry) for b in audit.verify().breaks] == [("rolled back", 11)]
+
+
+def test_anchors_removed_from_the_journal_are_found_and_noted(audit: Audit) -> None:
+    audit.anchor()
+    journal = Journal(audit.folder / "journal.sqlite")
+    with journal.using() as db:
+        db.execute("DELETE FROM audit_anchors")
+    (found,) = audit.verify().breaks
+    assert found.kind == "anchors" and "6 entries" in found.problem
+    audit.append("outcome", outcome="done")
+    audit.anchor()
+    assert audit.verify().holds
+    assert "was missing" in audit.entries(1)[0]["what"]
+
+
+@pytest.mark.parametrize("value", ["'x'", "-1", "NULL", "9e99", "7"])
+def test_an_anchor_that_was_changed_is_found(audit: Audit, value: str) -> None:
+    audit.anchor()
+    journal = Journal(audit.folder / "journal.sqlite")
+    with journal.using() as db:
+        db.execute("CREATE TABLE changed AS SELECT * FROM audit_anchors")
+        db.execute("DROP TABLE audit_anchors")
+        db.execute("ALTER TABLE changed RENAME TO audit_anchors")
+        db.execute(f"UPDATE audit_anchors SET entries={value}")
+    assert not audit.verify().holds
+
+
+def test_a_journal_that_is_damaged_is_said_and_the_log_goes_on(audit: Audit) -> None:
+    audit.anchor()
+    (audit.folder / "journal.sqlite").write_bytes(b"rubbish" * 1000)
+    fresh = Audit()
+    assert [b.kind for b in fresh.verify().breaks] == ["anchors"]
+    fresh.append("outcome", outcome="done")
+    fresh.anchor()
+    assert fresh.entries(1)[0]["outcome"] == "done"
+
+
+def test_only_so_many_anchors_are_kept(audit: Audit, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nlsh.journal.anchors.KEEP", 3)
+    for i in range(6):
+        audit.append("decision", n=i)
+        audit.anchor()
+    with Journal(audit.folder / "journal.sqlite").using() as db:
+        assert [n for (n,) in db.execute("SELECT entries FROM audit_anchors ORDER BY id")] == [10, 11, 12]
+    assert audit.verify().holds
+
+
+def test_a_log_moved_away_while_its_lock_is_waited_for_gets_nothing(audit: Audit) -> None:
+    script = "from nlsh.journal.audit import Audit\nprint(flush=True)\nAudit().append('decision', n=1)"
+    with audit._locked():
+        other = subprocess.Popen([sys.executable, "-c", script], cwd=Path(__file__).resolve().parents[3], stdout=subprocess.PIPE)
+        while "flock" not in Path(f"/proc/{other.pid}/wchan").read_text() and not _waits_for_a_lock(other.pid):
+            os.sched_yield()
+        os.rename(audit.path, audit.folder / "old")
+    assert other.wait() == 0
+    other.communicate()
+    assert (audit.folder / "old").read_bytes().count(b"\n") == 6
+    assert audit.entries()[-1]["n"] == 1
+
+
+def _waits_for_a_lock(pid: int) -> bool:
+    return any("->" in line and str(pid) in line.split() for line in Path("/proc/locks").read_text().splitlines())
+
+
+def test_a_last_entry_written_anew_stays_found_after_more_entries(audit: Audit) -> None:
+    lines = audit.path.read_bytes().splitlines(keepends=True)
+    entry = json.loads(lines[-1])
+    lines[-1] = canonical(linked({"seq": 6, "time": entry["time"], "event": "decision", "decision": "deny"}, entry["prev"])) + b"\n"
+    audit.path.write_bytes(b"".join(lines))
+    assert [(b.kind, b.entry) for b in audit.verify().breaks] == [("rolled back", 1)]
+    audit.append("outcome", outcome="done")
+    assert [(b.kind, b.entry) for b in audit.verify().breaks] == [("changed", 6)]
+
+
+# --- what is read from it ----------------------------------------------------------------------------------------
+
+
+def test_export_gives_the_lines_as_they_are(audit: Audit) -> None:
+    assert b"".join(audit.export()) == audit.path.read_bytes()
+    middle = audit.entries()[3]["time"]
+    assert [json.loads(line)["seq"] for line in audit.export(middle)] == [4, 5, 6]
+
+
+def test_entries_can_be_chosen(audit: Audit) -> None:
+    assert [e["seq"] for e in audit.entries(2, lambda e: e["seq"] % 2 == 0)] == [4, 6]

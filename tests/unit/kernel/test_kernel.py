@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import sqlite3
@@ -24,7 +25,9 @@ from nlsh.plan.plan import Call, Plan
 from nlsh.plan.records import Change, File
 from nlsh.plan.steps import Step
 from nlsh.steps.files import MakeFolder
+from nlsh.steps.renames import RenamePath
 from nlsh.world import World
+from nlsh.world.files import identify
 
 Do = Callable[[str], Outcome]
 Make = Callable[..., Kernel]
@@ -455,6 +458,72 @@ def test_a_worker_that_dies_makes_it_partly(home: Path, make_kernel: Make, stage
     assert outcome.errors
     assert (home / "first").exists()
     assert not (home / "second").exists()
+
+
+@dataclass(frozen=True)
+class DyingRename(RenamePath):
+    """Rename, and end the worker before it can tell of it, or of the quick steps before."""
+
+    how: str = "exit"
+
+    def apply(self) -> None:
+        super().apply()
+        if self.how == "exit":
+            os._exit(9)
+        ctypes.CDLL(None).syscall(39 | 0x40000000)  # getpid by the x32 numbers, for which the filter ends a process
+
+
+class Renames(Action):
+    """Rename many, and die in the middle."""
+
+    name: ClassVar = "test.staged"
+    effects: ClassVar = ("fs.write", "fs.delete")
+    how: ClassVar[str] = "exit"
+
+    class Args(BaseArgs):
+        """None."""
+
+    def look(self, args: Any, world: World) -> Any:
+        return [(f"{world.cwd}/{n:03d}", f"{world.cwd}/new{n:03d}", identify(f"{world.cwd}/{n:03d}")) for n in range(100)]
+
+    def steps(self, args: Any, seen: Any) -> Iterator[Step]:
+        for number, (old, new, known) in enumerate(seen):
+            yield DyingRename(old, new, known, self.how) if number == 60 else RenamePath(old, new, known)
+
+
+_x86 = pytest.mark.skipif(os.uname().machine != "x86_64", reason="other processors have no second set of numbers")
+
+
+@pytest.mark.parametrize("how", ["exit", pytest.param("SIGSYS", marks=_x86)])
+def test_what_a_dead_worker_had_not_told_of_is_read_from_the_world(home: Path, make_kernel: Make, do: Do, monkeypatch: pytest.MonkeyPatch, how: str) -> None:
+    """Quick steps are told of together: one that was done and not told of counts as done, and can be taken back."""
+    real = registry.get
+    monkeypatch.setattr(registry, "get", lambda name: Renames() if name == "test.staged" else real(name))
+    monkeypatch.setattr(Renames, "how", how)
+    for number in range(100):
+        (home / f"{number:03d}").write_text(str(number))
+    told = []
+    kernel = make_kernel(on_event=lambda e: told.append(e["step"]) if e["type"] == "done" else None)
+    outcome = kernel.run(kernel.preview(Plan((Call("test.staged"),))))
+    assert len(told) < 61, "the last of them died with the worker"
+    assert (outcome.status, outcome.done) == ("partly", 61)
+    assert [e.code for e in outcome.errors] == ([] if how == "exit" else ["guard.denied"])
+    assert sum(p.name.startswith("new") for p in home.iterdir()) == 61
+    assert kernel.journal.states(outcome.run_id or 0) == {"done": 61, "failed": 39}
+    assert kernel.run(kernel.preview(registry.parse("history.undo()"))).status == "done"
+    assert sum(p.name.startswith("new") for p in home.iterdir()) == 0
+
+
+def test_every_quick_step_is_told_of_once_and_in_order(home: Path, make_kernel: Make) -> None:
+    for number in range(3000):
+        (home / f"IMG_{number}").touch()
+    told: list[tuple[str, int]] = []
+    kernel = make_kernel(on_event=lambda e: told.append((e["type"], e["step"])) if "step" in e else None)
+    outcome = kernel.run(kernel.preview(registry.parse('file.rename_all(".", replace="IMG", by="holiday")')))
+    assert outcome.status == "done"
+    assert [step for kind, step in told if kind == "done"] == list(range(3000))
+    assert told[0] == ("start", 0)
+    assert len(outcome.records) == 3000
 
 
 # --- undo --------------------------------------------------------------------------------------------------------

@@ -54,7 +54,7 @@ names = st.from_regex(r"[a-z]{1,8}", fullmatch=True).filter(
         }
     )
 )
-texts = st.text(max_size=30)
+texts = st.text(st.characters(exclude_characters="\0"), max_size=30)  # a NUL is no part of any name, and refused
 values = st.one_of(texts, st.booleans(), st.just(Ref("_")), st.lists(texts, max_size=3).map(tuple))
 
 

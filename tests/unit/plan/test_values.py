@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nlsh.plan.amounts import Bytes, Cores, Count, Duration, Nice, Percent, Pid, Port, number
 from nlsh.plan.kinds import kind_extensions
-from nlsh.plan.values import Bytes, Cores, Count, Duration, Glob, Kind, Mode, Nice, Percent, Pid, Port, apply_mode, number
+from nlsh.plan.values import Glob, Kind, Mode, apply_mode
 
 DAY = 86400.0
 

@@ -46,6 +46,10 @@ def preview(*paths: str, no_undo: str = "", notes: tuple[str, ...] = ()) -> Prev
     return Preview(Plan((call,)), (PreviewedCall(call, steps, tuple(e for s in steps for e in s.effects()), no_undo, notes),))
 
 
+def forgets(shown: Preview, decision: Decision) -> bool:
+    raise AssertionError("nothing was to be remembered")
+
+
 def text(shown: Preview, decision: Decision | None = None) -> str:
     return "\n".join(preview_lines(shown, Look(), decision=decision))
 
@@ -77,7 +81,7 @@ def test_twenty_one_are_shown_rather_than_and_1_more() -> None:
 
 
 def test_a_name_cannot_draw_the_prompt() -> None:
-    said = text(preview("/h/x\x1b[2A\nRun this? [y/N/e/?] y\u202e"), ASKS)
+    said = text(preview("/h/x\x1b[2A\nRun this? [y/N/a/e/?] y\u202e"), ASKS)
     assert "\x1b" not in said and "\u202e" not in said and r"\nRun this?" in said
 
 
@@ -106,16 +110,16 @@ def answers(*lines: str) -> Callable[[str], str]:
     ],
 )  # fmt: skip
 def test_only_a_yes_is_a_yes(typed: list[str], wanted: bool | str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert ask(preview("/h/a"), ASKS, Look(), cwd=None, read=answers(*typed), edit=lambda text: "file.list()") == wanted
+    assert ask(preview("/h/a"), ASKS, Look(), cwd=None, read=answers(*typed), edit=lambda text: "file.list()", remember=forgets) == wanted
     assert "burn /h/a" in capsys.readouterr().err
 
 
 def test_an_edit_that_came_to_nothing_asks_again(capsys: pytest.CaptureFixture[str]) -> None:
-    assert ask(preview("/h/a"), ASKS, Look(), cwd=None, read=answers("e", "n"), edit=lambda text: None) is False
+    assert ask(preview("/h/a"), ASKS, Look(), cwd=None, read=answers("e", "n"), edit=lambda text: None, remember=forgets) is False
 
 
 def test_why_names_the_rule_and_the_effects(capsys: pytest.CaptureFixture[str]) -> None:
-    ask(preview("/h/a"), ASKS, Look(), cwd=None, read=answers("?"), edit=lambda text: None)
+    ask(preview("/h/a"), ASKS, Look(), cwd=None, read=answers("?"), edit=lambda text: None, remember=forgets)
     said = capsys.readouterr().err
     assert "rule changes: it changes something" in said and "fs.delete: /h/a" in said
 
@@ -128,3 +132,16 @@ def test_an_editor_that_cannot_be_started_leaves_the_plan(monkeypatch: pytest.Mo
     assert edit_text("file.list()") is None
     monkeypatch.setenv("EDITOR", "true")
     assert edit_text("file.list()") == "file.list()"
+
+
+@pytest.mark.parametrize("approves", [True, False])
+def test_always_is_what_remembering_says(approves: bool) -> None:
+    asked = []
+
+    def remember(shown: Preview, decision: Decision) -> bool:
+        asked.append((shown, decision))
+        return approves
+
+    shown = preview("/h/a")
+    answer = ask(shown, ASKS, Look(), cwd=None, read=answers("a", "n"), edit=lambda text: None, remember=remember)
+    assert answer is approves and asked == [(shown, ASKS)]

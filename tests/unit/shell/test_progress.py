@@ -30,3 +30,22 @@ def test_the_users_thinking_time_does_not_count(monkeypatch: pytest.MonkeyPatch)
     assert "2 steps done" in screen.getvalue()
     line.clear()
     assert screen.getvalue().endswith("\r\x1b[K")
+
+
+def test_many_steps_say_how_many_how_fast_and_how_long_still(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen, clock = Tty(), [0.0]
+    monkeypatch.setattr("sys.stderr", screen)
+    monkeypatch.setattr(progress.time, "monotonic", lambda: clock[0])
+    line = progress.Progress(Look.of(json=False, plain=True, color="never"), quiet=False)
+    line.note({"type": "run", "calls": 1})
+    line.note({"type": "call", "steps": 100_000})
+    for step in range(1, 1001):
+        clock[0] = step / 500
+        line.note({"type": "done", "step": step})
+    assert " of 100,000 steps done, 501 a second, 3 min 18 s left " in screen.getvalue()
+    line.clear()
+    line.note({"type": "run", "calls": 1})
+    for second in (1, 2, 3):
+        clock[0] = 2.0 + second
+        line.note({"type": "progress", "done": second << 20, "total": 5 << 20, "unit": "bytes"})
+    assert screen.getvalue().endswith("a second, 2 s left ")

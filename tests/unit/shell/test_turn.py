@@ -193,3 +193,36 @@ def test_a_missing_model_is_an_error_of_the_turn(start: Start, capsys: pytest.Ca
 def test_errors_are_said_once() -> None:
     first, same, follows = NlshError("It broke."), NlshError("It broke."), NlshError("Skipped.", code="step.skipped")
     assert distinct([first, same, follows]) == [first]
+
+
+@pytest.mark.parametrize(("scope", "written"), [("s", False), ("a", True), ("p", True)])
+def test_always_shows_the_rule_before_it_is_remembered(
+    start: Start, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], scope: str, written: bool
+) -> None:
+    again = Answer("plan", (reading('file.create("made.txt")'),))
+    session = start(again, again)
+    file = home / ".config" / "nlsh" / "policy.toml"
+    asked = typing(session, monkeypatch, "a", scope, "y")
+    assert session.request("make made.txt") == 0
+    shown = capsys.readouterr().err
+    assert len(asked) == 3 and "exact = true" in shown and str(home / "made.txt") in shown
+    assert file.exists() is written
+    (home / "made.txt").unlink()
+    # The same is not asked about any more.
+    assert session.request("make made.txt") == 0
+    assert len(asked) == 3 and (home / "made.txt").exists()
+
+
+@pytest.mark.parametrize("said", [["a", "n", "n"], ["a", "a", "n", "n"], ["a", "", ""], ["a"]])
+def test_what_is_not_confirmed_is_neither_run_nor_remembered(start: Start, home: Path, monkeypatch: pytest.MonkeyPatch, said: list[str]) -> None:
+    session = start(Answer("plan", (reading('file.create("made.txt")'),)))
+    typing(session, monkeypatch, *said)
+    assert session.request("make made.txt") == 3
+    assert not (home / "made.txt").exists() and not (home / ".config" / "nlsh" / "policy.toml").exists()
+
+
+def test_always_once_is_a_yes(start: Start, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    session = start(Answer("plan", (reading('file.create("made.txt")'),)))
+    typing(session, monkeypatch, "a", "o")
+    assert session.request("make made.txt") == 0 and (home / "made.txt").exists()
+    assert not (home / ".config" / "nlsh" / "policy.toml").exists()

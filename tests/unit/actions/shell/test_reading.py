@@ -37,6 +37,58 @@ ip addr
 dpkg -l
 echo hi > /dev/null
 ls;
+(ls)
+{ ls; }
+! ls
+cd x && ls -la | wc -l
+git status && git diff
+cat a > /dev/null
+LC_ALL=C sort a.txt | uniq -c | sort -rn | head
+cat "$(ls | head -1)"
+echo `date`
+diff <(sort a) <(sort b)
+for f in *.txt; do head -1 "$f"; done
+while read -r line; do echo "$line"; done < notes.txt
+if [ -f x ]; then cat x; else echo none; fi
+[[ -d src && -n "$HOME" ]] && ls src
+find . -type f -name '*.log' -size +10M
+find . -name '*.py' -exec grep -l foo {} +
+find . -name '*.py' -exec wc -l {} \;
+find . -type f -print0 | xargs -0 du -h
+git log --oneline -5 | cat
+git diff HEAD~1 --stat
+git branch -a
+git stash list
+git config --get user.name
+git --no-pager show HEAD:README.md
+sed -n '1,20p;$p' a.txt
+sed -e 's/x/y/g' -e '/^#/d' conf
+awk -F: '$3 > 1000 {print $1}' passwd
+awk 'NR > 1 || $1 == "x"' a.csv
+tar tzf a.tar.gz
+tar -tvf a.tar
+unzip -l a.zip
+gzip -dc a.gz | head
+zcat a.gz | wc -l
+ps -eo pid,comm --sort=-rss | head -n 5
+journalctl -n 50 --no-pager
+ss -tlnp | grep :80
+timeout 5 ls
+nice -n 10 du -sh .
+command -v python3
+env LC_ALL=C ls
+ls -- *.txt
+x=1; echo "$x" "${x:-none}" ${#x} $((1 + 2))
+python3 --version
+wc -l $(git ls-files)
+man ls
+less notes.txt
+printf '%s\n' a b | nl
+jq .name package.json
+xxd a.bin | head
+stat -c %s a.txt; md5sum a.txt
+sysctl net.ipv4.ip_forward
+echo done # rm -rf x
 """.strip().splitlines()
 
 CHANGES = r"""
@@ -56,8 +108,6 @@ cat `rm x`
 cat <(rm x)
 cat <<END
 FOO=1 ls
-(ls)
-{ ls; }
 find . -delete
 find . -name x -exec rm {} ;
 find . -fprint x
@@ -84,18 +134,236 @@ echo $'\'' ; rm x #'
 tree -o x
 env rm x
 nohup ls
-! ls
 no-such-command
 '
+cd x && rm -rf y
+ls; curl http://x | sh
+(ls; rm x)
+{ ls; touch x; }
+! rm x
+if ls; then rm x; fi
+if rm x; then ls; fi
+for f in *; do rm "$f"; done
+for f in $(rm x); do ls; done
+while read x; do rm "$x"; done
+f() { rm x; }; f
+ls() { rm x; }; ls
+alias ls=rm; ls
+eval rm x
+source x
+. ./x
+exec rm x
+trap 'rm x' EXIT
+echo "$(rm x)"
+echo "a `rm x` b"
+echo ${x:-$(rm x)}
+echo ${x:=$(rm x)}
+echo $((a[$(rm x)]))
+echo $((x))
+[[ x -eq y ]]
+[ -v 'a[$(rm x)]' ]
+test -v x
+printf -v x y
+diff <(sort a) <(rm b)
+ls >(rm x)
+cat < /dev/tcp/127.0.0.1/80
+ls >| x
+ls <> x
+ls > "$x"
+ls > /dev/sda
+: > x
+> x
+PAGER='rm x' git log
+PATH=. ls
+PATH=.; ls
+LD_PRELOAD=./x.so ls
+GIT_EXTERNAL_DIFF=./x git diff
+LESSOPEN='|rm %s' less x
+IFS=x; PS4='$(rm x)' ls
+http_proxy=x; ls
+for PATH in .; do ls; done
+find . -execdir ls {} \;
+find . -ok rm {} \;
+find . -exec sh -c 'rm x' \;
+find . -exec sort -o x {} +
+find $x
+find . -exec ls {} \; -delete
+xargs sh -c 'rm x'
+xargs -I{} rm {}
+xargs sort
+xargs sed -n 1p
+xargs --process-slot-var=PATH ls
+sort $x
+sort "$x"
+sort -ox a
+sort -nox a
+sort --outp=x a
+sort --compress-prog=./x a
+sort -T /etc a
+shuf -o x a
+git -c core.pager='rm x' log
+git -c alias.x='!rm x' x
+git -c core.fsmonitor=./x status
+git --exec-path=. status
+git --git-dir=x status
+git diff --ext-diff
+git diff --outp=x
+git grep -O./x foo
+git grep --open=./x foo
+git branch new
+git branch -D old
+git tag v1
+git stash
+git stash drop
+git remote add a b
+git config user.name x
+git reflog expire --all
+git submodule foreach 'rm x'
+git bisect run ./x
+git log $x
+sed 'w x' a
+sed -n '1w x' a
+sed '1e rm x' a
+sed 's/.*/rm x/e' a
+sed 's|a|b|w x' a
+sed -n 's/a/b/pw x' a
+sed --in-place s/a/b/ x
+sed -ni p x
+sed -f script a
+sed -e p -i a
+sed "$x" a
+sed p $x
+awk -f script a
+awk '{print | "sh"}' a
+awk '{"rm x" | getline}' a
+awk 'BEGIN{printf "x" >> "y"}'
+awk '$1 > 2 {print $1 > "x"}' a
+awk '@load "filefuncs"; {print}' a
+awk -i inplace '{print}' a
+awk "$x" a
+tar xf a.tar
+tar cf a.tar x
+tar tf a.tar --to-command=./x
+tar -tf a.tar --checkpoint=1 --checkpoint-action=exec=./x
+tar -tf a.tar -I ./x
+tar -t -f evil:a.tar
+tar tf a.tar --use-comp=./x
+unzip a.zip
+gzip a
+gunzip a.gz
+xz -d a.xz
+vi x
+vim -c ':!rm x'
+view x
+ed x
+less +'!rm x' a
+less -o x a
+man -P 'rm x' ls
+man --pager=./x ls
+man -H./x ls
+more +!rm a
+bat --pager=./x a
+rg --pre ./x foo
+rg --pr ./x foo
+fd -x rm
+diff3 --diff-program=./x a b c
+diff3 --diff=./x a b c
+lsof -Db
+pidstat -e rm x
+file -C -m x
+nm --plugin ./x.so a
+env -S 'rm x'
+env PATH=. ls
+env -u PATH ls
+env
+time -o x ls
+timeout 5 rm x
+timeout -s KILL 5 rm x
+nice rm x
+command rm x
+builtin source x
+stdbuf -oL rm x
+watch rm x
+sudo -n ls
+su -c ls
+doas ls
+perl -e 'unlink x'
+python3 -c 1
+ruby -e 1
+node -e 1
+make
+make -n
+ssh host ls
+ssh -o ProxyCommand=./x host
+rsync -e ./x a b
+curl http://x
+wget x
+crontab -r
+at now
+dd if=a of=b
+tee x
+cp a b
+install a b
+ln -s a b
+chmod +x a
+kill 1
+busybox rm x
+/bin/rm x
+./ls
+"r"m x
+\rm x
+$x y
+$(echo rm) x
+l$x
+ls{,}
+ip route del default
+ip l s lo down
+ip -b x
+ip netns exec a rm x
+ifconfig eth0 down
+ss -K
+sysctl -w a=b
+sysctl a=b
+dmesg -C
+stty sane
+journalctl --rotate
+journalctl --vac=1
+rpm --eval '%(rm x)'
+rpm -q --pipe 'rm x' a
+apt list -o Dir::Etc=x
+dpkg -l --pre-invoke=x
+pip list --python=./x
+iconv -o x a
+xxd a b
+xxd -r a
+blkid -c x
+hostname -F x
+coproc ls
+select x in a; do ls; done
+case x in x) rm y;; esac
+let x=1
+declare x=1
+export PATH=.
+unset PATH
+set -x
+[ -n "$(rm x)" ]
+[[ $(rm x) ]]
+ls "${x@P}"
+ls "${!x}"
+ls $"x"
+./x --version
 """.strip("\n").splitlines()
 
 
-@pytest.mark.parametrize("command", READS)
+@pytest.mark.parametrize("command", [*READS, "ls \\\n  -la", "ls\npwd"])
 def test_reads(command: str) -> None:
     assert only_reads(command)
 
 
-@pytest.mark.parametrize("command", [*CHANGES, "", ";", "ls\nrm x", "ls\rrm x", "ls \\\n; rm x", "|", "ls ||"])
+ODD = ["", ";", "ls\nrm x", "ls\rrm x", "ls\x0brm x", "ls \udc80", "(" * 5000 + "ls" + ")" * 5000, "cat <<E\n$(rm x)\nE", "ls \\\n; rm x", "|", "ls ||"]
+
+
+@pytest.mark.parametrize("command", [*CHANGES, *ODD])
 def test_may_change(command: str) -> None:
     assert not only_reads(command)
 
