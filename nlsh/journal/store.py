@@ -211,6 +211,11 @@ class Journal:
             paths = [path for (path,) in db.execute("SELECT path FROM folders WHERE run=?", (run,))]
             db.executemany("UPDATE folders SET after_ns=? WHERE run=? AND path=?", ((_mtime(json.loads(p)), run, p) for p in paths))
             self._carry_over(db, run)
+            # What this run did to the folders of the one it is about is no change by somebody else.
+            db.execute(
+                "UPDATE folders SET after_ns=mine.after_ns FROM runs, folders AS mine WHERE runs.id=? AND mine.run=runs.id "
+                "AND folders.run=runs.about AND folders.path=mine.path AND folders.after_ns=mine.before_ns", (run,),
+            )  # fmt: skip
             _delete(
                 db, "status != 'running' AND (at < ? OR id <= (SELECT max(id) FROM runs) - ?)", (time.time() - KEEP_DAYS * 86400, KEEP_RUNS)
             )  # fmt: skip
@@ -236,8 +241,8 @@ class Journal:
         db.execute(f"UPDATE steps SET state='undone' WHERE run=? AND seq IN {sources}", (about, run))
         left = db.execute("SELECT count(*) FROM steps WHERE run=? AND state='done' AND inverse IS NOT ?", (about, _NO_CHANGE)).fetchone()[0]
         db.execute(
-            "UPDATE runs SET undone_by=CASE WHEN ?=0 THEN ? END, status=CASE WHEN status='running' THEN 'partly' ELSE status END WHERE id=?",
-            (left, run, about),
+            "UPDATE runs SET undone_by=CASE WHEN ?=0 AND EXISTS (SELECT 1 FROM steps WHERE run=? AND state='done') THEN ? END, status=CASE WHEN status='running' THEN 'partly' ELSE status END WHERE id=?",
+            (left, run, run, about),
         )
 
     # --- reading -------------------------------------------------------------------------------------------------
@@ -253,8 +258,15 @@ class Journal:
     def last_to_undo(self) -> Run | None:
         """Return the newest run that changed something, is not an undo itself, and was not taken back."""
         changed = "EXISTS (SELECT 1 FROM steps WHERE run=runs.id AND state='done' AND inverse IS NOT ?)"
-        found = self._runs(f"WHERE turn != 'undo' AND undone_by IS NULL AND status != 'running' AND {changed} ORDER BY id DESC LIMIT 1", (_NO_CHANGE,))
-        return found[0] if found else None
+        found = self._runs(f"WHERE turn != 'undo' AND undone_by IS NULL AND status != 'running' AND {changed} ORDER BY id DESC", (_NO_CHANGE,))
+        # What finishes an undo is one, too.
+        return next((r for r in found if self.finished_by(r).turn != "undo"), None)
+
+    def finished_by(self, run: Run) -> Run:
+        """Return the run that a run finishes, in the end; itself if it finishes none."""
+        while run.turn == "finish" and run.about is not None and run.about < run.id and (about := self.run(run.about)) is not None:
+            run = about
+        return run
 
     def running(self) -> list[Run]:
         """Return the runs that have not ended, oldest first, whether their process lives or not."""

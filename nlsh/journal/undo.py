@@ -116,6 +116,12 @@ class History:
             )  # fmt: skip
         return rows
 
+    def _begun_by(self, run: Run) -> Run:
+        """Return the run that this one, and what it takes back or finishes, is in the end about."""
+        while run.about is not None and run.about < run.id and (about := self._journal.run(run.about)) is not None:
+            run = about
+        return run
+
     def _cleared(self, run: Run) -> list[Step]:
         from nlsh.steps.leftovers import clearing
 
@@ -129,7 +135,8 @@ class History:
 
     def _last(self) -> Run:
         # The newest may have done nothing but leave something half made.
-        newest = [r for r in self._journal.recent(1) if r.undone_by is None and r.status in ("failed", "partly") and leftovers(self._journal, r)]
+        newest = [self._begun_by(r) for r in self._journal.recent(1)]
+        newest = [r for r in newest if r.undone_by is None and r.status in ("failed", "partly") and leftovers(self._journal, r)]
         found = [r for r in (self._journal.last_to_undo(), *self._interrupted(), *newest) if r is not None]
         if not found:
             raise NotFound("There is nothing to undo.", hint="nlsh has changed nothing yet, or all of it was taken back. See history.list().")

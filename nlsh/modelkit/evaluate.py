@@ -223,8 +223,8 @@ MOST_WRONG_CHANGES, MOST_WRONG_LOOKS = 0.009, 0.04  # shares of requests that ma
 
 
 def calibrate(outcomes: list[Outcome], strangers: list[Outcome]) -> Calibration:
-    """Fit the logistic calibration by Newton's method on `outcomes`, and set the thresholds by what `strangers` would have been offered."""
-    rows = [((1.0, *(float(v) for v in astuple(o.evidence))), float(o.rank == 0)) for o in outcomes]
+    """Fit the logistic calibration by Newton's method on both, and set the thresholds by what `strangers` would have been offered."""
+    rows = [((1.0, *(float(v) for v in astuple(o.evidence))), float(o.rank == 0)) for o in (*outcomes, *strangers)]
     size = len(rows[0][0])
     weights = [0.0, 1.0, 0.5, *([-0.5] * (size - 3))]
     for _ in range(50):

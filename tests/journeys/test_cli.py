@@ -446,10 +446,10 @@ def test_a_reading_request(nlsh: Run, home: Path, shipped_models: None) -> None:
 
 
 def test_a_changing_request_without_a_terminal_changes_nothing(nlsh: Run, files: Path, shipped_models: None) -> None:
-    done = nlsh("-c", "throw away old.txt")
+    done = nlsh("-c", "delete old.txt")
     assert done.returncode == 3 and "old.txt" in visible(files)
-    assert nlsh("-c", "throw away old.txt", "-n").stdout == 'file.trash("old.txt")\n'
-    assert nlsh("-c", "throw away old.txt", "--yes").returncode == 0
+    assert nlsh("-c", "delete old.txt", "-n").stdout == 'file.trash("old.txt")\n'
+    assert nlsh("-c", "delete old.txt", "--yes").returncode == 0
     assert "old.txt" not in visible(files)
 
 
