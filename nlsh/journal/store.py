@@ -211,10 +211,11 @@ class Journal:
             paths = [path for (path,) in db.execute("SELECT path FROM folders WHERE run=?", (run,))]
             db.executemany("UPDATE folders SET after_ns=? WHERE run=? AND path=?", ((_mtime(json.loads(p)), run, p) for p in paths))
             self._carry_over(db, run)
-            # What this run did to the folders of the one it is about is no change by somebody else.
+            # What this run did to the folders of the one it takes back is no change by somebody else.
+            mine = "FROM folders AS mine WHERE mine.run=? AND mine.path=folders.path"
             db.execute(
-                "UPDATE folders SET after_ns=mine.after_ns FROM runs, folders AS mine WHERE runs.id=? AND mine.run=runs.id "
-                "AND folders.run=runs.about AND folders.path=mine.path AND folders.after_ns=mine.before_ns", (run,),
+                f"UPDATE folders SET after_ns=(SELECT after_ns {mine}) WHERE run=(SELECT about FROM runs WHERE id=? AND turn='undo') AND after_ns=(SELECT before_ns {mine})",
+                (run, run, run),
             )  # fmt: skip
             _delete(
                 db, "status != 'running' AND (at < ? OR id <= (SELECT max(id) FROM runs) - ?)", (time.time() - KEEP_DAYS * 86400, KEEP_RUNS)
@@ -240,8 +241,9 @@ class Journal:
             return
         db.execute(f"UPDATE steps SET state='undone' WHERE run=? AND seq IN {sources}", (about, run))
         left = db.execute("SELECT count(*) FROM steps WHERE run=? AND state='done' AND inverse IS NOT ?", (about, _NO_CHANGE)).fetchone()[0]
+        did = "EXISTS (SELECT 1 FROM steps WHERE run=? AND state='done')"
         db.execute(
-            "UPDATE runs SET undone_by=CASE WHEN ?=0 AND EXISTS (SELECT 1 FROM steps WHERE run=? AND state='done') THEN ? END, status=CASE WHEN status='running' THEN 'partly' ELSE status END WHERE id=?",
+            f"UPDATE runs SET undone_by=CASE WHEN ?=0 AND {did} THEN ? END, status=CASE WHEN status='running' THEN 'partly' ELSE status END WHERE id=?",
             (left, run, run, about),
         )
 

@@ -29,23 +29,24 @@ def _inside(trash: str, name: str) -> tuple[str, str]:
 
 def is_free_note(path: str, text: str) -> bool:
     """Return whether the information on what is thrown away can be written: nothing is there, or what a run that was cut short had written."""
-    return _fs.is_free(path) or _note(path, None) == text
+    return _fs.is_free(path) or _is_ours(path, None, text)
 
 
 def clear_note(folder: int, name: str, text: str) -> None:
     """Remove the information that a run that was cut short had written; another's is left."""
     with suppress(FileNotFoundError):
-        if _note(name, folder) == text:
+        if _is_ours(name, folder, text):
             os.unlink(name, dir_fd=folder)
 
 
-def _note(path: str, folder: int | None) -> str | None:
+def _is_ours(path: str, folder: int | None, text: str) -> bool:
+    """Whether a note holds this text, or as much of it as was written before the machine stopped."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
     except OSError:
-        return None
+        return False
     with os.fdopen(descriptor, "rb") as file:
-        return file.read(_MOST_INFO).decode("utf-8", "surrogateescape") if stat.S_ISREG(os.fstat(descriptor).st_mode) else None
+        return stat.S_ISREG(os.fstat(descriptor).st_mode) and text.encode("utf-8", "surrogateescape").startswith(file.read(_MOST_INFO))
 
 
 def _folders(trash: str) -> tuple[str, str]:
