@@ -214,7 +214,8 @@ class Journal:
             # What this run did to the folders of the one it takes back is no change by somebody else.
             mine = "FROM folders AS mine WHERE mine.run=? AND mine.path=folders.path"
             db.execute(
-                f"UPDATE folders SET after_ns=(SELECT after_ns {mine}) WHERE run=(SELECT about FROM runs WHERE id=? AND turn='undo') AND after_ns=(SELECT before_ns {mine})",
+                f"UPDATE folders SET after_ns=(SELECT after_ns {mine}) WHERE run=(SELECT about FROM runs WHERE id=? AND turn='undo') "
+                f"AND after_ns=(SELECT before_ns {mine})",
                 (run, run, run),
             )  # fmt: skip
             _delete(
