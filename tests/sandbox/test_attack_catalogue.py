@@ -36,7 +36,7 @@ from nlsh.steps import download as downloads
 from nlsh.steps import handles, units
 from nlsh.testing import Scene
 from nlsh.world import tools
-from tests.sandbox.conftest import NOBODY, Came, in_child, reading, typed
+from tests.sandbox.conftest import NOBODY, Came, eventually, in_child, reading, typed
 
 
 def _shell(script: str) -> str:
@@ -455,6 +455,7 @@ def test_the_environment_of_a_process_shows_no_keys() -> None:
     plain = {"HOME": "/root", "EDITOR": "vi", "PATH": "/usr/bin", "COMPASS": "north"}
     process = subprocess.Popen(["/bin/sleep", "60"], env={**secret, **plain})
     try:
+        eventually(lambda: any(process_facts.variables(process.pid)))  # a program that has only just begun has none yet
         found = {v.name: v for v in process_facts.variables(process.pid)}
     finally:
         process.kill()

@@ -20,7 +20,7 @@ import pytest
 from nlsh.guard import policy
 from nlsh.guard.grant import Grant
 from nlsh.guard.sandbox import landlock, relay, seccomp, view
-from nlsh.guard.sandbox.zygote import Standstill, Zygote
+from nlsh.guard.sandbox.zygote import Standstill, Zygote, _Told
 from nlsh.journal.audit import Audit
 from nlsh.journal.store import Journal
 from nlsh.kernel.gate import ALWAYS, JOB, MOST_KEPT, NO, ONCE, Gate, Question
@@ -78,8 +78,8 @@ class Asked:
         return list(self.zygote.run(job, ask=ask))
 
     def python(self, code: str, answer: Answer = "no", **more: Any) -> list[dict[str, Any]]:
-        """Run Python in a worker."""
-        return self.run(f"{sys.executable} -I -c {shlex.quote(textwrap.dedent(code))}", answer, **more)
+        """Run Python in a worker, in place of the shell (not every shell gives way to its last command)."""
+        return self.run(f"exec {sys.executable} -I -c {shlex.quote(textwrap.dedent(code))}", answer, **more)
 
 
 @pytest.fixture
@@ -656,3 +656,9 @@ def test_names_cannot_draw_the_question() -> None:
     from nlsh.guard import remember
 
     assert "\x1b" not in remember.as_toml(question.rules())
+
+
+def test_what_is_refused_at_the_very_end_is_told_after_the_last_message() -> None:
+    told = _Told(1)
+    assert told.take({"type": "gated", "step": 0, "what": {}}) and told.take({"type": "done", "step": 0})
+    assert told.take({"type": "gated", "step": 0, "what": {}}) and not told.take({"type": "done", "step": 0})

@@ -182,7 +182,9 @@ class _Told:
         self.denied = False
 
     def take(self, message: dict[str, Any]) -> bool:
-        """Note a message; return whether it may pass: nothing follows a step's last one."""
+        """Note a message; return whether it may pass: nothing follows a step's last one but what the broker refused meanwhile, told over another way."""
+        if message["type"] == "gated":
+            return True
         if message["step"] not in self._open:
             return False
         if message["type"] in _LAST:

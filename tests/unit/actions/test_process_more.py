@@ -341,13 +341,14 @@ def server(home: Path) -> Path:
     return file
 
 
-def family(pid: int, size: int) -> list[int]:
-    """Wait until that many processes are left of `pid` and those below it (a shell has more while it forks); return their ids."""
+def family(pid: int, sleepers: int) -> list[int]:
+    """Wait until that many programs sleep below `pid`; return the ids of all there (a shell may stand between, and has more while it forks)."""
     found: list[int] = []
 
     def settled() -> bool:
-        found[:] = [p.pid for p in process_facts.below([pid], processes.every())]
-        return len(found) == size
+        below = process_facts.below([pid], processes.every())
+        found[:] = [p.pid for p in below]
+        return [p.name for p in below].count("sleep") == sleepers
 
     until(settled)
     return found
@@ -363,7 +364,7 @@ def test_a_started_program_goes_on_without_its_worker_and_undo_ends_all_of_it(ke
     assert (server.parent / "made.txt").exists() and not (server.parent.parent / "outside.txt").exists()
     status = process_facts.status(found.pid)
     assert status["NoNewPrivs"] == "1" and status["Seccomp"] == "2"
-    below = family(found.pid, 3)
+    below = family(found.pid, 2)
     undo = run(kernel, "history.undo()")
     assert undo.status == "done", undo.errors
     until(lambda: not any(is_running(p) for p in below))
