@@ -23,6 +23,7 @@ _PIECE = re.compile(
 )
 _BEFORE = "([<{:>+="
 _AFTER = ",;:?!)]}>+"
+_ENDS = (".", "!", "?", "。", "！", "？")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +75,15 @@ def _peel(request: str, start: int, end: int, spaced: bool) -> list[Word]:
 
 
 def span_text(request: str, words: list[Word], first: int, last: int) -> str:
-    """Return the request's own text from word `first` to word `last`, both included. Raises IndexError outside the words."""
+    """Return the request's own text from word `first` to word `last`, both included. Raises IndexError outside the words.
+
+    The marks that end the request belong to the sentence, not to the name before them.
+    """
     if not 0 <= first <= last < len(words):
         raise IndexError(f"no span {first}…{last} in {len(words)} words")
+    if last == len(words) - 1:
+        while last > first and words[last].text in _ENDS and not words[last].spaced:
+            last -= 1
     return request[words[first].start : words[last].end]
 
 

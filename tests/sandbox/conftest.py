@@ -84,6 +84,7 @@ def let_through_to_code() -> None:
     namespaces.set_attributes("/", propagation=namespaces.PRIVATE)
     clone = namespaces.copy_tree(str(CODE))
     namespaces.mount("tmpfs", str(closed[-1]), "tmpfs", 0, "mode=755")
+    os.umask(0o022)  # it may be any here
     CODE.mkdir(parents=True)
     namespaces.attach(clone, str(CODE))
 

@@ -49,6 +49,14 @@ def test_a_name_between_blanks_copies_exactly(name: str) -> None:
     assert span_text(request_, found, first, last) == name
 
 
+@pytest.mark.parametrize("end", [".", "!", "?", "。", "?!"])
+def test_the_mark_that_ends_a_request_is_no_part_of_a_name(end: str) -> None:
+    request_ = f"list Semester 4{end}"
+    found = lex(request_)
+    assert span_text(request_, found, 1, len(found) - 1) == "Semester 4"
+    assert span_text("what is ..", lex("what is .."), 2, 2) == ".."
+
+
 def test_a_span_outside_the_request_is_an_error() -> None:
     with pytest.raises(IndexError):
         span_text("a b", lex("a b"), 1, 2)
