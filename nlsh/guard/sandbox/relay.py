@@ -15,7 +15,8 @@ import time
 from typing import Any
 
 from nlsh.guard.sandbox import notify
-from nlsh.guard.sandbox.broker import LARGEST, within
+from nlsh.guard.sandbox.broker import LARGEST
+from nlsh.guard.sandbox.wants import within
 from nlsh.guard.sandbox.zygote import END, GONE, HELD, NUMBER, SHOWS, YES
 
 _GRACE_S = 2.0  # for a command to end at Ctrl-C, and beyond the client's own time limit
