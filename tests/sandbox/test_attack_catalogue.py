@@ -417,14 +417,12 @@ def server() -> Iterator[str]:
 
 def test_a_download_without_an_end_does_not_fill_the_disk(home: Path, server: str, monkeypatch: pytest.MonkeyPatch) -> None:
     room = iter([1 << 40, 1 << 40])
-    monkeypatch.setattr(downloads, "room_in", lambda folder: next(room, 0))
     step = downloads.DownloadFile(f"{server}/endless", str(home), "big", 1_700_000_000_000_000_000)
-    with pytest.raises(NotPossible, match="nearly full"):
+    with monkeypatch.context() as patched, pytest.raises(NotPossible, match="nearly full"):
+        patched.setattr(downloads, "room_in", lambda folder: next(room, 0))
         list(step.apply())
     left = home / "big.part"
     assert not (home / "big").exists() and (not left.exists() or left.stat().st_size == 0)
-    monkeypatch.undo()
-    os.chdir(home)
     list(downloads.DownloadFile(f"{server}/short", str(home), "small", 1_700_000_000_000_000_000).apply())
     assert (home / "small").stat().st_size == 3 << 16
 

@@ -546,6 +546,7 @@ def test_a_command_of_an_ordinary_user_has_a_view(open_to_all: Path) -> None:
     give_to_nobody(open_to_all)
 
     def run() -> tuple[str, dict[str, Any], str, bool]:
+        os.chdir(place)
         zygote = Zygote.start()
         try:
             last, said = command(zygote, "id -u; touch made; echo /proc/[0-9]*; touch ../beside/x", place)
