@@ -17,10 +17,14 @@ if TYPE_CHECKING:
     from nlsh.shell.options import Options
 
 _NO_READER = 141  # what a shell says of a process that SIGPIPE ended
-_COMMANDS = ("run", "plan", "undo", "finish", "history", "audit", "policy", "actions", "model", "doctor")
+_COMMANDS = (
+    "run", "skills", "plan", "undo", "finish", "history", "audit", "policy", "actions", "model", "jobs", "daemon", "mcp",
+    "servers", "shell-integration", "doctor",
+)  # fmt: skip
 _EPILOG = """\
 Without a command and without -c, nlsh is a shell: type what you want, or a command.
 In a request, !CMD is a raw command and ?TEXT forces language; REQUEST or FILE `-` is stdin.
+nlsh FILE [ARGUMENT…] runs a script: such lines, one after the other, until one fails.
 
 exit status: 0 all done · 1 a step failed · 2 usage · 3 denied, or nobody could approve
              4 not understood, or a question is open · 5 partly done · 130 interrupted"""
@@ -29,6 +33,10 @@ _MODEL = (
     "list; info [NAME|PATH]; use NAME|PATH|shipped; pull URL; bench [NAME|PATH]; eval [NAME|PATH]; "
     "quantize IN OUT TYPE; prune IN OUT; train NAME; adapt NAME; learned [forget N|clear]"
 )
+_SKILLS = "list; show PACK[.ENTRY]; test [PACK…]; new NAME; add FOLDER; trust PACK; pin PACK.ENTRY [KEY=VALUE…]; remove PACK"
+_JOBS = "list; show N; pause N; resume N; cancel N; run N: now, too; wait N: until it, or its next run, has ended, with that status; log N"
+_SERVERS = "list; show NAME; add NAME [--allow EFFECT:TARGET…] -- COMMAND…; remove NAME"
+_DAEMON = "what to do; status. restart replaces it in place; install writes a systemd user unit, uninstall removes it; run is the daemon itself"
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -113,6 +121,14 @@ def _parse(words: list[str]) -> Options:
     from nlsh.shell.options import Options
 
     words, request = _split(words)
+    if words[:1] == ["servers"] and "--" in words:
+        # A command line of its own, flags and all.
+        at = words.index("--")
+        fields = vars(_parser().parse_args(words[:at]))
+        return Options(**{**fields, "words": [*fields["words"], *words[at:]]})
+    if request is None and (script := _script(words)) is not None:
+        flags, words = script
+        return Options(**{**vars(_parser().parse_args(flags)), "command": "script", "words": words})
     fields = vars(_parser().parse_args(words))
     return Options(**(fields if request is None else {**fields, "request": request}))
 
@@ -125,6 +141,19 @@ def _split(words: list[str]) -> tuple[list[str], str | None]:
         if word in ("-c", "--request") and at + 1 < len(words):
             return words[:at] + words[at + 2 :], words[at + 1]
     return words, None
+
+
+def _script(words: list[str]) -> tuple[list[str], list[str]] | None:
+    """Return the flags, and a script with its arguments, where the first word that is no flag is a script's file; else None."""
+    at = 0
+    while at < len(words):
+        word = words[at]
+        if word == "--":
+            return None
+        if not word.startswith("-"):
+            return (words[:at], words[at:]) if ("/" in word or word.endswith(".nlsh")) and os.path.isfile(word) else None
+        at += 2 if word in ("--allow", "--model", "--color") else 1
+    return None
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -140,6 +169,7 @@ def _parser() -> argparse.ArgumentParser:
     flags.add_argument("-y", "--yes", action="store_true", help="approve what would be asked (never what is denied)")
     flags.add_argument("-n", "--dry-run", action="store_true", help="print the plan to stdout, its preview to stderr, and change nothing")
     flags.add_argument("--json", action="store_true", help="results as JSON lines")
+    flags.add_argument("-0", "--null", action="store_true", help="results for xargs -0: each ends with a zero byte, files as nothing but their paths")
     flags.add_argument("--plain", action="store_true", help="plain tab-separated lines, no colour, on a terminal too")
     flags.add_argument("--no-input", action="store_true", help="never ask; what would be asked is refused")
     flags.add_argument(
@@ -164,7 +194,9 @@ def _parser() -> argparse.ArgumentParser:
         return sub
 
     command("run", "run a skill pack's entry", ("PACK[.ENTRY] [KEY=VALUE…]", "the pack, then its parameters; none: list the packs", "*"))
-    command("plan", "run a plan that is written down", ("FILE", "the plan's file, or - for stdin", 1))
+    skills = command("skills", "list, show, test, make and add skill packs", ("list | show | new | …", _SKILLS, "*"))
+    skills.add_argument("--from-last", metavar="N", type=int, help="new: of the last N requests of the journal")
+    command("plan", "run a plan that is written down", ("FILE|TEXT", "the plan's file, - for stdin, or the plan itself", 1))
     command("undo", "take back the last run, or the one of that number", ("RUN", "a number of `nlsh history`", "*"))
     command("finish", "finish a run that was cut short", ("RUN", "a number of `nlsh history`", "*"))
     command("history", "list what was done", ("N", "how many (20)", "*"))
@@ -184,6 +216,14 @@ def _parser() -> argparse.ArgumentParser:
     model.add_argument("--layers", metavar="LIST", help="prune: the layers to leave out, such as 3,5-7")
     model.add_argument("--vocabulary", action="store_true", help="prune: leave out the tokens that no request and no plan is written with")
     model.add_argument("--minutes", metavar="N", type=float, help="train, adapt: for how long")
+    command("jobs", "list and look after what runs later, repeatedly or in the background", ("list | show N | pause N | …", _JOBS, "*"))
+    daemon = command(
+        "daemon", "keep the models warm and look after jobs, in a process of your own", ("status | start | stop | restart | install", _DAEMON, "*")
+    )
+    daemon.add_argument("--idle", metavar="SECONDS", type=float, help="run: end after so long without a request and without a job (900)")
+    command("mcp", "offer the catalogue to another agent, over stdin and stdout (Model Context Protocol)", ("", "", "*"))
+    command("servers", "list, add and remove MCP servers whose tools are actions", ("list | add NAME -- COMMAND… | …", _SERVERS, "*"))
+    command("shell-integration", "print what bash, zsh or fish sources, or the man page", ("bash | zsh | fish | man", "for which shell", "*"))
     command("doctor", "check this machine and this installation")
     return parser
 
@@ -194,7 +234,10 @@ def _said(message: str) -> str:
     import re
 
     if match := re.search(r"unrecognized arguments: (--[\w-]+)", message):
-        flags = ["--yes", "--dry-run", "--json", "--plain", "--no-input", "--allow", "--model", "--explain", "--quiet", "--verbose", "--color", "--version"]
+        flags = [
+            "--yes", "--dry-run", "--json", "--null", "--plain", "--no-input", "--allow", "--model", "--explain", "--quiet",
+            "--verbose", "--color", "--version",
+        ]  # fmt: skip
         close = difflib.get_close_matches(match[1], flags, 1)
         return f"there is no flag {match[1]}. {f'Did you mean {close[0]}?' if close else 'See nlsh --help.'}"
     if match := re.search(r"invalid choice: '([^']*)' \(choose from.*run", message):
@@ -219,6 +262,10 @@ def _dispatch(options: Options) -> int:
         from nlsh.shell.turn import Session
 
         with Session.start(options) as session:
+            if options.request != "-":
+                from nlsh.shell.piped import result_for
+
+                session.kernel.last = result_for(text)
             return session.request(text)
     if options.command is None:
         if not (sys.stdin.isatty() and sys.stderr.isatty()):
@@ -226,6 +273,14 @@ def _dispatch(options: Options) -> int:
         from nlsh.shell.repl import Repl
 
         return Repl(options).run()
+    if options.command == "mcp":
+        from nlsh import mcp
+
+        return mcp.serve(options)
+    if options.command == "shell-integration":
+        from nlsh.shell import integration
+
+        return integration.run(options, _parser())
     from nlsh.shell import commands
 
     return commands.run(options)

@@ -49,6 +49,12 @@ def tried_dir() -> Path:
     return _xdg("XDG_DATA_HOME", ".local/share") / "tried"
 
 
+def runtime_dir() -> Path:
+    """Return where the daemon's socket lies, whether or not it exists: for this login, or below the state folder where the system gives no such place."""
+    value = os.environ.get("XDG_RUNTIME_DIR", "")
+    return Path(value) / "nlsh" if value.startswith("/") and os.path.isdir(value) else state_dir() / "run"
+
+
 def trash_dir() -> Path:
     """Return the home trash of the freedesktop.org trash specification 1.0."""
     value = os.environ.get("XDG_DATA_HOME", "")
@@ -65,6 +71,8 @@ class Settings:
     threads: int = 1
     sure: float = 0.0  # confidence from which one plan is offered alone; 0: what the model's calibration says
     color: str = "auto"
+    keys: str = "emacs"  # or "vi": how the line is edited
+    daemon: str = "auto"  # or "off": sentences are planned in this process, and none is started for the next one
 
 
 def load_settings() -> Settings:
@@ -97,6 +105,10 @@ def _checked(file: Path, key: str, value: Any, known: dict[str, Any]) -> Any:
 
         close = difflib.get_close_matches(key, list(known), 1)
         raise SettingsError(f"{file}: unknown setting “{key}”.", hint=f"Did you mean {close[0]}?" if close else f"Known: {', '.join(known)}.")
+    if key == "keys" and value not in ("emacs", "vi"):
+        raise SettingsError(f"{file}: keys must be emacs or vi, not {value!r}.", hint="Nothing was run.")
+    if key == "daemon" and value not in ("auto", "off"):
+        raise SettingsError(f"{file}: daemon must be auto or off, not {value!r}.", hint="Nothing was run.")
     kinds = {"str": str, "int": int, "float": float}
     try:
         return kinds[str(known[key])](value)

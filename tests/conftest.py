@@ -22,5 +22,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.setenv(variable, str(folder / place))
     for variable in ("NLSH_PLANNER", "NLSH_ENCODER", "NLSH_SURE", "NO_COLOR"):
         monkeypatch.delenv(variable, raising=False)
+    # No test leaves a daemon behind: those that are about one say so.
+    monkeypatch.setenv("NLSH_DAEMON", "off")
+    monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
     monkeypatch.chdir(folder)
     return folder

@@ -25,10 +25,14 @@ _OF_THE_SYSTEM = (
 
 
 def own() -> tuple[str, ...]:
-    """Return the folder of nlsh's configuration and policy, that of its journal and audit, where these lead if they are links, and the administrator's."""
+    """Return the folder of nlsh's configuration and policy, that of its journal and audit, where these lead if they are links, the administrator's,
+    and that of the daemon's socket.
+    """
     state = os.environ.get("XDG_STATE_HOME", "")
     base = state if state.startswith("/") else os.path.join(os.path.expanduser("~"), ".local/state")
-    return *_with_real(str(settings.config_dir()), os.path.join(base, "nlsh")), "/etc/nlsh"
+    runtime = os.environ.get("XDG_RUNTIME_DIR", "")
+    socket = (os.path.join(runtime, "nlsh"),) if runtime.startswith("/") else ()
+    return *_with_real(str(settings.config_dir()), os.path.join(base, "nlsh")), "/etc/nlsh", *socket
 
 
 def homes() -> tuple[str, ...]:

@@ -6,7 +6,7 @@ that call's effects. Owns that order and nothing of the parts: policy and sandbo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -57,6 +57,7 @@ class Kernel:
         self.policy, self.journal, self.audit = policy, journal, audit
         self.approve, self.on_event = approve, on_event
         self.ask: Ask | None = None
+        self.environment: Mapping[str, str | None] = {}  # what raw commands get beside the user's own
         self.last: Result | None = None
         self._zygote = zygote
         # The state folder is made now: made between a preview and its run, it would change what the preview found.
@@ -80,6 +81,8 @@ class Kernel:
         A call that only reads and that a later one refers to is decided on and run here. Raises what binding and looking raise, and
         Denied where such a reading call may not run.
         """
+        if plan.schedule is not None:
+            raise BadPlan("A plan that runs later is a job, and is not run at once.", hint="Nothing was run. See nlsh jobs.")
         wanted = referred(plan)
         results: dict[str, Result] = {} if self.last is None else {LAST: self.last}
         calls: list[BoundCall] = []
@@ -146,7 +149,8 @@ class Kernel:
                 self.journal.forget(run)
             raise
         self.on_event({"type": "run", "run": run, "calls": len(preview.calls)})
-        running = Run(preview, run, self.journal, self._zygote, self._world.cwd, self.on_event, decision.closed, self._gate(preview, decision))
+        gate = self._gate(preview, decision)
+        running = Run(preview, run, self.journal, self._zygote, self._world.cwd, self.on_event, decision.closed, gate, self.environment)
         outcome = running.go(grants)
         if running.last is not None and outcome.status in ("done", "partly"):
             self.last = running.last

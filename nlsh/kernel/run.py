@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from nlsh.journal.undo import how_far
@@ -39,11 +39,11 @@ class Run:
 
     def __init__(
         self, preview: Preview, number: int | None, journal: Journal, zygote: Zygote, cwd: str, on_event: Callable[[dict[str, Any]], None],
-        closed: tuple[str, ...] = (), gate: Gate | None = None,
+        closed: tuple[str, ...] = (), gate: Gate | None = None, environment: Mapping[str, str | None] | None = None,
     ) -> None:  # fmt: skip
         self.preview, self.number, self.cwd, self._closed = preview, number, cwd, closed
         self.last: Result | None = None
-        self._gate = gate
+        self._gate, self._environment = gate, environment
         self._journal, self._zygote, self._on_event = journal, zygote, on_event
         self._records: list[Record] = []
         self._errors: list[NlshError] = []
@@ -83,7 +83,7 @@ class Run:
         """Run one call. `seq` is the journal's number of its first changing step."""
         steps = list(_numbered(call, seq))
         ended, reached = 0, 0
-        messages = drive(self._zygote, call, grant, self.cwd, self._gate)
+        messages = drive(self._zygote, call, grant, self.cwd, self._gate, self._environment)
         try:
             for message in messages:
                 # `at`: where its records will stand among those of the outcome, for those who show them as they come.

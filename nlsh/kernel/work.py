@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from nlsh.kernel.bind import BoundCall
     from nlsh.kernel.gate import Gate
 
+_OURS = ("NLSH_CARRIED", "NLSH_KEEPS")  # what only a shell's own state may say to a command's step
 _TERMINAL = ("done", "failed", "denied")
 
 
@@ -57,10 +58,20 @@ def _on_the_terminal(call: BoundCall) -> bool:
     return any(e.kind == "exec" for e in call.effects) and not any(s.detaches for s in call.steps)
 
 
-def drive(zygote: Any, call: BoundCall, grant: Callable[[], Grant], cwd: str, gate: Gate | None = None) -> Iterator[dict[str, Any]]:
+def _environment(call: BoundCall, given: Mapping[str, str | None]) -> dict[str, str]:
+    """Return what a job is told of the environment: the user's own, and for a raw command what his shell has beside that (None: that it has not)."""
+    if not any(e.kind == "exec" for e in call.effects):
+        return dict(os.environ)
+    whole = {**os.environ, **dict.fromkeys(_OURS), **given}
+    return {name: value for name, value in whole.items() if value is not None}
+
+
+def drive(
+    zygote: Any, call: BoundCall, grant: Callable[[], Grant], cwd: str, gate: Gate | None = None, environment: Mapping[str, str | None] | None = None
+) -> Iterator[dict[str, Any]]:
     """Run a call's steps in a worker confined to what `grant` gives; yield its messages, one terminal message for every step.
 
-    `gate` answers what a raw command wants beyond that.
+    `environment` is what a raw command gets beside the user's own. `gate` answers what a raw command wants beyond that.
 
     A failure to start the worker becomes the failure of its first step. Closing this generator kills the worker.
     """
@@ -68,7 +79,7 @@ def drive(zygote: Any, call: BoundCall, grant: Callable[[], Grant], cwd: str, ga
     first = NlshError("The worker ended before it had said what became of this step.", hint="See `nlsh audit`.", code="step.lost")
     stream = None
     try:
-        job = {"steps": call.step_texts(), "grant": grant().as_data(), "cwd": cwd, "env": dict(os.environ)}
+        job = {"steps": call.step_texts(), "grant": grant().as_data(), "cwd": cwd, "env": _environment(call, environment or {})}
         asks = gate is not None and _on_the_terminal(call) and gate.takes(call)
         if gate is not None and asks:
             job["ask"] = gate.seconds

@@ -98,6 +98,7 @@ class Example:
     `after`: path → text, bytes, None for a folder, a dict as in `given` ({}: it is there), or `ABSENT`; checked after the run.
     `refused`: the error code, when the example is one that must be refused; then nothing may change.
     `may_lack`: not every machine has such a thing; where it has none, `world.not-possible` is the right answer.
+    `repositories`: paths in which undo brings back what the files hold, not their times, nor what git keeps for itself.
     """
 
     say: tuple[str, ...]
@@ -108,6 +109,7 @@ class Example:
     after: Mapping[str, Any] = field(default_factory=dict)
     refused: str = ""
     may_lack: bool = False
+    repositories: tuple[str, ...] = ()
 
 
 ABSENT: Any = ...

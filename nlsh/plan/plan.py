@@ -6,11 +6,14 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nlsh.plan.effects import Effect
 from nlsh.plan.errors import BadPlan
 from nlsh.plan.steps import Step, as_json
+
+if TYPE_CHECKING:
+    from nlsh.plan.schedule import Schedule
 
 LAST = "_"
 
@@ -39,9 +42,13 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Calls in order. Raises BadPlan where a call names a result that no earlier call has."""
+    """Calls in order. Raises BadPlan where a call names a result that no earlier call has.
+
+    `schedule`: when it runs, if not at once; such a plan is a job, and is previewed and run without it.
+    """
 
     calls: tuple[Call, ...]
+    schedule: Schedule | None = None
 
     def __post_init__(self) -> None:
         known = {LAST}
@@ -57,7 +64,9 @@ class Plan:
                 known.add(call.result)
 
     def as_data(self) -> list[dict[str, Any]]:
-        """Return JSON-able data; `plan_from_data` is its inverse."""
+        """Return JSON-able data; `plan_from_data` is its inverse. Raises BadPlan for one with a schedule, which would be lost."""
+        if self.schedule is not None:
+            raise BadPlan("A plan that runs later is written as text, not as data.", hint="Nothing was run.")
         return [
             {
                 "action": c.action,

@@ -6,6 +6,7 @@ Names are found without importing anything, and an action is imported when it is
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from nlsh.plan.plan import Plan
 from nlsh.plan.syntax import format_plan, parse_plan
 
 _ROOT = Path(__file__).resolve().parent.parent / "actions"
+_ADDED: dict[str, Action] = {}
+_PROVIDERS: dict[str, Callable[[], None]] = {}
 
 
 @cache
@@ -23,9 +26,49 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(f"{f.parent.name}.{f.stem}" for f in _ROOT.glob("*/*.py") if not f.name.startswith("_")))
 
 
-@cache
 def get(name: str) -> Action:
-    """Return the action `noun.verb`. Raises UnknownAction with the nearest names."""
+    """Return the action `noun.verb`, of the catalogue or added. Raises UnknownAction with the nearest names."""
+    if name not in _ADDED and name not in names():
+        for prefix, bring in _PROVIDERS.items():
+            if name.startswith(prefix):
+                bring()
+    return _ADDED.get(name) or _of_catalogue(name)
+
+
+def provide(prefix: str, bring: Callable[[], None]) -> None:
+    """Have `bring` called, which adds actions, when one is asked for that begins with `prefix` and is not known."""
+    _PROVIDERS[prefix] = bring
+
+
+def add(action: Action) -> None:
+    """Make known, in this process, an action that is none of the catalogue: a pack's own, or a tool of an MCP server. Raises BadPlan.
+
+    Nothing of the catalogue can be replaced, nor a noun of it be joined: what such an action is called says whose it is.
+    """
+    noun = action.name.partition(".")[0]
+    if any(name.partition(".")[0] == noun for name in names()):
+        raise BadPlan(f"{action.name} cannot be added: {noun} is a noun of the catalogue.", hint="Nothing was run. Give it another name.")
+    _ADDED[action.name] = action
+
+
+def drop(prefix: str) -> None:
+    """Forget what was added under names that begin with `prefix`."""
+    for name in [n for n in _ADDED if n.startswith(prefix)]:
+        del _ADDED[name]
+
+
+def known(name: str) -> bool:
+    """Return whether there is such an action, of the catalogue or added."""
+    return name in _ADDED or name in names()
+
+
+def added() -> tuple[Action, ...]:
+    """Return the actions that were added, sorted by name."""
+    return tuple(_ADDED[name] for name in sorted(_ADDED))
+
+
+@cache
+def _of_catalogue(name: str) -> Action:
     if name not in names():
         import difflib
 

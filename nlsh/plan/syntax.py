@@ -2,6 +2,8 @@
 
 big = file.find(under="~/Downloads", larger="100MB", older="30d")
 file.trash(big)
+
+A plan that is to run later, repeatedly or on an event stands in one `with`: every("1h"), at("18:00"), when(process.exits(name="make")), background().
 """
 
 from __future__ import annotations
@@ -9,9 +11,13 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from nlsh.plan.errors import BadPlan
 from nlsh.plan.plan import LAST, Call, Plan, Ref, Value
+
+if TYPE_CHECKING:
+    from nlsh.plan.schedule import Schedule
 
 MAX_PLAN_CHARACTERS = 100_000
 _NAME = re.compile(r"[a-z_][a-z0-9_]*")
@@ -33,9 +39,12 @@ def parse_plan(text: str, positional: Callable[[str], str | None]) -> Plan:
 
 
 def _parsed(text: str, positional: Callable[[str], str | None]) -> Plan:
-    tree = ast.parse(text.strip() + "\n")
+    body = ast.parse(text.strip() + "\n").body
+    schedule = None
+    if len(body) == 1 and isinstance(body[0], ast.With):
+        schedule, body = _schedule(body[0]), body[0].body
     calls = []
-    for node in tree.body:
+    for node in body:
         result = None
         if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
             result, value = node.targets[0].id, node.value
@@ -43,12 +52,56 @@ def _parsed(text: str, positional: Callable[[str], str | None]) -> Plan:
                 raise BadPlan(f"“{result}” cannot be the name of a result.")
         elif isinstance(node, ast.Expr):
             value = node.value
+        elif isinstance(node, ast.With):
+            raise BadPlan("A “with” stands around the whole plan, and there is one of it.", hint="Write two plans.")
         else:
             raise BadPlan(f"Line {node.lineno} is not a call of an action.")
         calls.append(_call(value, result, positional))
     if not calls:
         raise BadPlan("The plan is empty.")
-    return Plan(tuple(calls))
+    return Plan(tuple(calls), schedule)
+
+
+def _schedule(node: ast.With) -> Schedule:
+    from nlsh.plan.schedule import CONDITIONS, KINDS, schedule_of
+
+    match node.items:
+        case [ast.withitem(context_expr=ast.Call(func=ast.Name(id=kind)) as head, optional_vars=None)]:
+            pass
+        case _:
+            raise BadPlan(f"“with {', '.join(map(ast.unparse, node.items))}” does not say when a plan runs.", hint='For example: with every("1h"):')
+    if kind not in KINDS:
+        schedule_of(kind, {})
+    condition, args = "", dict[str, str]()
+    given = list(head.args)
+    if kind == "when":
+        match given:
+            case [ast.Call(func=ast.Attribute(value=ast.Name(id=noun), attr=verb)) as inner]:
+                condition = f"{noun}.{verb}"
+                if condition not in CONDITIONS:
+                    schedule_of(kind, {}, condition)
+                args = _words(condition, inner.args, inner.keywords, next(iter(CONDITIONS[condition][0]), None))
+            case _:
+                raise BadPlan("when needs one condition.", hint='For example: with when(process.exits(name="make")):')
+        given = []
+    more = _words(kind, given, head.keywords, {"every": "interval", "at": "time"}.get(kind))
+    if clash := sorted(set(args) & set(more)) or (sorted(set(more) - {"missed", "retry"}) if kind == "when" else []):
+        raise BadPlan(f"{kind} has no argument “{clash[0]}”.", hint="What is waited for has its own, in its own brackets.")
+    return schedule_of(kind, {**args, **more}, condition)
+
+
+def _words(what: str, given: list[ast.expr], keywords: list[ast.keyword], first: str | None) -> dict[str, str]:
+    """Return the arguments of a schedule, which are texts and numbers."""
+    if len(given) > 1 or (given and first is None):
+        raise BadPlan(f"{what}: only the first argument may stand without its name.")
+    pairs = [(str(first), given[0])] if given else []
+    found: dict[str, str] = {}
+    for key, node in [*pairs, *((str(k.arg), k.value) for k in keywords)]:
+        value = _value(node, what)
+        if not isinstance(value, str) or key in found:
+            raise BadPlan(f"{what}: {key} is one text.")
+        found[key] = value
+    return found
 
 
 def _call(node: ast.expr, result: str | None, positional: Callable[[str], str | None]) -> Call:
@@ -92,7 +145,7 @@ def _value(node: ast.expr, action: str) -> Value:
 
 
 def format_plan(plan: Plan, positional: Callable[[str], str | None] = lambda action: None) -> str:
-    """Return the text of `plan`, one call a line; `parse_plan` reads it back to an equal plan."""
+    """Return the text of `plan`, one call a line, or one line where it has a schedule; `parse_plan` reads it back to an equal plan."""
     lines = []
     for call in plan.calls:
         first = positional(call.action)
@@ -101,6 +154,8 @@ def format_plan(plan: Plan, positional: Callable[[str], str | None] = lambda act
             parts.append(_written(value) if key == first and not parts else f"{key}={_written(value)}")
         text = f"{call.action}({', '.join(parts)})"
         lines.append(f"{call.result} = {text}" if call.result else text)
+    if plan.schedule is not None:
+        return f"{plan.schedule} " + "; ".join(lines)
     return "\n".join(lines)
 
 
@@ -110,11 +165,12 @@ def _written(value: Value) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, tuple):
-        return "[" + ", ".join(_quoted(v) for v in value) + "]"
-    return _quoted(value)
+        return "[" + ", ".join(quoted(v) for v in value) + "]"
+    return quoted(value)
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
+    """Return a text as it stands in a plan."""
     escaped = "".join(_escape(c) for c in text)
     return f'"{escaped}"'
 

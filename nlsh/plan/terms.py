@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from nlsh.plan.amounts import number
+from nlsh.plan.amounts import Duration, number
 from nlsh.plan.values import Name, Text, ValueType
 
 HASHES = {"md5": (), "sha1": ("sha-1",), "sha256": ("sha-256", "sha 256"), "sha512": ("sha-512", "sha 512"), "blake2b": ("blake2", "b2")}
@@ -32,6 +32,15 @@ IMAGE_FORMATS = {"jpg": ("jpeg",), "png": (), "webp": (), "gif": (), "bmp": ("bi
 MEDIA_FORMATS = {
     "mp3": (), "wav": (), "flac": (), "ogg": ("vorbis",), "m4a": ("aac",), "opus": (),
     "mp4": (), "mkv": ("matroska",), "webm": (), "mov": (), "avi": (), "gif": (),
+}  # fmt: skip
+DOCUMENT_FORMATS = {
+    "pdf": (), "docx": ("word",), "odt": ("opendocument", "open document"), "rtf": ("rich text",), "txt": ("text", "plain text", "文本", "纯文本"),
+}  # fmt: skip
+# The languages of text in pictures, as tesseract calls them.
+OCR_LANGUAGES = {
+    "eng": ("english", "英文", "英语"), "chi_sim": ("chinese", "simplified chinese", "中文", "简体中文", "汉语"), "chi_tra": ("繁体中文",),
+    "deu": ("german", "德语", "德文"), "fra": ("french", "法语", "法文"), "spa": ("spanish", "西班牙语"), "ita": ("italian", "意大利语"),
+    "por": ("portuguese", "葡萄牙语"), "rus": ("russian", "俄语", "俄文"), "jpn": ("japanese", "日语", "日文"), "kor": ("korean", "韩语", "韩文"),
 }  # fmt: skip
 FILE_SYSTEMS = {"ext4": ("linux",), "vfat": ("fat32", "fat"), "exfat": (), "ntfs": ("windows",), "xfs": (), "btrfs": ()}
 PACKAGE_BACKENDS = {
@@ -127,9 +136,7 @@ class Url(Text):
 _CHINESE_CLOCK = re.compile(
     r"(早上|上午|凌晨|中午|下午|傍晚|晚上|晚|夜里)?\s*([\d零一二两三四五六七八九十]+)\s*[点时:：]\s*(半|一刻|三刻|[\d零一二三四五六七八九十]*)分?"
 )
-_CLOCK = re.compile(
-    r"(half past|quarter past|quarter to)?\s*([a-z0-9]+?)(?::(\d\d))?\s*([ap]:?m:?)?(?:\s*(?:in the )?(morning|afternoon|evening|night))?"
-)
+_CLOCK = re.compile(r"(half past|quarter past|quarter to)?\s*([a-z0-9]+?)(?::(\d\d))?\s*([ap]:?m:?)?(?:\s*(?:in the )?(morning|afternoon|evening|night))?")
 
 
 class Clock(ValueType):
@@ -175,6 +182,53 @@ class Clock(ValueType):
         if not (0 <= hour < 24 and 0 <= minute < 60):
             raise ValueError(f"“{written}” is no time of day")
         return hour, minute
+
+
+_PLACE = re.compile(r"(?:(\d+):)?(\d{1,3}):(\d{2}(?:\.\d+)?)")
+_PART = re.compile(r"([a-z\d.零一二两三四五六七八九十半]+?)\s*(hours?|hrs?|h|小时|minutes?|mins?|m|分钟?|seconds?|secs?|s|秒钟?)\s*(?:and|,)?\s*")
+_PART_S = {"h": 3600.0, "小": 3600.0, "m": 60.0, "分": 60.0, "s": 1.0, "秒": 1.0}
+
+
+class Moment(Text):
+    """A place in a recording: 1:30, 0:01:30.5, 90, "1 min 30 s", "2分10秒". The value is in seconds from its beginning."""
+
+    name = "moment"
+    example = "1:30"
+
+    def parse(self, written: Any) -> float:
+        text = re.sub(r"^(at|the|第)\s*", "", str(written).strip().lower()).replace("：", ":").removesuffix("处").strip()
+        if text in ("start", "beginning", "开头", "开始"):
+            return 0.0
+        if found := _PLACE.fullmatch(text):
+            return int(found[1] or 0) * 3600.0 + int(found[2]) * 60.0 + float(found[3])
+        try:
+            if re.fullmatch(r"\d+(\.\d+)?", text):
+                return float(text)
+            parts = [m for m in _PART.finditer(text)]
+            if parts and "".join(m[0] for m in parts) == text:
+                return sum(number(m[1]) * _PART_S[m[2][0]] for m in parts)
+            return Duration().parse(text)
+        except ValueError:
+            pass
+        raise ValueError(f"“{written}” is not a place in a recording such as 1:30 or 90 seconds")
+
+
+class Factor(Text):
+    """How many times as much: 2x, 150%, 1.5, "twice", "half", "double". The value is a number above 0."""
+
+    name = "factor"
+    example = "1.5x"
+    _WORDS = {"half": 0.5, "half as": 0.5, "一半": 0.5, "twice": 2.0, "double": 2.0, "两倍": 2.0, "二倍": 2.0, "加倍": 2.0, "triple": 3.0, "a quarter": 0.25}
+
+    def parse(self, written: Any) -> float:
+        text = re.sub(r"\s*(times|as (fast|loud)|speed|volume|的?速度|音量|速)$", "", str(written).strip().lower()).strip()
+        try:
+            value = self._WORDS[text] if text in self._WORDS else number(text[:-1]) / 100 if text.endswith("%") else number(re.sub(r"\s*[x×倍]$", "", text))
+        except ValueError:
+            value = 0.0
+        if not 0.05 <= value <= 20:
+            raise ValueError(f"“{written}” is not a factor from 0.05 to 20, such as 1.5x or 150%")
+        return float(value)
 
 
 class Zone(Text):

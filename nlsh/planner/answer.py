@@ -18,6 +18,7 @@ class Context:
     last_action: str | None = None
     last_records: tuple[Record, ...] = ()
     recent: tuple[str, ...] = ()
+    last_plan: Plan | None = None
 
 
 @dataclass(frozen=True)

@@ -55,6 +55,7 @@ _LAST = "\n- _ is what was found last: “those”, “it”."
 class ChatPlanner(Planner):
     """Plans requests with the model that `settings.planner` names. Loading is lazy; it raises ModelError."""
 
+    quick = False
     notice = ""  # what the user should know once: that it runs otherwise than was decided
 
     @cached_property

@@ -12,7 +12,7 @@ import math
 import os
 import sys
 import types
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -48,6 +48,10 @@ def library() -> Any:
     lib.llama_log_set(silent, None)
     lib.llama_backend_init()
     return lib
+
+
+class Stopped(Exception):
+    """What was being decoded is not wanted any more."""
 
 
 MOST_TOKENS = 1 << 17  # of one text
@@ -152,12 +156,13 @@ class Written:
 
 
 def beam_search(
-    engine: Engine, prompt: Sequence[int], grammar: str, output: Sequence[int], end: int, *, width: int, best: int, longest: int = 48
-) -> list[Written]:
+    engine: Engine, prompt: Sequence[int], grammar: str, output: Sequence[int], end: int, *, width: int, best: int, longest: int = 48,
+    stop: Callable[[], bool] | None = None,
+) -> list[Written]:  # fmt: skip
     """Return the `best` most probable token sequences after `prompt` that the grammar allows.
 
     `output` are the ids a plan may consist of; probabilities are over those among them that the grammar allows next. Raises ModelError if the grammar
-    does not parse or the prompt is too long.
+    does not parse or the prompt is too long, and Stopped once `stop` says so.
     """
     lib = engine.lib
     lib.llama_memory_clear(engine.memory, True)
@@ -178,6 +183,8 @@ def beam_search(
             live = [b for b in beams if b[0][-1] != end and sum(b[1]) > floor]
             if not live:
                 break
+            if stop is not None and stop():
+                raise Stopped
             # Generations take turns with two pools of sequences: a beam is copied from its parent's pool into the other.
             here, there = (1, 1 + width) if generation % 2 == 0 else (1 + width, 1)
             grammars = []

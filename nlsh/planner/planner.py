@@ -11,7 +11,7 @@ import json
 import math
 import os
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -121,10 +121,13 @@ def checked_request(request: str) -> str:
 class Planner:
     """Plans requests with the shipped models. Loading is lazy and takes some 100 ms; it raises ModelError."""
 
+    quick = True  # whether it can plan while somebody is typing
+
     def __init__(self, settings: Settings, folder: Path | None = None, learned: Learned | None = None) -> None:
         """`learned`: what the user has taught it; without it, it knows what it was trained on."""
         self.settings = settings
         self.learned = learned
+        self.stop: Callable[[], bool] | None = None  # says that what is being planned is not wanted any more: then Stopped is raised
         self.folder = folder or models_dir()  # with encoder/ and planner/ in it
 
     @cached_property
@@ -305,7 +308,7 @@ class Planner:
         ids = prompt.build(words, candidates, previous, control.__getitem__, self.decoder.tokenize)
         actions = {**self.known_actions, **renamed(self.actions, names, control)} if names else self.known_actions
         rules = grammar.build(actions, len(words), last=previous is not None, token=lambda t: f"<[{control[t]}]>")
-        found = beam_search(self.decoder, ids, rules, self._output, control["<eos>"], width=BEAMS, best=READINGS)
+        found = beam_search(self.decoder, ids, rules, self._output, control["<eos>"], width=BEAMS, best=READINGS, stop=self.stop)
         really = {alias: token for token, alias in names.items()}
         return [Read([really.get(t, t) for t in map(self.token, w.tokens)], w.log_probability) for w in found]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nlsh.plan.syntax import _quoted
+from nlsh.plan.syntax import quoted
 from nlsh.planner.lexer import Word
 from nlsh.planner.vocabulary import MAX_CALLS, REFUSAL, RESULT_NAMES, Catalogue, Slot
 
@@ -30,7 +30,7 @@ def build(actions: Catalogue, request: str, words: Sequence[Word], *, last: bool
                 continue
             calls[number].append(f"c{number}a{place}")
             rules += _call(f"c{number}a{place}", name, [(s, value) for s, value in written if value])
-    refusals = " | ".join(_literal(_quoted(reason)) for slot in actions.get(REFUSAL, ()) for reason in slot.fixed)
+    refusals = " | ".join(_literal(quoted(reason)) for slot in actions.get(REFUSAL, ()) for reason in slot.fixed)
     refusal = [f"{_literal(f'{REFUSAL}(reason=')} ({refusals}) {_literal(')')}"] if refusals else []
     # From the last call to the first: a line alone, or a named one and what comes after it.
     after = ""
@@ -62,7 +62,7 @@ def _spans(request: str, words: Sequence[Word]) -> list[str]:
 def _value(slot: Slot, span: bool, references: list[str]) -> str:
     """Return what may stand for an argument, empty where nothing can."""
     flag = slot.fixed == ("true",)
-    one = [_literal("true" if flag else _quoted(v)) for v in slot.fixed] + (["span"] if slot.span and span else [])
+    one = [_literal("true" if flag else quoted(v)) for v in slot.fixed] + (["span"] if slot.span and span else [])
     several = []
     if slot.several and one and not flag:
         item = f"({' | '.join(one)})"
@@ -86,7 +86,7 @@ def _call(rule: str, name: str, slots: list[tuple[Slot, str]]) -> list[str]:
 
 def _inside(text: str) -> str:
     """Return `text` as it stands between the quotes of a plan."""
-    return _quoted(text)[1:-1]
+    return quoted(text)[1:-1]
 
 
 def _literal(text: str) -> str:

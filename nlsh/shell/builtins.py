@@ -1,6 +1,7 @@
 """The words that only a shell itself can do: cd, exit, export, alias, undo, history.
 
-`undo` and `history` are plans and commands like any other; the rest changes this process and nothing else.
+`undo` and `history` are plans and commands like any other; the rest changes this process and nothing else. They are taken as they are written;
+what has to be computed first (`cd "$X"`, `export A=$B`) is a raw command, whose shell says what came of it.
 """
 
 from __future__ import annotations
@@ -9,15 +10,39 @@ import os
 import re
 import shlex
 from collections.abc import Callable
+from dataclasses import replace
 
-from nlsh.plan.errors import SettingsError
 from nlsh.plan.plan import Call, Plan
 from nlsh.shell.options import UsageError
 from nlsh.shell.show import escape
+from nlsh.shell.state import ShellState, stand_in
 from nlsh.shell.turn import Session
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _OPERATORS = re.compile(r"[|<>;&`]|\$\(")
+_OWN = ("cd", "exit", "quit", "export", "unset", "alias", "unalias", "undo", "history")
+
+
+def is_own(line: str) -> bool:
+    """Return whether a line is one of the shell's own words with what it takes, and not a sentence that begins with one ("exit firefox", "alias for ls")."""
+    first, _, rest = line.strip().partition(" ")
+    if first not in _OWN or _OPERATORS.search(line) or "\n" in line:
+        return False
+    if first in ("cd", "export") and re.search(r"\$|=~|[*?]", rest):
+        return False  # what is put together is the shell's
+    try:
+        words = shlex.split(rest)
+    except ValueError:
+        return False
+    if first in ("undo", "history", "exit", "quit"):
+        return not words or (len(words) == 1 and words[0].isdigit())
+    if first == "cd":
+        return not words or words[0] in ("-", "--") or not words[0].startswith("-")
+    if first == "alias":
+        return (len(words) <= 1 or all("=" in w for w in words)) and not any(w.startswith("-") for w in words)
+    if first == "export":
+        return bool(words) and all(_NAME.fullmatch(w.partition("=")[0]) and ("=" in w or w.isupper()) for w in words)
+    return not any(w.startswith("-") for w in words) and (len(words) == 1 or all(w.isupper() for w in words))
 
 
 class Leave(Exception):
@@ -29,38 +54,33 @@ class Leave(Exception):
 
 
 class Words:
-    """The shell's own words, and what they keep: aliases and the folder before this one."""
+    """The shell's own words, over its state."""
 
     def __init__(self, session: Session) -> None:
         self.session = session
-        self.aliases: dict[str, str] = {}
-        self._known: dict[str, Callable[[list[str]], int]] = {
+        self.state = session.shell = ShellState()
+        self.known: dict[str, Callable[[list[str]], int]] = {
             "cd": self._cd, "exit": self._exit, "quit": self._exit, "export": self._export, "unset": self._unset,
             "alias": self._alias, "unalias": self._unalias, "undo": self._undo, "history": self._history,
         }  # fmt: skip
 
-    def handle(self, line: str) -> int | None:
-        """Do what a line says if its first word is one of the shell's own; return its status, or None if it is not."""
-        first = line.split(None, 1)[0]
-        if first not in self._known or _OPERATORS.search(line):
-            return None
-        try:
-            words = shlex.split(line)
-        except ValueError:
-            return None
-        if first in ("undo", "history", "exit", "quit") and len(words) > 1 and not words[1].isdigit():
-            return None  # "undo the last change", "exit firefox": language
-        return self._known[first](words[1:])
+    @property
+    def aliases(self) -> dict[str, str]:
+        """What the shell's aliases stand for."""
+        return self.state.aliases
 
-    def expanded(self, line: str) -> str:
-        """Return the line with an alias in its first word replaced."""
-        first, space, rest = line.partition(" ")
-        return self.aliases[first] + space + rest if first in self.aliases else line
+    def handle(self, line: str) -> int | None:
+        """Do what a line says if it is one of the shell's own words; return its status, or None if it is not. Raises UsageError."""
+        if not is_own(line):
+            return None
+        words = shlex.split(line)
+        self.state.status = 1
+        self.state.status = self.known[words[0]](words[1:])
+        return self.state.status
 
     def _cd(self, words: list[str]) -> int:
         from nlsh.world import World
 
-        here = os.getcwd()
         written = " ".join(words)
         if written == "-":
             target = os.environ.get("OLDPWD", "")
@@ -70,17 +90,9 @@ class Words:
         else:
             target = os.path.expanduser("~") if not written else World().resolve(os.path.expandvars(written))
         try:
-            os.chdir(target)
+            stand_in(self.session, target)
         except OSError as error:
             raise UsageError(f"cd: {target}: {error.strerror}.") from error
-        try:
-            # A project's own rules hold from the moment one stands in it.
-            self.session.policy = self.session.kernel.policy = self.session.policy.renewed()
-        except SettingsError:
-            os.chdir(here)
-            raise
-        os.environ["OLDPWD"], os.environ["PWD"] = here, os.getcwd()
-        self.session.kernel.world = World()
         return 0
 
     def _exit(self, words: list[str]) -> int:
@@ -89,15 +101,15 @@ class Words:
     def _export(self, words: list[str]) -> int:
         for word in words:
             name, equals, value = word.partition("=")
-            if not _NAME.fullmatch(name):
-                raise UsageError(f"export: “{word}” is not NAME=VALUE.")
             if equals:
-                os.environ[name] = os.path.expandvars(value)
+                self.state.export(name, value)
+            elif (known := self.state.variables.get(name)) is not None:
+                self.state.variables[name] = replace(known, attributes=known.attributes.replace("x", "") + "x")
         return 0
 
     def _unset(self, words: list[str]) -> int:
         for word in words:
-            os.environ.pop(word, None)
+            self.state.unset(word)
         return 0
 
     def _alias(self, words: list[str]) -> int:

@@ -1,4 +1,4 @@
-"""The commands of the command line: undo, finish, history, audit, policy, actions, plan, run, model, doctor.
+"""The commands of the command line: undo, finish, history, audit, policy, actions, plan, run, skills, servers, model, daemon, doctor; and scripts.
 
 Each returns an exit status. Those that change anything are plans and go through `Session.run` like every other.
 """
@@ -6,6 +6,7 @@ Each returns an exit status. Those that change anything are plans and go through
 from __future__ import annotations
 
 import json
+import os
 import sys
 from typing import Any
 
@@ -157,6 +158,8 @@ def plan_from_text(text: str) -> Plan:
 
 
 def _read_plan(name: str) -> str:
+    if "(" in name and not os.path.exists(name):
+        return name
     try:
         if name == "-":
             data = sys.stdin.buffer.read(4 * MAX_PLAN_CHARACTERS + 1)
@@ -184,6 +187,24 @@ def _run_pack(options: Options) -> int:
     given = entry.given(options.words[1:])
     with Session.start(options) as session:
         return session.run_entry(entry, given, " ".join(["run", entry.full_name, *options.words[1:]]))
+
+
+def _skills(options: Options) -> int:
+    from nlsh.shell import skills
+
+    return skills.run(options, _look(options))
+
+
+def _servers(options: Options) -> int:
+    from nlsh.shell import servers
+
+    return servers.run(options, _look(options))
+
+
+def _script(options: Options) -> int:
+    from nlsh.shell import script
+
+    return script.run(options)
 
 
 def _model(options: Options) -> int:
@@ -215,6 +236,18 @@ def _learned(options: Options) -> int:
     return 0
 
 
+def _daemon(options: Options) -> int:
+    from nlsh.shell import daemon
+
+    return daemon.run(options, _look(options))
+
+
+def _jobs(options: Options) -> int:
+    from nlsh.shell import jobs
+
+    return jobs.run(options, _look(options))
+
+
 def _doctor(options: Options) -> int:
     from nlsh.shell.doctor import checks
 
@@ -239,6 +272,11 @@ _COMMANDS = {
     "actions": _actions,
     "plan": _plan,
     "run": _run_pack,
+    "skills": _skills,
+    "servers": _servers,
+    "script": _script,
     "model": _model,
+    "jobs": _jobs,
+    "daemon": _daemon,
     "doctor": _doctor,
 }

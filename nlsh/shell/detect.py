@@ -1,7 +1,7 @@
 """Is a line a command or a sentence? Deciding wrongly must be harmless: both go through the same preview, policy and worker.
 
-`!cmd` and `?text` settle it. Otherwise a line is a command only where that is plain: its first word is a program (or a word of the shell)
-and the rest reads as a command's, not as a sentence's.
+`!cmd` and `?text` settle it. Otherwise a line is a command only where that is plain: a bash grammar reads it, every program in it is there, and
+what follows each one looks like what that program takes, not like the rest of a sentence. What single programs take is in `operands`.
 """
 
 from __future__ import annotations
@@ -10,114 +10,249 @@ import os
 import re
 import shlex
 import shutil
+from collections.abc import Collection, Iterator
 from functools import cache
-from glob import glob
+from typing import TYPE_CHECKING
 
-# Words of the shell that are commands whatever follows them.
-_ALWAYS = {
-    "echo",
-    "printf",
-    "export",
-    "alias",
-    "unalias",
-    "unset",
-    "source",
-    "eval",
-    "exec",
-    "pwd",
-    "type",
-    "command",
-    "ulimit",
-    "umask",
-    "set",
-    "pushd",
-    "popd",
-}
-_BUILTINS = _ALWAYS | {
-    "test",
-    "true",
-    "false",
-    "wait",
-    "times",
-    "trap",
-    "hash",
-    "jobs",
-    "fg",
-    "bg",
-    "read",
-    "[",
-    "let",
-    "declare",
-    "for",
-    "while",
-    "until",
-    "if",
-    "case",
-}
-# Programs whose names are everyday words: a sentence may start with them, so the rest has to look like a command's.
-_EVERYDAY_TEXT = """
-    as at base bind bless change chat check clear compress copy cut date delete dig disable display do done edit eject enable end expand
-    factor file find finger flock fold free get gather give go halt head host import info install join kill last less let link list load
-    locate lock login look mail make man mark merge more mount move name nice note open paste patch pause pick play pr print prompt
-    reboot record remove rename repeat replace reset resize restart resume rev run save say screen script search see send service show
-    shred shut shutdown sleep sort split start stat stop strip strings suspend switch sync tail talk take tell time timeout top
-    trace trash trim truncate try turn undo unlink unpack unzip update uptime view wait wall watch what whatis where which who word
-    write yes zip archive extract backup count display size open process kill killall service
-"""
-# Words that stand in sentences and hardly in commands.
-_SENTENCE_TEXT = """
-    a about after all already also an and any anything are as be because been before biggest bigger by can could did do does don't every
-    everything find first folder folders for from give had has have how i i'm in inside into is it its it's largest last like me my named
-    newer newest of older oldest on only or our out please should show slow so some something than that that's the their them then there
-    these they this those to today too under until use using was we were what what's whatever when where which who whose why will with
-    yesterday you your running taking eating called
-"""
-_EVERYDAY = frozenset(_EVERYDAY_TEXT.split())
-_SENTENCE = frozenset(_SENTENCE_TEXT.split())
-_OPTION = re.compile(r"--?[A-Za-z0-9][\w-]*(=.*)?")
-_OPERATOR = re.compile(r"[|<>;`]|&&|\$[\w({]|&\s*$")
-_ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=\S*")
-_CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff]")
+from nlsh.shell.operands import CARRIERS, OWN_WORDS, fits
+from nlsh.shell.sentence import STRONG_WORDS, Operand
+
+if TYPE_CHECKING:
+    from tree_sitter import Node, Parser
+
+# Of these words no program is needed: the shell knows them itself.
+_BUILTINS = OWN_WORDS | {
+    "[", "test", "true", "false", "times", "kill", "fg", "bg", "jobs", "exit", "cd", "return", "shift", "break", "continue", "getopts", "help", "logout",
+    "disown", "suspend",
+    "caller", "bind", "enable", "mapfile", "readarray", "complete", "compgen", "history", "fc",
+}  # fmt: skip
+_KEYWORDS = frozenset(("if", "then", "else", "elif", "fi", "for", "while", "until", "do", "done", "case", "esac", "select", "function", "in", "time", "coproc"))
+_ASSIGNMENT = re.compile(r"[A-Za-z_]\w*(\[[^\]]*\])?\+?=")
+_STATEMENTS = frozenset(
+    (
+        "for_statement",
+        "c_style_for_statement",
+        "while_statement",
+        "if_statement",
+        "case_statement",
+        "function_definition",
+        "test_command",
+        "compound_statement",
+        "subshell",
+    )
+)
+_MOST_PARSED = 20_000  # characters of a line that is decided on
 
 
-def is_command(line: str) -> bool:
-    """Return whether `line` is plainly a raw command; a sentence, and anything doubtful, is not."""
-    words = _words(line)
-    while words and _ASSIGNMENT.fullmatch(words[0]):
-        words = words[1:]
-        if words and _is_program(words[0]):
+def tree(text: str) -> Node:
+    """Return what a bash grammar makes of a text, errors included."""
+    return _parser().parse(text.encode("utf-8", "surrogateescape")).root_node
+
+
+def is_command(line: str, known: Collection[str] = (), *, path: str | None = None) -> bool:
+    """Return whether `line` is plainly a raw command; a sentence, and anything doubtful, is not.
+
+    `known`: the shell's functions and aliases. `path`: the shell's PATH, where that is another one than nlsh's.
+    """
+    if path is not None:
+        known = _Known(known, path)
+    text = line.strip()
+    if not text or len(text) > _MOST_PARSED or not _may_begin(text, known):
+        return False
+    root = tree(text)
+    if root.has_error:
+        return _broken_command(text, known)
+    # What the line itself defines may be called in it.
+    defined = {(c.named_children[0].text or b"").decode() for c in root.named_children if c.type == "function_definition"}
+    try:
+        return _Decision(text, _Known({*known, *defined}, os.environ.get("PATH", "") if path is None else path)).of(root)
+    except RecursionError:
+        return False
+
+
+def is_unfinished(line: str) -> bool:
+    """Return whether a command line goes on: a quote, a here-document, a block or a bracket is open, or it ends with an operator or a backslash."""
+    if re.search(r"(?<!\\)(\\\\)*\\$", line) or re.search(r"(\|\||&&|(?<!>)\|)[ \t]*$", line):
+        return True
+    for _, mark in _heredocs(line):
+        if not re.search(rf"^\t*{re.escape(mark)}$", line.partition("\n")[2], re.M):
             return True
+    source = line.encode("utf-8", "replace")
+    return _parser().parse(source).root_node.has_error and any(not _parser().parse(source + end).root_node.has_error for end in _ENDS)
+
+
+_ENDS = (
+    b"'",
+    b'"',
+    b"\n)",
+    b"\n}",
+    b"\ndone",
+    b"\nfi",
+    b"\nesac",
+    b" x\ndone",
+    b"\ndo x\ndone",
+    b"\nthen x\nfi",
+    b" x\nfi",
+    b"\n{ x; }",
+    b"`",
+    b'")',
+    b"\n]]",
+    b" x\n}",
+    b"\n*) ;; esac",
+)
+
+
+def _heredocs(line: str) -> Iterator[tuple[str, str]]:
+    for found in re.finditer(r"(?<!<)<<(-?)(?!<)[ \t]*(['\"]?)([A-Za-z_]\w*)\2", re.sub(r"\$\(\(.*?\)\)|\(\(.*?\)\)", "", line)):
+        yield found[1], found[3]
+
+
+def _may_begin(text: str, known: Collection[str]) -> bool:
+    """Whether a command line may begin so, before anything is parsed."""
+    if text[0] in "({<>" or text.startswith(("[[ ", "[ ")):
+        return True
+    first = re.match(r"(?:[^\s;|&<>()'\"\\$`]|\\.|\$\w+)+", text)
+    if first is None:
+        return text[0] in "\"'$"
+    word = first[0]
+    return bool(_ASSIGNMENT.match(word)) or word in _KEYWORDS or _is_program(word, known) or (text[first.end() :].lstrip().startswith("()"))
+
+
+class _Known(Collection[str]):
+    """Names that are programs: those that a shell knows, and those on its PATH."""
+
+    def __init__(self, names: Collection[str], path: str) -> None:
+        self.names, self._path = names, path
+
+    def __contains__(self, word: object) -> bool:
+        return word in self.names or (isinstance(word, str) and "/" not in word and bool(word) and _on_path(word, self._path))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+class _Decision:
+    """One walk over a tree: a line is a command if each of its parts is one."""
+
+    def __init__(self, text: str, known: _Known) -> None:
+        self._known = known
+        # Signs that no sentence has. A > may be "greater than", a trailing & an "and".
+        self._shaped = re.search(r"\|[^|]|&&|\$[\w({?]|<\(|`|<<|2>|&>|>&", text) is not None
+
+    def of(self, node: Node) -> bool:
+        match node.type:
+            case "program" | "list" | "pipeline" | "negated_command":
+                return all(self.of(c) or (self._is_later(c) and bool(n)) for n, c in enumerate(node.named_children))
+            case "redirected_statement":
+                return self._redirected(node)
+            case "command":
+                return self._command(node)
+            case "declaration_command" | "unset_command":
+                name, *rest = [_operand(c) for c in node.children]
+                return fits(name.text, rest, is_program=self._is_program, shaped=self._shaped)
+            case "variable_assignment" | "variable_assignments" | "comment":
+                return True
+            case "function_definition":
+                return node.named_child_count == 2 and node.named_children[1].type in _STATEMENTS
+            case "subshell" | "compound_statement":
+                return any(c.type.endswith("expression") for c in node.named_children) or all(map(self.of, node.named_children))
+        return node.type in _STATEMENTS
+
+    def _is_later(self, node: Node) -> bool:
+        """Whether a part may be one of a program that is not there (yet): what is written as a path, or stands in a pipe, with options or alone."""
+        if node.type != "command":
+            return False
+        name, *rest = [_operand(c) for c in node.children]
+        in_pipe = node.parent is not None and node.parent.type == "pipeline"
+        named = name.text.startswith("./") or (in_pipe and not self._is_program(name.text))
+        return named and not any(w.is_function_word or w.is_sentence for w in rest)
+
+    def _redirected(self, node: Node) -> bool:
+        extra: list[Node] = []
+        for child in node.named_children:
+            if child.type == "file_redirect":
+                # "> 1 GB": what comes after the file's name is a word of the command's again.
+                targets = [c for c in child.named_children if c.type != "file_descriptor"]
+                if targets and targets[0].type == "number" and not child.text.startswith((b">&", b"<&")) and b"&" not in child.text:
+                    return False
+                extra += targets[1:]
+        body = node.named_children[0]
+        if body.type == "command":
+            return self._command(body, extra)
+        return body.type in ("file_redirect", "heredoc_redirect", "herestring_redirect") or self.of(body)
+
+    def _command(self, node: Node, extra: list[Node] | tuple[Node, ...] = ()) -> bool:
+        words = [
+            _operand(c) for c in (*node.children, *extra) if c.type not in ("variable_assignment", "file_redirect", "herestring_redirect", "heredoc_redirect")
+        ]
+        assigned = any(c.type == "variable_assignment" for c in node.children)
+        return bool(words) and self._plain(words, assigned)
+
+    def _plain(self, words: list[Operand], assigned: bool) -> bool:
+        name, rest = words[0], words[1:]
+        if name.quoted or name.text.startswith("$") or "$(" in name.text:
+            # "notes" and $HOME alone say nothing: a quoted program's name, or one that is computed, has to have words.
+            return bool(rest) and not name.is_sentence and (name.text.startswith("$") or self._is_program(name.text))
+        if name.text == "command" and rest and rest[0].text in ("-v", "-V"):
+            return True
+        if (skip := CARRIERS.get(name.text)) is not None and rest:
+            return self._carried(name, skip(rest))
+        if not self._is_program(name.text):
+            return False
+        if name.text in self._known.names:
+            # What the user has made himself is called with whatever it takes.
+            return not any(w.is_sentence or w.text in STRONG_WORDS for w in rest)
+        return assigned or fits(name.text, rest, is_program=self._is_program, shaped=self._shaped)
+
+    def _carried(self, name: Operand, rest: list[Operand] | None) -> bool:
+        """Whether what a program carries (sudo, time, nohup) is a command itself. `rest` None: it carries none, and has only its own options."""
+        if rest is None:
+            return True
+        return bool(rest) and (rest[0].quoted or self._plain(rest, assigned=False))
+
+    def _is_program(self, word: str) -> bool:
+        return _is_program(word, self._known)
+
+
+def _operand(node: Node) -> Operand:
+    text = (node.text or b"").decode("utf-8", "replace")
+    if node.type in ("string", "raw_string", "ansi_c_string", "translated_string"):
+        return Operand(text.lstrip("$").strip("'\""), quoted=True)
+    return Operand(re.sub(r"\\(.)", r"\1", text), quoted="\\" in text or "'" in text or '"' in text or "$(" in text)
+
+
+def _broken_command(text: str, known: Collection[str]) -> bool:
+    """Whether a line that is no valid one is a command all the same: one that is not finished, or has a slip in it. An apostrophe makes no command."""
+    if not is_unfinished(text) and not re.search(r"\$[{(]", text):
+        return False
+    # What stands in a here-document, or in a block, says nothing of how the line begins.
+    first = text.partition("\n")[0].removesuffix("\\")
+    try:
+        words = shlex.split(first)
+    except ValueError:
+        # An open quote: "git commit -m 'the", but not "what's" or "don't".
+        head = re.split(r"['\"]", first)[0]
+        words = head.split() if head.endswith((" ", "=", "(", "{", ",", "|")) else []
     if not words:
         return False
-    first, rest = words[0], words[1:]
-    if first in _ALWAYS:
-        return True
-    if not _is_program(first):
+    name, rest = words[0], [Operand(w) for w in words[1:]]
+    if name in _KEYWORDS:
+        return text.endswith((" do", ";do", "then", ")", "{", " in")) or re.search(r"[;\n]|\[ ", text) is not None
+    if not _is_program(name, known) and not _ASSIGNMENT.match(name) and not re.match(r"[A-Za-z_]\w*\s*\(\)|[({]", text):
         return False
-    if not rest:
+    return not any(w.is_function_word for w in rest)
+
+
+def _is_program(word: str, known: Collection[str] = ()) -> bool:
+    if word in known or word in _BUILTINS:
         return True
-    if _has_shell_signs(line, rest):
-        return True
-    if first in _EVERYDAY:
-        # "make backup.sh executable" names a file too: every word has to be the command's.
-        return all(_exists(w) for w in rest) or (first == "make" and all(w in _make_targets() for w in rest))
-    if _CJK.search(line):
-        return all(_exists(w) for w in rest)
-    return not _reads_as_sentence(rest) or all(_exists(w) for w in rest)
-
-
-def _words(line: str) -> list[str]:
-    try:
-        return shlex.split(line)
-    except ValueError:  # an apostrophe: "what's using port 80"
-        return line.split()
-
-
-def _is_program(word: str) -> bool:
     if "/" in word:
-        path = os.path.expanduser(word)
+        path = os.path.expanduser(os.path.expandvars(word))
         return os.path.isfile(path) and os.access(path, os.X_OK)
-    return word in _BUILTINS or _on_path(word, os.environ.get("PATH", ""))
+    return bool(word) and _on_path(word, os.environ.get("PATH", ""))
 
 
 @cache
@@ -125,28 +260,9 @@ def _on_path(word: str, path: str) -> bool:
     return shutil.which(word, path=path) is not None
 
 
-def _has_shell_signs(line: str, rest: list[str]) -> bool:
-    return any(_OPTION.fullmatch(w) for w in rest) or _OPERATOR.search(line) is not None
+@cache
+def _parser() -> Parser:
+    import tree_sitter_bash
+    from tree_sitter import Language, Parser
 
-
-def _exists(word: str) -> bool:
-    path = os.path.expanduser(word)
-    if any(c in word for c in "*?["):
-        return bool(glob(path))
-    return os.path.lexists(path)
-
-
-def _make_targets() -> set[str]:
-    """Return the targets that a Makefile in the working directory names."""
-    for name in ("GNUmakefile", "makefile", "Makefile"):
-        if os.path.isfile(name):
-            try:
-                with open(name, encoding="utf-8", errors="replace") as file:
-                    return set(re.findall(r"^([\w.-]+(?:[ \t]+[\w.-]+)*)[ \t]*:(?!=)", file.read(1 << 20), re.M))
-            except OSError:
-                return set()
-    return set()
-
-
-def _reads_as_sentence(rest: list[str]) -> bool:
-    return rest[-1].endswith(("?", "？")) or any(w.lower().strip(",.!") in _SENTENCE for w in rest)
+    return Parser(Language(tree_sitter_bash.language()))

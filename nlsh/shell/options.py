@@ -35,6 +35,7 @@ class Options:
     dry_run: bool = False
     json: bool = False
     plain: bool = False
+    null: bool = False
     no_input: bool = False
     allow: list[str] = field(default_factory=list)
     model: str = ""
@@ -56,11 +57,15 @@ class Options:
     layers: str = ""
     vocabulary: bool = False
     minutes: float = 0.0
+    # Of `nlsh skills new` only: how many.
+    from_last: int = 0
+    # Of `nlsh daemon run` only: seconds.
+    idle: float = 0.0
 
 
-def checked_request(text: str) -> str:
-    """Return the request on one line. Raises NotARequest for what is empty, too long, or not text."""
-    raw = text.lstrip().startswith("!")
+def checked_request(text: str, *, command: bool = False) -> str:
+    """Return the request: on one line, or as it is where it is a command. Raises NotARequest for what is empty, too long, or not text."""
+    raw = command or text.lstrip().startswith("!")
     text = text.strip() if raw else " ".join(text.split())
     if not text or text in ("!", "?"):
         raise NotARequest("The request is empty.", hint='Try: nlsh -c "what is using the most memory"')

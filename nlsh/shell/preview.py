@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nlsh.plan import registry
@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 MOST_STEPS = 20  # of a call, shown in words; the rest is counted
 _MOST_TARGETS = 3
 QUESTION = "Run this? [y/N/a/e/?] "
-HELP = "y: run it as shown · n (or Enter): change nothing · a: run it and remember that · e: edit the plan, then see it again · ?: why this is asked"
+HELP = (
+    "y: run it as shown · n (or Enter): change nothing · a: run it and remember that · e: edit the plan, then see it again · "
+    "a number: that reading instead · ?: why this is asked"
+)
 
 
 def preview_lines(preview: Preview, look: Look, *, decision: Decision | None = None, with_plan: bool = True, cwd: str | None = None) -> list[str]:
@@ -125,17 +128,20 @@ def preview_data(preview: Preview, decision: Decision | None = None) -> dict[str
 
 def ask(
     preview: Preview, decision: Decision, look: Look, *, cwd: str | None, read: Callable[[str], str], edit: Callable[[str], str | None],
-    remember: Callable[[Preview, Decision], bool],
+    remember: Callable[[Preview, Decision], bool], others: Sequence[str] = (),
 ) -> bool | str:  # fmt: skip
-    """Show a preview and ask once. Return True to run it, False to change nothing, or the text of an edited plan.
+    """Show a preview and ask once. Return True to run it, False to change nothing, or the text of another plan: an edited one, or one of `others`.
 
     `remember` is called for the answer "always" and says whether that approves it.
     """
     for line in preview_lines(preview, look, decision=decision, cwd=cwd):
         print(line, file=sys.stderr)
+    for number, text in enumerate(others, start=1):
+        print(look.paint(f"  or {number}: {escape('; '.join(text.splitlines()))}", "dim"), file=sys.stderr)
+    question = QUESTION.replace("?] ", f"?/{'1' if len(others) == 1 else f'1-{len(others)}'}] ") if others else QUESTION
     while True:
         try:
-            answer = read(QUESTION).strip().lower()
+            answer = read(question).strip().lower()
         except EOFError:
             print(file=sys.stderr)
             return False
@@ -150,11 +156,18 @@ def ask(
         elif answer in ("a", "always"):
             if remember(preview, decision):
                 return True
+        elif answer.isascii() and answer.isdecimal() and 1 <= int(answer) <= len(others):
+            return others[int(answer) - 1]
         elif answer in ("?", "why"):
             for line in why_lines(decision):
                 print("  " + line, file=sys.stderr)
         else:
             print("  " + HELP, file=sys.stderr)
+
+
+def may_go_by_itself(preview: Preview, decision: Decision) -> bool:
+    """Whether the mode “auto” may run what policy asks about: all of it can be taken back, and no rule wants each time to be asked about."""
+    return not decision.each_time and all(not c.no_undo for c in preview.calls) and not any(e.kind in ("exec", "priv.root") for e in preview.effects)
 
 
 def why_lines(decision: Decision) -> list[str]:

@@ -1,7 +1,7 @@
 """The shell itself: a prompt that takes sentences, commands and slash words until one leaves it.
 
-It owns the line editor and the words that only make sense in a shell (cd, export, alias, slash words). Everything that does something is
-a turn of `Session`. Ctrl-C cancels the line or the running plan, never the shell; Ctrl-D leaves.
+It owns the loop and the words that only make sense in a shell (cd, export, alias, slash words); the line editor is `editor`'s. Everything that
+does something is a turn of `Session`. Ctrl-C cancels the line or the running plan, never the shell; Ctrl-D leaves.
 """
 
 from __future__ import annotations
@@ -9,44 +9,29 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nlsh.monitor.sampler import Sampler
 from nlsh.plan.errors import NlshError
 from nlsh.shell.builtins import Leave, Words
+from nlsh.shell.editor import LineEditor, PlainEditor
+from nlsh.shell.news import News
 from nlsh.shell.options import Options, checked_request
-from nlsh.shell.show import escape, place
+from nlsh.shell.show import escape, here, place
 from nlsh.shell.slash import Slash
 from nlsh.shell.turn import INTERRUPTED, Session
+from nlsh.world import World
 
 if TYPE_CHECKING:
-    from prompt_toolkit import PromptSession
     from prompt_toolkit.formatted_text import FormattedText
+
+    from nlsh.shell.fix import Failure
 
 _WELCOME = (
     "nlsh: say what you want in your own words, or type a command. What would change anything is shown first, and asked.",
     "!cmd is always a command and ?text always language; undo takes the last change back; /help lists the rest.",
 )
-
-
-class PlainEditor:
-    """Lines from a terminal that can do nothing but show text: no editing but the terminal's own, no history, no sequences."""
-
-    def prompt(self, message: Callable[[], object]) -> str:
-        """Return the next line. Raises EOFError at its end."""
-        sys.stdout.write(str(message()))
-        sys.stdout.flush()
-        try:
-            line = sys.stdin.readline()
-        except KeyboardInterrupt:
-            sys.stdout.write("\n")
-            raise
-        if not line:
-            sys.stdout.write("\n")
-            raise EOFError
-        return line
 
 
 class Repl:
@@ -55,6 +40,7 @@ class Repl:
     def __init__(self, options: Options) -> None:
         self.options = options
         self.status = 0
+        self._hinted: Failure | None = None
 
     def run(self) -> int:
         """Talk until the user leaves; return the status that `exit` was given."""
@@ -63,10 +49,11 @@ class Repl:
             session.undo_word = "undo"
             self.words = Words(session)
             self.slash = Slash(session)
+            self.news = News(session.settings)
             first = not self._history_file().exists()
             editor = self._editor()
             # The models load while the first line is typed; the zygote was forked before this thread.
-            threading.Thread(target=session.warm_up, name="load-models", daemon=True).start()
+            threading.Thread(target=session.planning.warm_up, args=(session.context(), editor.redraw), name="load-models", daemon=True).start()
             if first and not self.options.quiet:
                 session.say(*_WELCOME, self._confinement())
             try:
@@ -77,15 +64,19 @@ class Repl:
             except Leave as leave:
                 return leave.status
 
-    def _turn(self, editor: PromptSession[str] | PlainEditor) -> None:
+    def _turn(self, editor: LineEditor | PlainEditor) -> None:
+        self._settle()
         try:
             line = editor.prompt(self._prompt)
+            if isinstance(editor, PlainEditor):
+                line = self._whole(line, editor)
         except KeyboardInterrupt:
             return
         except EOFError:
             raise Leave(0) from None
         if not line.strip():
             return
+        editor.running(line)
         try:
             self.status = self.handle(line)
         except KeyboardInterrupt:
@@ -95,45 +86,68 @@ class Repl:
             self.status = self.session.fail(error)
         except BrokenPipeError:
             raise Leave(1) from None
+        finally:
+            editor.ran(self.status)
+            self.words.state.status = self.status
+        self._hint()
         sys.stdout.flush()
+
+    def _whole(self, line: str, editor: PlainEditor) -> str:
+        """Return a line with those that it goes on in, as the line editor gives it."""
+        from nlsh.shell.detect import is_unfinished
+
+        line = line.rstrip("\n")
+        while line.strip() and (line.startswith("!") or self.session.is_command(line)) and is_unfinished(line.lstrip("!")):
+            more = editor.prompt(lambda: "> ").rstrip("\n")
+            if not more:
+                break
+            line += "\n" + more
+        return line
+
+    def _hint(self) -> None:
+        """Say that /fix knows something, where what has just failed is of a kind it knows."""
+        failure = self.session.last_failure
+        if self.status == 0 or failure is None or failure is self._hinted or self.options.quiet:
+            return
+        from nlsh.shell.fix import proposals
+
+        self._hinted = failure
+        if found := proposals(failure, "", os.getcwd()):
+            self.session.say(self.session.look.paint(f"  /fix: {escape(found[0].why)}", "dim"))
+
+    def _settle(self) -> None:
+        """Be ready for a line: with what is to be told of jobs, in a folder that exists, on a terminal as wide as it is now."""
+        session = self.session
+        session.say(*(session.look.paint(f"nlsh: {line}", "yellow") for line in self.news.lines()))
+        session.look = session.look.resized()
+        try:
+            os.getcwd()
+        except OSError:
+            gone = os.environ.get("PWD", "")
+            there = next((p for p in map(str, Path(gone).parents) if os.path.isdir(p) and os.access(p, os.X_OK)), "/") if gone.startswith("/") else "/"
+            os.chdir(there)
+            os.environ["PWD"] = there
+            session.kernel.world = World()
+            session.policy = session.kernel.policy = session.policy.renewed()
+            session.say(session.look.paint(f"nlsh: the folder {place(gone) if gone else 'nlsh stood in'} is gone; now in {place(there)}.", "yellow"))
 
     def handle(self, line: str) -> int:
         """Do what a line says and return its status. Raises Leave."""
-        text = checked_request(line)
+        text = checked_request(line, command=self.session.is_command(line))
         if text.startswith("/") and (status := self.slash.handle(text)) is not None:
             return status
+        if text in ("redo", "重做"):
+            return self.slash.handle("/redo") or 0
         if (status := self.words.handle(text)) is not None:
             return status
-        return self.session.request(self.words.expanded(text))
+        return self.session.request(text)
 
     # --- the editor ----------------------------------------------------------------------------------------------
 
-    def _editor(self) -> PromptSession[str] | PlainEditor:
+    def _editor(self) -> LineEditor | PlainEditor:
         if self.options.plain or os.environ.get("TERM", "dumb") in ("dumb", ""):
             return PlainEditor()
-        from prompt_toolkit import PromptSession
-        from prompt_toolkit.auto_suggest import AutoSuggestFromHistory
-        from prompt_toolkit.history import FileHistory
-
-        from nlsh.shell.complete import ShellCompleter
-
-        class History(FileHistory):
-            def append_string(self, string: str) -> None:
-                """Keep a line, unless it starts with a space: as in other shells, that one is not remembered."""
-                if not string.startswith(" "):
-                    super().append_string(string)
-
-        file = self._history_file()
-        # Made here, so that nobody else can read it from the start.
-        os.close(os.open(file, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600))
-        return PromptSession(
-            history=History(str(file)),
-            completer=ShellCompleter(),
-            complete_while_typing=False,
-            auto_suggest=AutoSuggestFromHistory(),
-            enable_open_in_editor=True,
-            mouse_support=False,
-        )
+        return LineEditor(self.session, self._history_file())
 
     @staticmethod
     def _history_file() -> Path:
@@ -143,13 +157,16 @@ class Repl:
 
     def _prompt(self) -> FormattedText | str:
         level = self.session.level
-        here, mark = place(os.getcwd()), "$" if self.status == 0 else "!"
-        if not self.session.look.color:
-            return f"{here} {level} {mark} "
+        where, mark = place(here()), "$" if self.status == 0 else "!"
+        if self.options.plain or os.environ.get("TERM", "dumb") in ("dumb", ""):
+            return f"{where} {level} {mark} "
         from prompt_toolkit.formatted_text import FormattedText
 
+        if not self.session.look.color:
+            return FormattedText([("", f"{where} {level} {mark} ")])
         warn = "ansired" if level == "L0" else "ansibrightblack"
-        return FormattedText([("ansicyan", here), ("", " "), (warn, level), ("", " "), ("ansired" if self.status else "bold", f"{mark} ")])
+        end = ("ansired" if self.status else "bold", f"{mark} ")
+        return FormattedText([("ansicyan", where), ("", " "), (warn, level), ("", " "), end])
 
     # --- the start -----------------------------------------------------------------------------------------------
 

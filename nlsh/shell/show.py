@@ -12,7 +12,7 @@ import sys
 import time
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any, TextIO
 
@@ -94,6 +94,14 @@ def place(path: str, *, cwd: str | None = None) -> str:
     return escape_name(path)
 
 
+def here() -> str:
+    """Return the working directory, or where it was where it is gone."""
+    try:
+        return os.getcwd()
+    except OSError:
+        return os.environ.get("PWD", "?")
+
+
 def escape_name(text: str) -> str:
     """Return `text` as `escape` does, with spaces in a row made visible: a name that fills a line must not begin one of its own.
 
@@ -115,13 +123,14 @@ class Look:
     """How this process shows things. `color` and `table` are for stdout; `color_err` is for previews and questions."""
 
     json: bool = False
+    null: bool = False
     table: bool = False
     color: bool = False
     color_err: bool = False
     columns: int = 80
 
     @classmethod
-    def of(cls, *, json: bool = False, plain: bool = False, color: str = "auto") -> Look:
+    def of(cls, *, json: bool = False, null: bool = False, plain: bool = False, color: str = "auto") -> Look:
         """Return the look that flags, NO_COLOR, TERM and the streams call for."""
         terminal = _is_terminal(sys.stdout)
         columns = 80
@@ -131,8 +140,22 @@ class Look:
             except OSError:
                 columns = 80
         return cls(
-            json, terminal and not plain and not json, _wants_color(color, terminal, plain), _wants_color(color, _is_terminal(sys.stderr), plain), columns
+            json,
+            null and not json,
+            terminal and not plain and not json and not null,
+            _wants_color(color, terminal, plain),
+            _wants_color(color, _is_terminal(sys.stderr), plain),
+            columns,
         )
+
+    def resized(self) -> Look:
+        """Return the look for the terminal as wide as it is now."""
+        if not _is_terminal(sys.stdout):
+            return self
+        try:
+            return replace(self, columns=os.get_terminal_size(sys.stdout.fileno()).columns or self.columns)
+        except OSError:
+            return self
 
     def paint(self, text: str, style: str, *, err: bool = True) -> str:
         """Return `text` in a style (bold, dim, red, green, yellow, cyan) where colour is on."""
@@ -163,6 +186,10 @@ def show_records(records: Iterable[Record], look: Look, out: TextIO | None = Non
 
         for record in records:
             stream.write(json.dumps(record.as_data()) + "\n")
+    elif look.null:
+        for record in records:
+            if not isinstance(record, Exit):
+                stream.write(str(getattr(record, "path", "") or plain_line(record)) + "\0")
     elif look.table:
         for kind, group in groupby(records, type):
             for line in _table(kind, list(group), look, cwd):
@@ -264,9 +291,22 @@ def _cell(field: str, value: Any, cwd: str | None) -> str:
         return place(str(value), cwd=cwd if field == "path" else None)
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if field == "used_percent":
+        return f"{value:5.1f} {bar(value / 100)}"
     if isinstance(value, float):
         return f"{value:.1f}"
     return escape(str(value))
+
+
+def bar(share: float, room: int = 10) -> str:
+    """Return a share, 0 to 1, as a bar of so many columns.
+
+    >>> bar(0.55)
+    '█████▌····'
+    """
+    eighths = round(max(0.0, min(1.0, share)) * room * 8)
+    whole, part = divmod(eighths, 8)
+    return ("█" * whole + ("▏▎▍▌▋▊▉"[part - 1] if part else "")).ljust(room, "·")
 
 
 def _grid(rows: Sequence[tuple[str, ...]], look: Look, *, heads: tuple[str, ...] | None, columns: tuple[str, ...] = ()) -> Iterator[str]:

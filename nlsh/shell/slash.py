@@ -15,12 +15,17 @@ WORDS = {
     "/help": "this list",
     "/plan": "/plan TEXT runs a plan; alone it shows the last one",
     "/why": "what the planner was given, why it chose, and which rule decided",
-    "/explain": "say that at every turn (again: stop)",
+    "/explain": "/explain COMMAND or PLAN says what it would do; alone: explain every turn (again: stop)",
+    "/fix": "propose what may mend what failed last; /fix TEXT with the error's words",
     "/undo": "take back the last run, or /undo N",
+    "/redo": "do again what was taken back last",
     "/history": "what was done",
     "/actions": "the catalogue, or /actions NAME",
     "/policy": "the rules in force; /policy check REQUEST, /policy show RULE",
     "/audit": "the newest audit entries; /audit verify checks the chain, /audit export writes it out",
+    "/skills": "the skill packs and their entries",
+    "/top": "how busy this machine is, live",
+    "/jobs": "what runs later or repeatedly; /jobs show N, pause N, resume N, cancel N, run N, log N",
     "/model": "which model plans; /model list, /model use NAME",
     "/doctor": "check this machine and this installation",
     "/exit": "leave (so do Ctrl-D and exit)",
@@ -38,7 +43,7 @@ class Slash:
         word, _, rest = line.partition(" ")
         known: dict[str, Callable[[str], int]] = {
             "/help": self._help, "/plan": self._plan, "/why": self._why, "/explain": self._explain, "/undo": self._undo,
-            "/exit": self._exit, "/quit": self._exit,
+            "/redo": self._redo, "/fix": self._fix, "/top": self._top, "/exit": self._exit, "/quit": self._exit,
         }  # fmt: skip
         if word in known:
             return known[word](rest.strip())
@@ -72,7 +77,9 @@ class Slash:
             )
         status = commands.run(replace(self.session.options, command=name, words=words))
         if name == "model" and words[:1] == ["use"] and status == 0:
-            self.session.switch_model()
+            from nlsh.settings import load_settings
+
+            self.session.planning.switch(load_settings())
         return status
 
     def _help(self, rest: str) -> int:
@@ -80,6 +87,7 @@ class Slash:
         for word, what in WORDS.items():
             print(f"  {word:{room}}  {what}")
         print("  !cmd is a command as it is, ?text is always language, _ is the last result (“delete those”).")
+        print("  Tab completes, Ctrl-R searches, Alt-Enter begins a new line, Ctrl-T flips command and language, Shift-Tab changes the mode.")
         print("  cd, export, alias, undo, history and exit are the shell's own words.")
         return 0
 
@@ -96,10 +104,10 @@ class Slash:
         from nlsh.shell.preview import why_lines
 
         session = self.session
-        if session.last_answer is None and session.last_decision is None and session.last_gated is None:
+        if session.planning.last is None and session.last_decision is None and session.last_gated is None:
             raise UsageError("There was nothing to explain yet.")
-        if session.last_answer is not None:
-            print("\n".join(explain_lines(session.last_answer)))
+        if session.planning.last is not None:
+            print("\n".join(explain_lines(session.planning.last)))
         if session.last_decision is not None:
             print("\n".join("  " + line for line in why_lines(session.last_decision)))
         if session.last_gated is not None and session.last_gated.count:
@@ -109,6 +117,11 @@ class Slash:
         return 0
 
     def _explain(self, rest: str) -> int:
+        if rest:
+            from nlsh.shell.explain import lines_about
+
+            print("\n".join(lines_about(self.session, rest)))
+            return 0
         from dataclasses import replace
 
         options = self.session.options
@@ -120,6 +133,25 @@ class Slash:
         if rest and not rest.isdigit():
             raise UsageError(f"“{rest}” is not a run's number.", hint="See /history.")
         return self.session.run(Plan((Call("history.undo", {"run": rest} if rest else {}),)), f"undo {rest}".strip())
+
+    def _redo(self, rest: str) -> int:
+        # The newest run that took something back and was not taken back itself, before anything else was done.
+        for run in self.session.journal.recent(50):
+            if run.turn == "undo" and run.undone_by is None:
+                return self.session.run(Plan((Call("history.undo", {"run": str(run.id)}),)), "redo")
+            if run.turn not in ("undo", "redo"):
+                break
+        raise UsageError("There is nothing to do again: nothing was taken back since the last change.", hint="See /history.")
+
+    def _fix(self, rest: str) -> int:
+        from nlsh.shell.fix import mend
+
+        return mend(self.session, rest)
+
+    def _top(self, rest: str) -> int:
+        from nlsh.shell.top import run
+
+        return run(self.session.look)
 
     def _exit(self, rest: str) -> int:
         from nlsh.shell.builtins import Leave

@@ -131,6 +131,8 @@ def run(session: Session, plan: Plan, preview: Preview, request: str, *, direct:
             return _Trial(session, plan, request, step).run()
         except NlshError as error:
             if error.code != overlay.CANNOT:
+                if session.shell is not None:
+                    session.shell.forget()  # nothing was kept
                 return session.fail(error)
             why = error.message.partition(": ")[2].rstrip(".")
     if way == "always":
@@ -219,6 +221,8 @@ class _Trial:
             kept = kernel.run(preview)
         finally:
             kernel.approve, kernel.on_event = approve, on_event
+        if kept.status != "done" and session.shell is not None:
+            session.shell.forget()
         # Stdout is the command's: what was kept has been listed.
         came = session.report(preview, kept if session.look.json else replace(kept, records=[]))
         return status if kept.status == "done" and came == 0 else came

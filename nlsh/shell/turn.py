@@ -1,9 +1,9 @@
 """One turn: a request (or a plan) becomes a preview, a decision, a run and a result. The command line, the REPL and skill packs all go this way.
 
-It owns what a process keeps between turns (the kernel, the planner, the last result). What is allowed is the policy's, what is enforced
-the worker's; this module only shows, asks and reports.
+It owns what a process keeps between turns (the kernel, the planner, the last result) and the order of a turn. What is allowed is the policy's, what
+is enforced the worker's; what is said and shown is `talk`'s, `choosing`'s, `preview`'s and `results`'s.
 
-# LIMIT: data piped to a one-shot reaches raw commands only; a plan cannot name it yet.
+# LIMIT: data piped to a one-shot is a result only where the request points at it (`piped`); otherwise only raw commands get it.
 # LIMIT: with --json a raw command's own output still goes to stdout as it is, before its records.
 """
 
@@ -11,8 +11,7 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -20,20 +19,24 @@ from typing import TYPE_CHECKING, Any
 from nlsh.plan import registry
 from nlsh.plan.errors import NlshError
 from nlsh.plan.plan import Call, Plan, Preview
-from nlsh.plan.records import Change, Note, Record, record_from_data
+from nlsh.shell.choosing import choose, preview_asks
 from nlsh.shell.options import Options
-from nlsh.shell.preview import ask, edit_text, preview_data, preview_lines
-from nlsh.shell.progress import Progress
-from nlsh.shell.report import SAID, closing_lines, distinct, exit_status, explain_lines
-from nlsh.shell.show import Look, escape, show_records
+from nlsh.shell.planning import Planning
+from nlsh.shell.preview import ask, edit_text, may_go_by_itself, preview_data, preview_lines
+from nlsh.shell.report import explain_lines
+from nlsh.shell.results import Results
+from nlsh.shell.show import Look, escape
+from nlsh.shell.talk import Talk
 
 if TYPE_CHECKING:
     from nlsh.guard.policy import Decision, Policy
     from nlsh.guard.sandbox.zygote import Standstill, Zygote
     from nlsh.kernel.gate import Gated, Question
-    from nlsh.kernel.kernel import Kernel, Outcome
-    from nlsh.planner.answer import Answer, Reading
-    from nlsh.planner.planner import Planner
+    from nlsh.kernel.kernel import Kernel
+    from nlsh.kernel.outcome import Outcome
+    from nlsh.planner.answer import Answer, Context
+    from nlsh.shell.fix import Failure
+    from nlsh.shell.state import ShellState
     from nlsh.skills.load import Entry
 
 NOT_UNDERSTOOD = 4
@@ -41,7 +44,7 @@ DENIED = 3
 INTERRUPTED = 130
 
 
-class Session:
+class Session(Talk):
     """What one process has set up: kernel, policy and, once it is needed, the planner."""
 
     def __init__(self, options: Options, zygote: Zygote) -> None:
@@ -50,13 +53,14 @@ class Session:
         from nlsh.journal.audit import Audit
         from nlsh.journal.store import Journal
         from nlsh.kernel.kernel import Kernel
+        from nlsh.servers import install
         from nlsh.settings import load_settings
         from nlsh.world import World
 
-        self.options = options
-        self.undo_word = "nlsh undo"  # what a user types to take a run back: in the shell itself, just undo
+        install()
         self.settings = load_settings()
-        self.look = Look.of(json=options.json, plain=options.plain, color=options.color or self.settings.color)
+        super().__init__(options, Look.of(json=options.json, null=options.null, plain=options.plain, color=options.color or self.settings.color))
+        self.undo_word = "nlsh undo"  # what a user types to take a run back: in the shell itself, just undo
         self.zygote = zygote
         self.policy: Policy = load()
         if options.allow:
@@ -64,20 +68,22 @@ class Session:
         self.journal = Journal()
         self.audit = Audit(journal=self.journal)
         self.kernel: Kernel = Kernel(self.policy, zygote, self.journal, self.audit, World(), approve=self._approve, on_event=self._on_event)
-        self.recent: list[str] = []
-        self.last_answer: Answer | None = None
+        self.planning = Planning(self.settings, model=options.model)
+        self.results = Results(self)
+        self.last_plan: Plan | None = None  # as far as it went: what “that” and “again” mean
+        self.last_failure: Failure | None = None
+        self.recent: tuple[str, ...] = ()
         self.last_decision: Decision | None = None
         self.last_preview: Preview | None = None
         self.last_gated: Gated | None = None  # what the last raw command wanted outside its grant
         if self.can_ask():
             self.kernel.ask = self._ask_at_syscall
+        self.shell: ShellState | None = None  # what raw commands leave to the next one, where there is a next one
         self.swept = False  # whether what earlier trials left behind was removed
-        self._planner: Planner | None = None
-        self._loading = threading.Lock()
-        self._edited: str | None = None
-        self._progress = Progress(self.look, quiet=options.quiet)
-        self._live = False  # whether the call that runs shows its records as they come
-        self._shown: set[int] = set()  # places in the outcome of the records that were shown as they came
+        self.mode = "ask"  # or "plan": nothing is run; "auto": what can be undone and is not asked about each time is run
+        self._others: Sequence[Plan] = ()  # what the request may mean instead of what is previewed
+        self._unsure = False
+        self._instead: Plan | None = None  # what the user wants instead of what was previewed
 
     @classmethod
     def start(cls, options: Options) -> Session:
@@ -99,6 +105,9 @@ class Session:
 
     def close(self) -> None:
         """End the workers, anchor the audit and close the journal."""
+        if self.planning.close() and not self.options.quiet:
+            words = "the next sentence is planned by a daemon that keeps the models warm for a while. nlsh daemon stop ends it"
+            self.say(self.look.paint(f'nlsh: {words}; daemon = "off" in config.toml: none is started.', "dim"))
         self.zygote.close()
         self.audit.anchor()
         self.journal.close()
@@ -107,13 +116,11 @@ class Session:
 
     def request(self, text: str) -> int:
         """Do what a line asks: `!` a raw command, `?` language, otherwise whichever it plainly is. Return the exit status."""
-        from nlsh.shell.detect import is_command
-
         if text.startswith("!"):
             return self.command(text[1:].strip(), request=text)
         if text.startswith("?"):
             return self.sentence(text[1:].strip())
-        if is_command(text):
+        if self.is_command(text):
             if not self.options.quiet and sys.stderr.isatty():
                 self.say(self.look.paint(f"  $ {escape(text)}", "dim"))
             return self.command(text, request=text)
@@ -121,7 +128,16 @@ class Session:
 
     def command(self, line: str, *, request: str) -> int:
         """Run a raw command through the same gate; one with another `!` before it without trying it on a copy first."""
-        return self.run(command_plan(line.removeprefix("!").strip()), request, direct=line.startswith("!"))
+        text, direct = line.removeprefix("!").strip(), line.startswith("!")
+        if self.shell is not None:
+            return self.shell.run(self, text, request, direct=direct)
+        return self.run(command_plan(text), request, direct=direct)
+
+    def is_command(self, text: str) -> bool:
+        """Return whether a line is plainly a raw command, here and now."""
+        from nlsh.shell.detect import is_command
+
+        return is_command(text) if self.shell is None else self.shell.is_command(text)
 
     def sentence(self, text: str) -> int:
         """Plan a sentence, or find it among the packs', and run the plan; a question that stays open is status 4."""
@@ -129,20 +145,40 @@ class Session:
 
         if (entry := said(text)) is not None:
             return self.run_entry(entry, {p.name: p.default or "" for p in entry.parameters.values()}, text)
+        from nlsh.planner.clauses import about_jobs
+
         try:
-            answer = self.plan(text)
+            if (words := about_jobs(text)) is not None:
+                from nlsh.shell import jobs
+
+                return jobs.said(self, words)
+            answer = self._later(text) or self.plan(text)
         except NlshError as error:
             return self.fail(error)
-        self.recent = [*self.recent[-9:], text]
+        return self.answered(text, answer)
+
+    def _later(self, text: str) -> Answer | None:
+        """Return the answer to a sentence that also says when; None where it does not. Raises what `plan` raises."""
+        from nlsh.planner.clauses import split
+
+        if (clause := split(text)) is None:
+            return None
+        from nlsh.shell.jobs import answer_to
+
+        return answer_to(self, clause)
+
+    def answered(self, text: str, answer: Answer) -> int:
+        """Run what the planner made of a sentence, after asking which reading is meant where it is not sure."""
+        self.recent = (*self.recent[-9:], text)
         if self.options.explain:
             self.say(*explain_lines(answer))
         if answer.kind == "plan":
-            return self.run(answer.readings[0].plan, text)
+            return self.run(answer.readings[0].plan, text, others=[r.plan for r in answer.readings[1:4]])
         if answer.kind == "choose" and answer.readings:
-            if self._preview_asks(answer.readings):
+            if preview_asks(self, answer.readings):
                 self.say(self.look.paint("nlsh is not sure that this is what you mean.", "yellow"))
                 return self.run(answer.readings[0].plan, text, learn=True)
-            reading = self._choose(answer)
+            reading = choose(self, answer)
             if reading is None:
                 return NOT_UNDERSTOOD
             self._learn(text, reading.plan)
@@ -154,24 +190,24 @@ class Session:
 
     def plan(self, text: str) -> Answer:
         """Return the planner's answer to a sentence. Raises ModelError and NotUnderstood."""
+        answer = self.planning.plan(text, self.context())
+        if (notice := self.planning.notice()) and not self.options.quiet:
+            self.say(self.look.paint(f"nlsh: {escape(notice)}", "yellow"))
+        return answer
+
+    def context(self) -> Context:
+        """Return what a sentence stands in now."""
         from nlsh.planner.answer import Context
 
-        planner = self.load_planner()
         last = self.kernel.last
-        context = Context(os.getcwd(), os.path.expanduser("~"), last.action if last else None, last.records if last else (), tuple(self.recent))
-        self.last_answer = planner.plan(text, context)
-        if notice := getattr(planner, "notice", ""):
-            self.say(self.look.paint(f"nlsh: {escape(notice)}", "yellow"))
-            planner.notice = ""  # type: ignore[attr-defined]  # only a planner of another model has something to say
-        return self.last_answer
+        return Context(os.getcwd(), os.path.expanduser("~"), last.action if last else None, last.records if last else (), self.recent, self.last_plan)
 
     def plan_of(self, text: str) -> Plan:
         """Return the one plan a line means. Raises NotUnderstood where the planner is not sure of one."""
         from nlsh.plan.errors import NotUnderstood
-        from nlsh.shell.detect import is_command
 
         forced = text.startswith("?")
-        if text.startswith("!") or (not forced and is_command(text)):
+        if text.startswith("!") or (not forced and self.is_command(text)):
             return command_plan(text.removeprefix("!").removeprefix("!").strip())
         answer = self.plan(text.removeprefix("?").strip())
         if answer.kind != "plan":
@@ -179,115 +215,48 @@ class Session:
         return answer.readings[0].plan
 
     def run_entry(self, entry: Entry, given: Mapping[str, str], request: str) -> int:
-        """Run an entry of a skill pack; where there is nothing to do, that is no failure."""
-        from nlsh.skills.run import plan_entry
+        """Run an entry of a skill pack, held to its ceiling; where there is nothing to do, that is no failure."""
+        from nlsh.skills import ceiling, own
+        from nlsh.skills.run import check_requires, plan_entry
 
         try:
-            plan = plan_entry(entry, given, self)
+            own.load(entry)
+            check_requires(entry)
+            with ceiling.held(entry, given, self, self.kernel):
+                plan = plan_entry(entry, given, self)
+                if plan is not None:
+                    status = self.run(plan, request)
+                    if status == DENIED and self.last_preview is not None and (more := ceiling.beyond(self.policy, self.last_preview, entry)):
+                        self.say(f"  not among its effects: {escape(', '.join(more))}")
+                    return status
         except NlshError as error:
             return self.fail(error)
-        if plan is None:
-            if not self.options.quiet:
-                self.say("There was nothing to do.")
-            return 0
-        return self.run(plan, request)
+        if not self.options.quiet:
+            self.say("There was nothing to do.")
+        return 0
 
     def preview(self, plan: Plan, request: str) -> Preview:
         """Return what a plan would do; change nothing."""
         return self.kernel.preview(plan, request)
 
-    def load_planner(self) -> Planner:
-        """Return the planner. Raises ModelError. Its models load when it first plans, or in `warm_up`."""
-        with self._loading:
-            if self._planner is None:
-                self._planner = self._new_planner()
-            return self._planner
-
-    def warm_up(self) -> None:
-        """Load the models, from another thread: whoever needs the planner meanwhile waits for it."""
-        from nlsh.planner.answer import Context
-
-        with self._loading:
-            try:
-                planner = self._new_planner()
-                planner.plan("what is in this folder", Context(os.getcwd(), os.path.expanduser("~")))
-                self._planner = planner
-            except Exception:
-                # It is met again, and shown, when the planner is needed.
-                return
-
-    def _new_planner(self) -> Planner:
-        from dataclasses import replace
-
-        from nlsh.planner.learned import Learned
-        from nlsh.planner.planner import Planner
-
-        settings = self.settings
-        if self.options.model:
-            settings = replace(settings, planner=self.options.model)
-        if not settings.planner:
-            return Planner(settings, learned=Learned())
-        from nlsh.planner.models import planner_for
-
-        return planner_for(settings, Learned())
-
-    def switch_model(self) -> None:
-        """Plan with what the settings say now, from the next request on."""
-        from nlsh.settings import load_settings
-
-        with self._loading:
-            self.settings = load_settings()
-            self._planner = None
-
-    def _choose(self, answer: Answer) -> Reading | None:
-        readings = answer.readings[:3]
-        plans = [registry.format(r.plan) for r in readings]
-        if self.look.json:
-            choices = [{"plan": p, "confidence": round(r.confidence, 4), "why": r.why} for p, r in zip(plans, readings, strict=True)]
-            self.emit({"question": answer.message, "kind": "choose", "choices": choices})
-        self.say(escape(answer.message) or "Which of these do you mean?")
-        for number, text in enumerate(plans, start=1):
-            first, *rest = text.splitlines()
-            mark = str(number) if len(plans) > 1 else " "
-            self.say(f"  {mark}  {escape(first)}", *(f"     {escape(line)}" for line in rest))
-        if not self.can_ask():
-            self.say("nlsh: nobody can choose here, so nothing was run. Say more exactly what you mean, or give one of these to nlsh plan -.")
-            return None
-        question = "Do that? [y/N] " if len(readings) == 1 else f"Which? [1-{len(readings)}, Enter: none] "
-        while True:
-            try:
-                reply = self.read(question).strip().lower()
-            except EOFError:
-                return None
-            if reply in ("", "n", "no", "q"):
-                return None
-            if reply in ("y", "yes") and len(readings) == 1:
-                return readings[0]
-            if reply.isdecimal() and 1 <= int(reply) <= len(readings):
-                return readings[int(reply) - 1]
-
     # --- plans ---------------------------------------------------------------------------------------------------
 
-    def _preview_asks(self, readings: Sequence[Reading]) -> bool:
-        """Whether there is one reading, and the question below its preview is asked anyway: one question is enough."""
-        if len(readings) != 1 or self.options.yes or self.options.dry_run or not self.can_ask():
-            return False
-        try:
-            return self.policy.decide(self.kernel.preview(readings[0].plan)).answer == "ask"
-        except NlshError:
-            return False
-
-    def run(self, plan: Plan, request: str, *, learn: bool = False, direct: bool = False) -> int:
+    def run(self, plan: Plan, request: str, *, learn: bool = False, direct: bool = False, others: Sequence[Plan] = ()) -> int:
         """Preview a plan, have it decided and approved, run it and show what came of it. Return the exit status.
 
-        `learn`: remember it for these words once it has been approved and done. `direct`: a raw command is not tried on a copy first.
+        `learn`: nlsh is not sure of it; remember it for these words once it has been approved and done. `direct`: a raw command is not tried on a copy
+        first. `others`: what the words may mean instead, to pick from below the preview.
         """
-        corrected, self.last_gated = learn, None
+        corrected, self.last_gated, self._unsure = learn, None, learn
         while True:
-            self._edited = None
+            if plan.schedule is not None:
+                from nlsh.shell import jobs
+
+                return jobs.offer(self, plan, request)
+            self._instead, self._others = None, [p for p in others if p != plan]
             try:
                 preview = self.last_preview = self.kernel.preview(plan, request)
-                if self.options.dry_run:
+                if self.options.dry_run or self.mode == "plan":
                     return self._dry_run(preview)
                 if any(c.action == "shell.run" for c in plan.calls):
                     from nlsh.shell import trying
@@ -297,31 +266,51 @@ class Session:
                 self._announce(preview)
                 self.make_room(preview)
                 outcome = self.kernel.run(preview)
-                self._progress.clear()  # before anything is said about it
-                if self._edited is None:
-                    if corrected and outcome.status in ("done", "partly", "nothing"):
-                        self._learn(request, plan)
+                self.progress.clear()  # before anything is said about it
+                if self._instead is None:
+                    if outcome.status in ("done", "partly", "nothing"):
+                        self._remember_plan(plan)
+                        if corrected:
+                            self._learn(request, plan)
                     return self.report(preview, outcome)
-                plan, corrected = registry.parse(self._edited), True
             except NlshError as error:
                 # A reading call that the preview needs may be asked about, and edited, too.
-                if self._edited is None:
+                if self._instead is None:
+                    self._failed(request, plan, error.exit_status, (str(error),))
                     return self.fail(error)
-                plan, corrected = registry.parse(self._edited), True
             finally:
-                self._progress.clear()
+                self.progress.clear()
+            plan, corrected, self._unsure = self._instead, True, False
 
     def make_room(self, preview: Preview) -> None:
         """Leave the terminal to a raw command, if that is what is to run."""
-        self._progress.enabled = not any(e.kind == "exec" for e in preview.effects)
+        self.progress.enabled = not any(e.kind == "exec" for e in preview.effects)
         sys.stdout.flush()
 
+    def _remember_plan(self, plan: Plan) -> None:
+        """Keep what was done as what “that” and “again” mean."""
+        from nlsh.planner.refer import whole
+
+        if not plan.calls[0].action.startswith("history."):
+            self.last_plan = whole(plan, self.last_plan)
+
+    def report(self, preview: Preview, outcome: Outcome) -> int:
+        """Show what came of a run and return the exit status."""
+        status = self.results.report(preview, outcome)
+        if status == 0 or outcome.status in ("denied", "cancelled"):
+            self.last_failure = None
+        else:
+            self._failed(preview.request, preview.plan, status, tuple(map(str, outcome.errors)))
+        return status
+
+    def _failed(self, request: str, plan: Plan, status: int, errors: tuple[str, ...]) -> None:
+        from nlsh.shell.fix import Failure
+
+        self.last_failure = Failure(request, plan, status, errors)
+
     def _learn(self, request: str, plan: Plan) -> None:
-        """Remember what the user chose, or made of a plan, for a sentence of theirs."""
-        if self._planner is None or request.startswith("!"):
-            return
         try:
-            self._planner.learn(request.removeprefix("?").strip(), plan)
+            self.planning.learn(request, plan)
         except NlshError as error:
             self.say(f"nlsh: {escape(str(error))}")
 
@@ -353,13 +342,17 @@ class Session:
             if not self.options.quiet:
                 self.say(*preview_lines(preview, self.look, cwd=cwd))
             return "flag"
+        if self.mode == "auto" and not self._unsure and may_go_by_itself(preview, decision):
+            self.say(*preview_lines(preview, self.look, cwd=cwd))
+            return "mode auto"
         if not self.can_ask():
             self.say(*preview_lines(preview, self.look, decision=decision, cwd=cwd))
             self.say("nlsh: this needs an approval and there is nobody to ask. Nothing was changed. --yes approves it, -n shows it.")
             return False
-        answer = ask(preview, decision, self.look, cwd=cwd, read=self.read, edit=self._edit, remember=self._remember)
+        others = [registry.format(p) for p in self._others]
+        answer = ask(preview, decision, self.look, cwd=cwd, read=self.read, edit=self._edit, remember=self._remember, others=others)
         if isinstance(answer, str):
-            self._edited = answer
+            self._instead = registry.parse(answer)
             return False
         if not answer:
             self.say("Nothing was changed.")
@@ -387,105 +380,17 @@ class Session:
             return None
         return edited
 
-    def report(self, preview: Preview, outcome: Outcome) -> int:
-        """Show what came of a run and return the exit status."""
-        status = exit_status(outcome)
-        try:
-            self._show(preview, outcome)
-            if self.look.json and (status != 0 or preview.changes):
-                data = {"status": outcome.status, "exit_status": status, "run": outcome.run_id, "errors": [e.as_data() for e in outcome.errors]}
-                self.emit({"outcome": data})
-            sys.stdout.flush()
-        except BrokenPipeError:
-            # Whoever read our results has what they wanted; what was asked for is done, and the status says how.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        closing = [] if self.options.quiet else closing_lines(preview, outcome, self.look, undo=self.undo_word)
-        for error in distinct(outcome.errors, quiet=SAID if self.options.verbose else (*SAID, "command.exit")):
-            if not any(escape(str(error)) in line for line in closing):
-                self.say(self.look.paint("nlsh: " + escape(str(error)), "red"))
-        self.say(*closing)
-        return status
-
-    def _show(self, preview: Preview, outcome: Outcome) -> None:
-        records = [r for position, r in enumerate(outcome.records) if position not in self._shown]
-        if self.look.table and outcome.status == "done" and not self.options.verbose:
-            # The preview has just said it all; a line says that it is done.
-            records = [r for r in records if not isinstance(r, Change)]
-        self._show_all(records)
-
-    def _show_all(self, records: Iterable[Record]) -> None:
-        notes = [r for r in records if isinstance(r, Note)]
-        show_records((r for r in records if not isinstance(r, Note)), self.look, cwd=os.getcwd())
-        self.say(*(self.look.paint(f"nlsh: {escape(note.text)}", "yellow") for note in notes))
-
-    # --- talking -------------------------------------------------------------------------------------------------
-
-    def can_ask(self) -> bool:
-        """Return whether a person can be asked: a terminal to read from and one to show on, and no flag against it."""
-        return not self.options.no_input and sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
-
-    def read(self, question: str) -> str:
-        """Ask on stderr and return the line that is typed. Raises EOFError at Ctrl-D."""
-        import termios
-
-        # What was typed before the question was shown is no answer to it.
-        termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)
-        sys.stderr.write(self.look.paint(question, "bold"))
-        sys.stderr.flush()
-        try:
-            line = sys.stdin.readline()
-        except KeyboardInterrupt:
-            sys.stderr.write("\n")
-            raise
-        if not line:
-            raise EOFError
-        return line
-
-    def fail(self, error: NlshError) -> int:
-        """Report an error and return its exit status."""
-        self._progress.clear()
-        if self.look.json:
-            self.emit({"error": error.as_data()})
-        self.say(self.look.paint("nlsh: " + escape(str(error)), "red"))
-        return error.exit_status
-
-    def say(self, *lines: str) -> None:
-        """Write lines to stderr."""
-        for line in lines:
-            sys.stderr.write(line + "\n")
-        sys.stderr.flush()
-
-    def emit(self, data: dict[str, Any]) -> None:
-        """Write a JSON line to stdout."""
-        import json
-
-        sys.stdout.write(json.dumps(data) + "\n")
-
     def _on_event(self, event: dict[str, Any]) -> None:
-        self._progress.note(event)
+        self.progress.note(event)
         if event["type"] == "gated":
             from nlsh.shell import asking
 
             asking.told(self, event)
         elif event.get("gated") is not None:
             self.last_gated = event["gated"]
-        if event["type"] == "run":
-            self._shown.clear()
-        elif event["type"] == "call":
-            self._live = registry.get(event["action"]).live
-        elif event["type"] == "records" and self._live:
-            self._show_live([record_from_data(r) for r in event["records"]], event["at"])
-
-    def _show_live(self, records: list[Record], at: int) -> None:
-        """Show what comes from a call that goes on until it is stopped; remember what need not be shown at the end."""
-        self._shown.update(range(at, at + len(records)))
-        try:
-            self._show_all(records)
-            sys.stdout.flush()
-        except BrokenPipeError:
-            # Whoever read it has what they wanted: it ends as with Ctrl-C.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-            self.zygote.cancel()
+        if self.shell is not None:
+            self.shell.note(event)
+        self.results.note(event)
 
 
 def one_line(plan: Plan) -> str:

@@ -1,11 +1,12 @@
 """Skill packs: folders with a SKILL.md (the agentskills form) and a pack.toml (what nlsh needs besides): found, read and checked.
 
     tidy-downloads/
-      SKILL.md     front matter: name, description; text for people and other agents
-      pack.toml    entries: parameters with types and defaults, plan texts or a sentence, what they require, tests
+      SKILL.md     front matter: name, description, metadata.nlsh-pack; text for people and other agents
+      pack.toml    entries: parameters with types and defaults, plan texts or a sentence, guards, tests; actions of its own
+      pins.toml    plans that sentences were made into, each with the hash of what was approved (`pins`)
 
 Looked up in the user's `nlsh/skills` (XDG config), `~/.agents/skills`, what ships with nlsh, and `.agents/skills` of the working
-directory, in this order: a project cannot put its own pack in the place of one the user knows. Packs hold data, never code.
+directory, in this order: a project cannot put its own pack in the place of one the user knows. Reading a pack runs nothing of it.
 """
 
 from __future__ import annotations
@@ -13,29 +14,28 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from nlsh import shipped
 from nlsh.plan.amounts import Bytes, Count, Duration
-from nlsh.plan.errors import BadArgument, NlshError, NotFound
+from nlsh.plan.effects import KINDS
+from nlsh.plan.errors import BadArgument, NotFound
+from nlsh.plan.plan import Plan, Value
 from nlsh.plan.values import Choice, Flag, Glob, Kind, Name, Text, ValueType
 from nlsh.plan.values import Path as PathValue
+from nlsh.skills.front import BadPack, near, read_front_matter
 
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _PLACEHOLDER = re.compile(r"\{([a-z_][a-z0-9_]*)\}")
 _TYPES: dict[str, type[ValueType]] = {
     "path": PathValue, "text": Text, "name": Name, "count": Count, "size": Bytes, "duration": Duration, "kind": Kind, "pattern": Glob, "flag": Flag,
 }  # fmt: skip
-_FRONT = ("name", "description", "license", "compatibility", "metadata", "allowed-tools")
 
 
-class BadPack(NlshError):
-    """A skill pack is not valid; the message names the file and what is wrong with it."""
-
-    code = "skills.bad-pack"
-    exit_status = 2
+_MOST_WILDCARDS = 3  # in one effect, as in a rule of a policy
+_READS = ("fs.read", "proc.read", "sys.read")  # what an action of a pack's own may be given
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,9 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Entry:
-    """One thing a pack does: `parts` are plan texts, of which those that find nothing are left out; or `sentence` goes to the planner.
+    """One thing a pack does: `parts` are plan texts, of which those that find nothing are left out; without them `sentence` goes to the planner.
 
+    `effects` is the ceiling of what it may do, as "KIND" or "KIND:TARGET"; `ask`: it is always asked about. `folder` is the pack's.
     `tests` are the pack's own: a given tree, and what it becomes.
     """
 
@@ -63,7 +64,10 @@ class Entry:
     sentence: str = ""
     say: tuple[str, ...] = ()
     requires: tuple[str, ...] = ()
+    effects: tuple[str, ...] = ()
+    ask: bool = False
     tests: tuple[Mapping[str, Any], ...] = ()
+    folder: Path = Path()
 
     @property
     def full_name(self) -> str:
@@ -98,8 +102,20 @@ class Entry:
         """Return the entry as JSON-able data."""
         return {
             "entry": self.full_name, "summary": self.summary, "say": list(self.say), "requires": list(self.requires),
+            "sentence": self.sentence, "plan": list(self.parts), "effects": list(self.effects), "ask": self.ask,
             "parameters": [{"name": p.name, "type": p.type.name, "help": p.help, "default": p.default} for p in self.parameters.values()],
         }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class OwnAction:
+    """An action of a pack's own: what its Python file may read (`reads`, as "KIND" or "KIND:TARGET"), and the arguments it takes."""
+
+    name: str
+    file: Path
+    summary: str
+    reads: tuple[str, ...]
+    parameters: Mapping[str, Parameter]
 
 
 @dataclass(frozen=True)
@@ -112,6 +128,7 @@ class Pack:
     entries: Mapping[str, Entry]
     default: str = ""
     front: Mapping[str, Any] = field(default_factory=dict)
+    actions: Mapping[str, OwnAction] = field(default_factory=dict)
 
 
 def folders() -> tuple[Path, ...]:
@@ -121,7 +138,8 @@ def folders() -> tuple[Path, ...]:
     return (config_dir() / "skills", Path(os.path.expanduser("~/.agents/skills")), shipped.skills_dir(), Path(".agents/skills").absolute())
 
 
-def _found(where: tuple[Path, ...] | None = None) -> Iterator[tuple[str, Path]]:
+def found(where: tuple[Path, ...] | None = None) -> Iterator[tuple[str, Path]]:
+    """Yield the name and the folder of every pack, the first of a name alone."""
     seen = set()
     for folder in folders() if where is None else where:
         try:
@@ -136,16 +154,21 @@ def _found(where: tuple[Path, ...] | None = None) -> Iterator[tuple[str, Path]]:
 
 def all_packs() -> list[Pack]:
     """Load every pack that is found. Raises BadPack."""
-    return [load_pack(folder) for _, folder in _found()]
+    return [load_pack(folder) for _, folder in found()]
+
+
+def find_pack(name: str) -> Pack:
+    """Return the pack of this name. Raises NotFound with the nearest names, and BadPack."""
+    known = dict(found())
+    if name not in known:
+        raise NotFound(f"There is no skill pack “{name}”.", hint=near(name, list(known)) + " Nothing was run.")
+    return load_pack(known[name])
 
 
 def find(name: str) -> Entry:
     """Return the entry that PACK or PACK.ENTRY names. Raises NotFound with the nearest names."""
     pack_name, _, entry_name = name.partition(".")
-    known = dict(_found())
-    if pack_name not in known:
-        raise NotFound(f"There is no skill pack “{pack_name}”.", hint=_near(pack_name, list(known)) + " Nothing was run.")
-    pack = load_pack(known[pack_name])
+    pack = find_pack(pack_name)
     entry_name = entry_name or pack.default
     if entry_name not in pack.entries:
         what = f"“{pack_name}” has no entry “{entry_name}”." if entry_name else f"“{pack_name}” has several entries."
@@ -159,10 +182,14 @@ def said(sentence: str) -> Entry | None:
     A pack of the working directory is run by its name alone: a folder that somebody else has filled gives no meaning to what you say.
     """
     wanted = _bare(sentence)
-    for _, folder in _found(folders()[:-1]):
+    for _, folder in found(folders()[:-1]):
         try:
+            # Most sentences are no pack's: what does not have the words in it is not parsed.
+            text = (folder / "pack.toml").read_text(encoding="utf-8", errors="replace")
+            if wanted not in " ".join(text.lower().split()) and "\\" not in text:
+                continue
             pack = load_pack(folder)
-        except BadPack:
+        except (BadPack, OSError):
             continue  # named, with what is wrong, when it is run
         for entry in pack.entries.values():
             if wanted in map(_bare, entry.say) and all(p.default is not None for p in entry.parameters.values()):
@@ -170,15 +197,29 @@ def said(sentence: str) -> Entry | None:
     return None
 
 
+def in_text(text: str, given: Mapping[str, str]) -> str:
+    """Return the text with every `{name}` replaced, in one pass: a value that itself holds {name} is not filled again."""
+    return _PLACEHOLDER.sub(lambda m: given.get(m[1], m[0]), text)
+
+
+def filled(plan: Plan, entry: Entry, given: Mapping[str, str]) -> Plan:
+    """Return the plan with `{name}` in its values replaced. A value cannot add calls or arguments: the plan is parsed before."""
+
+    def value_of(value: Value) -> Value:
+        if isinstance(value, tuple):
+            return tuple(in_text(v, given) for v in value)
+        if not isinstance(value, str):
+            return value
+        name = value[1:-1]
+        if value == f"{{{name}}}" and name in entry.parameters and isinstance(entry.parameters[name].type, Flag):
+            return bool(Flag().parse(given[name]))
+        return in_text(value, given)
+
+    return replace(plan, calls=tuple(replace(c, args={k: value_of(v) for k, v in c.args.items()}) for c in plan.calls))
+
+
 def _bare(sentence: str) -> str:
     return re.sub(r"^(please|请)\s*|[\s.!。！]+$|\s+please$", "", " ".join(sentence.lower().split()))
-
-
-def _near(word: str, known: list[str]) -> str:
-    import difflib
-
-    close = difflib.get_close_matches(word, known, 1)
-    return f"Did you mean {close[0]}?" if close else f"There is: {', '.join(known)}." if known else "None is installed."
 
 
 def load_pack(folder: Path) -> Pack:
@@ -197,28 +238,34 @@ def load_pack(folder: Path) -> Pack:
         data = tomllib.loads(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise BadPack(f"{file} cannot be read: {error}.") from error
-    _only(file, "", data, ("default", "entries"))
+    _only(file, "", data, ("default", "entries", "actions"))
+    actions = {key: _own_action(file, name, key, value) for key, value in _table(file, "actions", data.get("actions", {})).items()}
     entries = {key: _entry(file, name, key, value) for key, value in _table(file, "entries", data.get("entries", {})).items()}
     if not entries:
         raise BadPack(f"{file} has no entries.")
     default = str(data.get("default", "" if len(entries) > 1 else next(iter(entries))))
     if default and default not in entries:
         raise BadPack(f"{file}: default names “{default}”, which is no entry.")
-    return Pack(name, description, folder, entries, default, front)
+    return Pack(name, description, folder, entries, default, front, actions)
 
 
 def _entry(file: Path, pack: str, name: str, raw: Any) -> Entry:
     where = f"entries.{name}"
     data = _table(file, where, raw)
-    _only(file, where, data, ("summary", "parameters", "parts", "plan", "sentence", "say", "requires", "tests"))
+    _only(file, where, data, ("summary", "parameters", "parts", "plan", "sentence", "say", "requires", "effects", "ask", "tests"))
     if not NAME.fullmatch(name):
         raise BadPack(f"{file}: {where}: a name has lower-case letters, digits and single hyphens.")
-    parameters = {key: _parameter(file, f"{where}.parameters.{key}", key, value) for key, value in _table(file, where, data.get("parameters", {})).items()}
+    parameters = _parameters(file, where, data)
     parts = tuple(_texts(file, where, data.get("parts", [data["plan"]] if "plan" in data else [])))
     sentence = str(data.get("sentence", ""))
-    if bool(parts) == bool(sentence):
-        raise BadPack(f"{file}: {where} needs either plan, parts or a sentence.")
-    for text in (*parts, sentence):
+    if not parts and not sentence:
+        raise BadPack(f"{file}: {where} needs a plan, parts or a sentence.")
+    say, requires, effects = (tuple(_texts(file, where, data.get(key, []))) for key in ("say", "requires", "effects"))
+    for written in effects:
+        _check_effect(file, where, written, tuple(KINDS))
+    if not isinstance(data.get("ask", False), bool):
+        raise BadPack(f"{file}: {where}.ask must be true or false.")
+    for text in (*parts, sentence, *(e for e in effects if e.partition(":")[2] != "{trash}")):
         for placeholder in _PLACEHOLDER.findall(text):
             if placeholder not in parameters:
                 raise BadPack(f"{file}: {where} uses {{{placeholder}}}, which is no parameter of it.")
@@ -228,9 +275,49 @@ def _entry(file: Path, pack: str, name: str, raw: Any) -> Entry:
     if not isinstance(tests, list) or not all(isinstance(t, dict) for t in tests):
         raise BadPack(f"{file}: {where}.tests must be tables.")
     for test in tests:
-        _only(file, f"{where}.tests", test, ("name", "given", "with", "after", "exit"))
-    say, requires = (tuple(_texts(file, where, data.get(key, []))) for key in ("say", "requires"))
-    return Entry(pack, name, data["summary"], parameters, parts, sentence, say, requires, tuple(tests))
+        _only(file, f"{where}.tests", test, ("name", "given", "with", "after", "exit", "output", "may_lack"))
+    if parts and sentence and not _PLACEHOLDER.search(sentence):
+        say = (*say, sentence)
+    ask = data.get("ask", False)
+    return Entry(pack, name, data["summary"], parameters, parts, sentence, say, requires, effects, ask, tuple(tests), file.parent)
+
+
+def _own_action(file: Path, pack: str, name: str, raw: Any) -> OwnAction:
+    where = f"actions.{name}"
+    data = _table(file, where, raw)
+    _only(file, where, data, ("file", "summary", "reads", "parameters"))
+    if not re.fullmatch(r"[a-z]+(_[a-z]+)*", name):
+        raise BadPack(f"{file}: {where}: a name has lower-case letters and single underscores.")
+    if pack.startswith("mcp-"):
+        raise BadPack(f"{file}: {where}: its name would be that of an MCP server's tool. Give the pack another name.")
+    if not isinstance(data.get("summary"), str) or not data["summary"]:
+        raise BadPack(f"{file}: {where} needs a summary.")
+    code = Path(os.path.normpath(file.parent / str(data.get("file", f"actions/{name}.py"))))
+    if not code.is_relative_to(file.parent) or not code.resolve().is_relative_to(file.parent.resolve()):
+        raise BadPack(f"{file}: {where}: its file must lie in the pack.")
+    reads = tuple(_texts(file, where, data.get("reads", [])))
+    parameters = _parameters(file, where, data)
+    for written in reads:
+        _check_effect(file, where, written, _READS)
+        for placeholder in _PLACEHOLDER.findall(written):
+            if placeholder not in parameters:
+                raise BadPack(f"{file}: {where} uses {{{placeholder}}}, which is no parameter of it.")
+    return OwnAction(f"{pack.replace('-', '_')}.{name}", code, data["summary"], reads, parameters)
+
+
+def _check_effect(file: Path, where: str, written: str, known: tuple[str, ...]) -> None:
+    kind, colon, target = written.partition(":")
+    if kind not in known:
+        raise BadPack(f"{file}: {where}: “{kind}” is no effect it can have. {near(kind, list(known))}")
+    if colon and not target.strip():
+        raise BadPack(f"{file}: {where}: “{written}” has no target after the colon; every target is “{kind}”.")
+    if target.count("*") > _MOST_WILDCARDS:
+        raise BadPack(f"{file}: {where}: “{written}” has more than {_MOST_WILDCARDS} wildcards.")
+
+
+def _parameters(file: Path, where: str, data: dict[str, Any]) -> dict[str, Parameter]:
+    written = _table(file, where, data.get("parameters", {}))
+    return {key: _parameter(file, f"{where}.parameters.{key}", key, value) for key, value in written.items()}
 
 
 def _parameter(file: Path, where: str, name: str, raw: Any) -> Parameter:
@@ -267,43 +354,4 @@ def _texts(file: Path, where: str, value: Any) -> list[str]:
 def _only(file: Path, where: str, data: Mapping[str, Any], known: tuple[str, ...]) -> None:
     for key in data:
         if key not in known:
-            raise BadPack(f"{file}: {where + ': ' if where else ''}unknown key “{key}”. {_near(key, list(known))}")
-
-
-def read_front_matter(file: Path) -> dict[str, Any]:
-    """Return the front matter of a SKILL.md: texts, block texts and one level of maps, the part of YAML that the form needs. Raises BadPack."""
-    try:
-        lines = file.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadPack(f"{file} cannot be read: {error}.") from error
-    if not lines or lines[0].strip() != "---" or "---" not in [line.strip() for line in lines[1:]]:
-        raise BadPack(f"{file} must start with front matter between two lines of ---.")
-    end = next(i for i, line in enumerate(lines[1:], start=1) if line.strip() == "---")
-    found: dict[str, Any] = {}
-    key = ""
-    for number, line in enumerate(lines[1:end], start=2):
-        if not line.strip() or line.lstrip().startswith("#"):
-            continue
-        indented = line[0] in " \t"
-        match = re.fullmatch(r"\s*([A-Za-z][\w-]*):(?:\s+(.*))?", line)
-        if indented and isinstance(found.get(key), str):
-            found[key] = f"{found[key]} {line.strip()}".strip()
-        elif indented and match and key:
-            found[key][match[1]] = _scalar(match[2] or "")
-        elif not indented and match:
-            key = match[1]
-            text = _scalar(match[2] or "")
-            found[key] = {} if not text and key == "metadata" else "" if text in (">", ">-", "|", "|-") else text
-        else:
-            raise BadPack(f"{file}:{number}: this line is not understood: {line.strip()}")
-    for key in found:
-        if key not in _FRONT:
-            raise BadPack(f"{file}: unknown key “{key}” in the front matter. {_near(key, list(_FRONT))}")
-    return found
-
-
-def _scalar(text: str) -> str:
-    text = text.strip()
-    if len(text) >= 2 and text[0] == text[-1] and text[0] in "\"'":
-        return text[1:-1]
-    return re.sub(r"\s+#.*$", "", text)
+            raise BadPack(f"{file}: {where + ': ' if where else ''}unknown key “{key}”. {near(key, list(known))}")

@@ -15,8 +15,9 @@ from typing import ClassVar
 
 from nlsh.plan.effects import Effect
 from nlsh.plan.errors import NlshError, NotFound, NotPossible, StaleStep
-from nlsh.plan.records import Exit, Record
+from nlsh.plan.records import Exit, Kept, Record
 from nlsh.plan.steps import Step
+from nlsh.steps._shell import CARRIED, KEEPS, Said, script
 
 # What a program finds set to the default, whatever nlsh ignores.
 USUAL_SIGNALS = sorted(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
@@ -57,17 +58,23 @@ class RunCommand(Step):
     def apply(self) -> Iterator[Record]:
         stand_in(self.cwd)
         shell = user_shell()
+        keeps = os.environ.pop(KEEPS, None) is not None
+        said = Said() if keeps else None
+        line = script(shell, self.command, keeps=keeps) if CARRIED in os.environ else self.command
         try:
             pid = os.posix_spawn(
                 shell,
-                [os.path.basename(shell), "-c", self.command],
+                [os.path.basename(shell), "-c", line],
                 {**os.environ, **self.environment},
+                file_actions=said.actions() if said is not None else [],
                 setsigmask=[],
                 setsigdef=USUAL_SIGNALS,
             )
         except OSError as error:
             raise NotPossible(f"{shell} cannot be run: {error.strerror}.", hint="Nothing was run.") from error
         status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        if said is not None and (state := said.read()):
+            yield Kept(state)
         # As shells say it.
         status = status if status >= 0 else 128 - status
         yield Exit(status)

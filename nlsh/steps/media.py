@@ -1,4 +1,7 @@
-"""ConvertMedia: a sound or video file in another format beside it, by ffmpeg, which is let near nothing but its input and its output."""
+"""Steps on sound and video: a new file made of one, by ffmpeg, which is let near nothing but what it reads and what it writes.
+
+ConvertMedia: in another format. What else there is stands in `media_edits`.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +12,12 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import ClassVar
 
 from nlsh.plan.effects import Effect
 from nlsh.plan.errors import NlshError, NotPossible
 from nlsh.plan.records import Record
+from nlsh.plan.records.media import Media
 from nlsh.steps import _fs, handles
 from nlsh.steps.content import WriteNew
 from nlsh.world import media, tools
@@ -23,26 +28,39 @@ _OPTIONS = {"gif": ("-an", "-sn", "-dn")}
 
 
 @dataclass(frozen=True, kw_only=True)
-class ConvertMedia(WriteNew):
-    """Write `source` in the format `to` to `target`. `ffmpeg` and `ffprobe` (empty: there is none) are the programs' paths.
+class MakeMedia(WriteNew):
+    """Base: write `target`, made of `source`. `ffmpeg` and `ffprobe` (empty: there is none) are the programs' paths.
 
     ffmpeg writes into a new folder beside the target, the only place where it may write; from there the whole file takes its name.
     """
 
-    to: str
+    # Whether it needs to know what its sources are; then there is an ffprobe.
+    LOOKS: ClassVar[bool] = False
+
     ffmpeg: str
     ffprobe: str = ""
 
-    def words(self) -> str:
-        return f"make {self.target}, {self.source} as {self.to}"
+    def before(self) -> tuple[str, ...]:
+        """Return ffmpeg's options for what it reads."""
+        return ()
 
-    def argv(self, written: str) -> tuple[str, ...]:
+    def options(self, seen: tuple[Media, ...]) -> tuple[str, ...]:
+        """Return ffmpeg's options for what it writes. `seen` says what the sources are, where the step LOOKS and runs; else it is empty."""
+        raise NotImplementedError
+
+    def sources(self) -> tuple[str, ...]:
+        """Return what ffmpeg reads, in order."""
+        return (self.source,)
+
+    def refuse_made(self, made: os.stat_result, read: os.stat_result) -> None:
+        """Raise an NlshError where the file that was made is not what was wanted."""
+
+    def argv(self, written: str, seen: tuple[Media, ...] = ()) -> tuple[str, ...]:
         """Return the command that writes to `written`, where nothing is."""
-        options = ("-vn", "-sn", "-dn") if self.to in SOUND else _OPTIONS.get(self.to, ("-sn", "-dn"))
         # `file:` before a path: whatever its name looks like, it is no option and no address.
+        inputs = (part for path in self.sources() for part in (*self.before(), "-protocol_whitelist", "file", "-i", f"file:{path}"))
         return (
-            self.ffmpeg, "-nostdin", "-hide_banner", "-v", "error", "-n", "-protocol_whitelist", "file", "-i", f"file:{self.source}", *options,
-            "-nostats", "-progress", "pipe:1", f"file:{written}",
+            self.ffmpeg, "-nostdin", "-hide_banner", "-v", "error", "-n", *inputs, *self.options(seen), "-nostats", "-progress", "pipe:1", f"file:{written}",
         )  # fmt: skip
 
     def effects(self) -> tuple[Effect, ...]:
@@ -50,7 +68,7 @@ class ConvertMedia(WriteNew):
             return super().effects()
         programs = [p for name in (self.ffmpeg, self.ffprobe) if name for p in media.outside_the_system(name)]
         return (
-            Effect("tool.run", shlex.join(self.argv(self.target))), Effect("fs.read", self.source), *(Effect("fs.read", p) for p in programs),
+            Effect("tool.run", shlex.join(self.argv(self.target))), *(Effect("fs.read", p) for p in self.sources()), *(Effect("fs.read", p) for p in programs),
             Effect("fs.write", os.path.dirname(self.target)),
         )  # fmt: skip
 
@@ -68,6 +86,7 @@ class ConvertMedia(WriteNew):
                     made = _fs.status_at(inside, name)
                     if not stat.S_ISREG(made.st_mode):
                         raise NotPossible(f"ffmpeg made something else than a file of {self.source}.", hint="Nothing of it was kept.")
+                    self.refuse_made(made, os.stat(self.source))
                     # What only its owner may read makes nothing that others may.
                     os.chmod(name, stat.S_IMODE(os.lstat(self.source).st_mode) & 0o666 | 0o200, dir_fd=inside)
                     os.utime(name, ns=(self.stamp_ns, self.stamp_ns), dir_fd=inside)
@@ -80,8 +99,9 @@ class ConvertMedia(WriteNew):
     def _convert(self, scratch: str, name: str) -> None:
         total = self._length_s()
         complaint = os.memfd_create("complaint")
-        argv = self.argv(os.path.join(scratch, name))
-        reads = (self.source, *media.outside_the_system(self.ffmpeg))
+        seen = tuple(media.look(self.ffprobe, p) for p in self.sources()) if self.LOOKS else ()
+        argv = self.argv(os.path.join(scratch, name), seen)
+        reads = (*self.sources(), *media.outside_the_system(self.ffmpeg))
         with os.fdopen(complaint, "r+b") as said:
             try:
                 process = subprocess.Popen(
@@ -108,6 +128,7 @@ class ConvertMedia(WriteNew):
         if not self.ffprobe:
             return None
         try:
+            # LIMIT: of the source; what is cut shorter or joined is done earlier or later than it says.
             return int(media.look(self.ffprobe, self.source).duration_s or 0) or None
         except NlshError:
             return None  # ffmpeg will say what is wrong with it
@@ -123,3 +144,16 @@ class ConvertMedia(WriteNew):
                 if key == b"out_time_us" and value.strip().isdigit():
                     handles.progress(int(value) // 1_000_000, total)
             rest = rest[-4096:]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConvertMedia(MakeMedia):
+    """Write `source` in the format `to`."""
+
+    to: str
+
+    def words(self) -> str:
+        return f"make {self.target}, {self.source} as {self.to}"
+
+    def options(self, seen: tuple[Media, ...]) -> tuple[str, ...]:
+        return ("-vn", "-sn", "-dn") if self.to in SOUND else _OPTIONS.get(self.to, ("-sn", "-dn"))

@@ -30,7 +30,7 @@ _ORIENTATION = 274
 
 
 @dataclass(frozen=True, kw_only=True)
-class _MakePicture(WriteNew):
+class MakePicture(WriteNew):
     """What they share: open the picture, change each of its frames, write it in a format that nlsh writes."""
 
     # Whether nothing of the metadata is taken over.
@@ -51,8 +51,8 @@ class _MakePicture(WriteNew):
         with pictures.opened(source, self.source) as picture:
             target.write(self.encoded(picture).getbuffer())
 
-    def encoded(self, picture: Any) -> io.BytesIO:
-        """Return the changed picture as a file's content."""
+    def encoded(self, picture: Any, *, quality: int = 0) -> io.BytesIO:
+        """Return the changed picture as a file's content; `quality`: in this one, from 1 to 100, instead of about the picture's own."""
         from PIL import ImageOps
 
         format = self.format(picture)
@@ -62,12 +62,12 @@ class _MakePicture(WriteNew):
         for number in range(count):
             picture.seek(number)
             frame = ImageOps.exif_transpose(picture)
-            frames.append(_for(format, self.changed(_bare(frame, profile) if self.BARE else frame)))
+            frames.append(fitting(format, self.changed(_bare(frame, profile) if self.BARE else frame)))
             lasting.append(picture.info.get("duration", 0))
             handles.progress(number + 1, count)
         picture.seek(0)
         exif = b"" if self.BARE else _exif(picture)
-        options = _options(format, picture, frames[0])
+        options = {"quality": quality, "optimize": True} if quality else _options(format, picture, frames[0])
         if count > 1:
             options |= {"save_all": True, "append_images": frames[1:]}
             if format in ("GIF", "WEBP", "PNG"):
@@ -138,7 +138,7 @@ def _exif(picture: Any) -> bytes:
         return b""
 
 
-def _for(format: str, frame: Any) -> Any:
+def fitting(format: str, frame: Any) -> Any:
     """Return the frame in a mode that the format can hold; what shows through becomes white where nothing can show through."""
     from PIL import Image
 
@@ -163,7 +163,7 @@ def _to_grey(frame: Any) -> Any:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ResizePicture(_MakePicture):
+class ResizePicture(MakePicture):
     """Make a copy of another size: `width`, `height` in pixels (0: it follows), or `scale` in per cent (0: not said)."""
 
     width: int = 0
@@ -196,7 +196,7 @@ class ResizePicture(_MakePicture):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ConvertPicture(_MakePicture):
+class ConvertPicture(MakePicture):
     """Make a copy in another format, one of FORMATS."""
 
     to: str
@@ -217,7 +217,7 @@ class ConvertPicture(_MakePicture):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RotatePicture(_MakePicture):
+class RotatePicture(MakePicture):
     """Make a copy turned by a quarter to the right or left, or half way round."""
 
     by: str
@@ -233,7 +233,7 @@ class RotatePicture(_MakePicture):
 
 
 @dataclass(frozen=True, kw_only=True)
-class StripPicture(_MakePicture):
+class StripPicture(MakePicture):
     """Make a copy without metadata. The pixels stay as they are, unless what is removed says how to turn them or what their colours mean."""
 
     BARE: ClassVar[bool] = True

@@ -129,13 +129,15 @@ class SetNice(Step):
     undoable: bool = True
     root: str = ""
     root_back: str = ""
+    why: str = ""
 
     def effects(self) -> tuple[Effect, ...]:
         return effects_on("proc.tune", self.pid, self.root)
 
     def describe(self) -> str:
         once = "" if self.undoable else " (only root can set it back)"
-        return f"set the priority of {self.name} (process {self.pid}) to nice {dict(self.new)[self.pid]}, was {dict(self.old)[self.pid]}{once}"
+        why = f" ({self.why})" if self.why else ""
+        return f"set the priority of {self.name} (process {self.pid}) to nice {dict(self.new)[self.pid]}, was {dict(self.old)[self.pid]}{once}{why}"
 
     def check(self) -> None:
         check_same(self.pid, self.started, self.name)
@@ -163,6 +165,7 @@ class SetAffinity(Step):
     old: tuple[tuple[int, tuple[int, ...]], ...]
     new: tuple[tuple[int, tuple[int, ...]], ...]
     root: str = ""
+    why: str = ""
 
     def effects(self) -> tuple[Effect, ...]:
         return effects_on("proc.tune", self.pid, self.root)
@@ -170,7 +173,8 @@ class SetAffinity(Step):
     def describe(self) -> str:
         new, old = dict(self.new)[self.pid], dict(self.old)[self.pid]
         count = f"{len(new)} core{'' if len(new) == 1 else 's'}"
-        return f"let {self.name} (process {self.pid}) use {count} ({', '.join(map(str, new))}), was {', '.join(map(str, old))}"
+        why = f" ({self.why})" if self.why else ""
+        return f"let {self.name} (process {self.pid}) use {count} ({', '.join(map(str, new))}), was {', '.join(map(str, old))}{why}"
 
     def check(self) -> None:
         check_same(self.pid, self.started, self.name)

@@ -23,7 +23,12 @@ _REFUSALS = ("AccessDenied", "InteractiveAuthorizationRequired", "NotAuthorized"
 
 def run_job(bus: Bus, begin: Any, unit: str, *, seconds: float = _PATIENCE_S) -> None:
     """Call `begin`, which returns systemd's job, and wait for its end. Raises NlshError with why it failed."""
-    bus.call(SYSTEMD, ROOT, MANAGER, "Subscribe")
+    try:
+        bus.call(SYSTEMD, ROOT, MANAGER, "Subscribe")
+    except BusError as error:
+        # The steps of a worker share one connection.
+        if not error.name.endswith(".AlreadySubscribed"):
+            raise
     with bus.signals(MANAGER, "JobRemoved") as next_one:
         job = ordered(begin)
         until = time.monotonic() + seconds

@@ -10,8 +10,9 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from types import MappingProxyType
 from typing import Any
 
 from nlsh.plan.errors import NotFound, NotPossible, Refused
@@ -126,16 +127,26 @@ def find(path: str) -> Repository:
     )  # fmt: skip
 
 
-def _ask(git: str, top: str, *arguments: str) -> str | None:
+def _ask(git: str, top: str, *arguments: str, settings: Mapping[str, str] = MappingProxyType({})) -> str | None:
     """Return what git answers with the user's own configuration, or None where it has nothing to say."""
     try:
         done = subprocess.run(
-            (git, "--no-pager", "-C", top, *arguments), env=tools.environment(_environment({})), stdin=subprocess.DEVNULL, capture_output=True,
+            (git, "--no-pager", "-C", top, *arguments), env=tools.environment(_environment(dict(settings))), stdin=subprocess.DEVNULL, capture_output=True,
             timeout=20, check=False,
         )  # fmt: skip
     except subprocess.TimeoutExpired as error:
         raise NotPossible(f"git did not answer about {top} within 20 seconds.", hint=UNCHANGED) from error
     return os.fsdecode(done.stdout).removesuffix("\n") if done.returncode == 0 else None
+
+
+def asked(repository: Repository, *arguments: str, **settings: str) -> str | None:
+    """Return what git answers with the user's own configuration and these settings (`_` for the dot), or None where it has nothing to say."""
+    return _ask(repository.git, repository.top, *arguments, settings={k.replace("_", "."): v for k, v in settings.items()})
+
+
+def outside(**more: str) -> dict[str, str]:
+    """Return what git is told where there is no repository yet: everything that is off, and `more` variables."""
+    return {**_environment({}), "GIT_CONFIG_GLOBAL": "/dev/null", **more}
 
 
 def _alternates(common: str) -> Iterator[str]:

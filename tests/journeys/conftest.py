@@ -4,21 +4,29 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
+import signal
 import subprocess
 import sys
+import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pexpect
 import pytest
 
+from nlsh.kernel import daemon_wire as wire
+from nlsh.kernel.daemon import command as daemon_command
 from nlsh.shipped import models_dir
 
 ROOT = Path(__file__).resolve().parents[2]
 LIMIT_S = 60
+DAEMON_LIMIT_S = 30.0
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 Terminal = Callable[..., pexpect.spawn]
+Start = Callable[..., "subprocess.Popen[bytes]"]
 
 
 @pytest.fixture
@@ -81,3 +89,53 @@ def ended(child: pexpect.spawn) -> int:
 def plain(text: str) -> str:
     """Return what a terminal was sent, without the sequences that only place and style it."""
     return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", text).replace("\r", "")
+
+
+# --- the daemon ----------------------------------------------------------------------------------------------------
+
+
+def until(true: Callable[[], object]) -> None:
+    end = time.monotonic() + DAEMON_LIMIT_S
+    while not true():
+        assert time.monotonic() < end, "it did not come to that"
+        time.sleep(0.01)
+
+
+def answers() -> bool:
+    try:
+        return bool(wire.ask({"ask": "status"}, seconds=5))
+    except wire.NoDaemon:
+        return False
+
+
+@pytest.fixture
+def runtime(home: Path, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Give a runtime folder that others could reach: what keeps them out is what nlshd makes in it."""
+    folder = Path(tempfile.mkdtemp(prefix="nlsh-runtime-", dir="/tmp"))
+    folder.chmod(0o755)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(folder))
+    monkeypatch.setenv("NLSH_DAEMON", "auto")
+    environment |= {"XDG_RUNTIME_DIR": str(folder), "NLSH_DAEMON": "auto"}
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def start(runtime: Path, environment: dict[str, str]) -> Iterator[Start]:
+    started = []
+
+    def run(*more: str, wait: bool = True) -> subprocess.Popen[bytes]:
+        process = subprocess.Popen(
+            daemon_command("daemon", "run", *more), env=environment, cwd="/", stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        )
+        started.append(process)
+        if wait:
+            until(answers)
+        return process
+
+    yield run
+    for process in started:
+        if process.poll() is None:
+            process.send_signal(signal.SIGCONT)
+            process.terminate()
+        process.communicate(timeout=DAEMON_LIMIT_S)

@@ -293,7 +293,7 @@ def test_the_planner_is_given_no_contents(home: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(planning.prompt, "build", watched)
     session = Session.start(Options())
     try:
-        planner = session.load_planner()
+        planner = session.planning.load()
         answers = [planner.plan("delete those", Context(str(home), str(home), "file.find", r, ())) for r in (records, (File(f"{home}/x", 1, 0.0),))]
     except Exception as error:  # there is no model in this checkout
         if type(error).__name__ != "ModelError":

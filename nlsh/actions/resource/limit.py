@@ -8,11 +8,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from nlsh.actions.process._chosen import Pids, choose, identity, noted, root_needed
+from nlsh.actions.resource import _held
+from nlsh.actions.resource._jobs import Job
 from nlsh.plan.action import Action, BaseArgs, Example, arg
 from nlsh.plan.amounts import Bytes, Cores, Percent, Processes
 from nlsh.plan.errors import BadArgument, NotPossible
 from nlsh.plan.steps import Step
 from nlsh.plan.values import Name
+from nlsh.resources import limits
 from nlsh.steps.processes import SetAffinity, SetCpuShare, SetMemoryLimit
 from nlsh.world import World, machine, processes
 from nlsh.world.processes import Running
@@ -25,7 +28,7 @@ class Limit(Action):
     """Limit the cores, the memory or the share of the processor that running processes may use."""
 
     name = "resource.limit"
-    effects = ("proc.tune", "fs.write", "priv.root")
+    effects = ("proc.tune", "fs.write", "bus.call", "sys.control", "priv.root")
 
     class Args(BaseArgs):
         what = arg(Processes(), "processes found by an earlier call")
@@ -47,6 +50,12 @@ class Limit(Action):
             about = noted(process, root=roots[process.pid])
             if cores and (old := _affinity(process.pid)) and any(set(c) != set(cores) for _, c in old):
                 found.append({**about, "limit": "cores", "old": old, "cores": cores})
+        wanted = limits.settings(cores=args.cpu and len(machine.online_cores()) * args.cpu / 100, memory=args.memory)
+        by = limits.find(args.name or chosen[0].called, tuple(p.pid for p in chosen), wanted) if wanted else limits.Means("priority")
+        if by.kind in ("unit", "scope", "new"):
+            job = Job(args.name or chosen[0].called, tuple(chosen), tuple(roots[p.pid] for p in chosen))
+            job.check_memory(args.memory)
+            return [*found, *({"limit": "held", **item} for item in _held.by_group(job, wanted, by))]
         if args.memory is not None:
             found += _memory(args.memory, chosen, roots)
         if args.cpu is not None:
@@ -59,6 +68,8 @@ class Limit(Action):
                 case "cores":
                     old = tuple((t, tuple(c)) for t, c in item["old"])
                     yield SetAffinity(*identity(item), old, tuple((t, tuple(item["cores"])) for t, _ in old), item["root"])
+                case "held":
+                    yield from _held.steps([item])
                 case "memory":
                     yield SetMemoryLimit(*identity(item), item["old"], item["new"], item["group"], tuple(item["members"]), item["root"])
                 case _:

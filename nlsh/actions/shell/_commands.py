@@ -24,7 +24,7 @@ _PLAIN = _set(
     "cmp md5sum sha1sum sha224sum sha256sum sha384sum sha512sum b2sum cksum sum od hexdump strings zcat zgrep bzcat xzcat "
     "zstdcat lsblk lscpu lsmem lsusb lsmod lsns lslocks lsipc findmnt locate getent locale tty seq yes sleep expr bc factor cal readelf "
     "vmstat iostat mpstat top htop printenv exa eza cd apropos whatis numfmt getconf logname hostid look pr tsort mountpoint "
-    "base64 base32 basenc uuidgen pathchk pmap cloc tokei hexyl fc-list jq netstat size break continue exit"
+    "base64 base32 basenc uuidgen pathchk pmap cloc tokei hexyl fc-list jq netstat size break continue exit pushd popd dirs"
 )
 NETWORK = _set("ss netstat ip ifconfig route")
 # Programs of which at least the version may be asked.
@@ -101,7 +101,7 @@ _PACKED = r"-[cdkqvfl]*[cl][cdkqvfl]*|--stdout|--to-stdout|--list|--decompress"
 _IP = r"-(4|6|0|br|brief|o|oneline|s|stats|statistics|d|details|j|json|p|pretty|c|color|h|human|r|resolve|t|ts)"
 
 _SOME: dict[str, Callable[[list[Word]], bool]] = {
-    "[": _Unless("vR"), "test": _Unless("vR"), "printf": _Unless("v"), "read": _Only(r"-r", r"[a-z_][a-z0-9_]*"),
+    "[": _Unless("vR"), "test": _Unless("vR"), "printf": _Unless("v"), "read": lambda words: _asks(words),
     "sort": _Unless("oTS", ("output", "compress-program", "temporary-directory")), "shuf": _Unless("o", ("output",)), "uniq": _Unless(operands=1),
     "tree": _Unless("oR", ("output",)), "rg": _Unless("", ("pre", "hostname-bin")), "file": _Unless("C", ("compile",)),
     "fd": _Unless("xX", ("exec", "exec-batch")), "fdfind": _Unless("xX", ("exec", "exec-batch")), "diff": _Unless("l", ("paginate",)),
@@ -110,11 +110,12 @@ _SOME: dict[str, Callable[[list[Word]], bool]] = {
     "nm": _Unless("", ("plugin",)), "objdump": _Unless("", ("plugin",)), "pidstat": _Unless("e"), "iconv": _Unless("o", ("output",)),
     "xxd": _Unless("r", operands=1), "dmesg": _Only(r"-[THLwkxtPe]+|--(human|ctime|follow|kernel|decode|notime|nopager|color.*)", r".*", 0),
     "date": _Unless("s", ("set",), r"\d+(\.\d+)?"), "hostname": _Only(r"-[aAdfiIsy]+|--(all-.*|domain|fqdn|long|ip-address|short)", "", 0),
-    "mount": _Only("-l", "", 0), "umask": _Only("-S", "", 0), "alias": _Only("-p", "", 0), "history": _Only("", r"\d+"), "jobs": _Only("-[lpr]+", "", 0),
+    "mount": _Only("-l", "", 0),
+    "umask": _Only("-S", r"[0-7]{1,4}", 1), "alias": _Only("-p", "", 0), "history": _Only("", r"\d+"), "jobs": _Only("-[lpr]+", "", 0),
     "sysctl": _Only(r"-[aAnNeq]+|--(all|names|values|ignore|quiet|pattern)", r"[a-z0-9_.-]+"), "ulimit": _Only(r"-[HS]?[a-zA-Z]", "", 0),
     "ip": _Only(_IP, r"a|addr|address|l|link|r|route|ro|n|neigh|neighbour|rule|show|list|ls|get|dev|table|main|all|\d[\d.:a-fA-F/]*|[a-z]{2,5}\d[\w.@-]*|lo"),
     "ifconfig": _Only(r"-[as]", r"[a-z]+\d?[\w.]*(?<!up)(?<!down)", 1), "route": _Only(r"-[n46eFC]+", "", 0), "ss": _Unless("KD", ("kill", "diag")),
-    "tput": _Only("-T.*", r"(?!reset|init).*"), "stty": _Only(r"-[aFg]|-F.*|--all|--save", r"/dev/.*"), "sensors": _Only("-[ujfA]+", r"[\w-]+"),
+    "tput": _Only("-T.*", r"(?!reset|init).*"), "stty": _Only(r"-[aFg]|-F.*|--all|--save", r"/dev/.*|size|speed"), "sensors": _Only("-[ujfA]+", r"[\w-]+"),
     "journalctl": _Unless("", ("rotate", "vacuum-size", "vacuum-files", "vacuum-time", "flush", "sync", "relinquish-var", "smart-relinquish-var",
                                "update-catalog", "setup-keys", "cursor-file", "force", "root", "image")),
     "less": _PAGED, "more": _PAGED, "zless": _PAGED, "zmore": _PAGED,
@@ -180,6 +181,12 @@ def _after_options(words: list[Word], alone: str, with_value: str = "(?!)") -> l
         elif not re.fullmatch(alone, word.text):
             return None
     return rest
+
+
+def _asks(words: list[Word]) -> bool:
+    # read puts what it is told into variables: those of the environment are passed on to programs.
+    rest = _after_options(words, r"-[rse]+", r"-[rs]*[pntNd]")
+    return rest is not None and all(w.known and re.fullmatch(r"[a-z_][a-z0-9_]*", w.text) for w in rest)
 
 
 def _xargs(words: list[Word]) -> bool:

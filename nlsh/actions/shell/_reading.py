@@ -48,7 +48,8 @@ _COMPUTED = re.compile(r"(?<!\S)-(eq|ne|lt|le|gt|ge|v|R)(?!\S)")
 def only_reads(command: str, folder: str = "") -> bool:
     """Whether every part of a command line is known to only read, with these options. `folder`: where it runs, whose file names may look like options."""
     try:
-        _Reading(command, folder).statement(parse(command), 0)
+        root = parse(command)
+        _Reading(command, folder, only_sets=_only_sets(root)).statement(root, 0)
     except (NotUnderstood, RecursionError):
         return False
     return True
@@ -59,10 +60,33 @@ def needs_network_state(command: str) -> bool:
     return bool(NETWORK & set(re.findall(r"[\w.-]+", command)))
 
 
-class _Reading:
-    """One walk over a command line; raises NotUnderstood at the first part that may change something."""
+_SETTING = frozenset(("variable_assignment", "variable_assignments", "declaration_command", "unset_command", "function_definition"))
+_NAMES = frozenset(("alias", "unalias", "set", "shopt"))
 
-    def __init__(self, command: str, folder: str) -> None:
+
+def _only_sets(root: Node) -> bool:
+    """Whether a line gives its shell values and names, and runs nothing: they then are no program's yet."""
+    waiting, found = list(root.named_children), False
+    while waiting:
+        node = waiting.pop()
+        if node.type == "list":
+            waiting += node.named_children
+        elif node.type in _SETTING or (node.type == "command" and node.named_children[0].type == "command_name" and text_of(node.named_children[0]) in _NAMES):
+            found = True
+        elif node.type != "comment":
+            return False
+    return found
+
+
+class _Reading:
+    """One walk over a command line; raises NotUnderstood at the first part that may change something.
+
+    `only_sets`: it runs nothing after it has set something, but gives its shell names and values for later lines.
+    """
+
+    def __init__(self, command: str, folder: str, *, only_sets: bool = False) -> None:
+        self._only_sets = only_sets
+        self._functions: set[str] = set()  # those of the line, whose bodies only read
         # Whoever changes the folder on the way globs in another one.
         self._may_glob = bool(folder) and not re.search(r"\bcd\b", command) and not _has_dashes(folder)
 
@@ -86,8 +110,15 @@ class _Reading:
             for child in node.children:
                 if child.type == "file_redirect":
                     _redirect(child, inside)
+                elif child.type in ("heredoc_redirect", "herestring_redirect"):
+                    _given(child, inside)
                 else:
                     self.statement(child, depth + 1)
+        elif self._only_sets and node.type in _SETTING:
+            self._setting(node, inside)
+        elif node.type == "function_definition" and node.named_child_count == 2 and node.named_children[1].type in _HOLDERS:
+            self.statement(node.named_children[1], depth + 1)
+            self._functions.add(text_of(node.named_children[0]))
         elif node.type == "variable_assignment":
             _assignment(node, inside)
         elif node.type == "for_statement" and text_of(node).startswith("for"):
@@ -105,7 +136,9 @@ class _Reading:
             if not blank(whole[at : child.start_byte - node.start_byte]):
                 raise NotUnderstood("a gap")
             at = child.end_byte - node.start_byte
-            if child.type == "variable_assignment":
+            if child.type == "herestring_redirect":
+                _given(child, inside)
+            elif child.type == "variable_assignment":
                 name, value = _assignment(child, inside)
                 if name not in SAFE_VARIABLES or not value.known:
                     raise NotUnderstood(f"a program is given {name}")
@@ -116,8 +149,22 @@ class _Reading:
         if self._may_glob:
             # No file name here begins with a dash, so what a pattern finds is no option.
             words = [w if not w.globs or w.splits else Word("./" + w.text, globs=True) for w in words]
-        if not words or not reads(words):
+        if words and words[0].known and words[0].text in self._functions:
+            return
+        if not words or not (reads(words) or (self._only_sets and words[0].text in _NAMES)):
             raise NotUnderstood(text_of(node))
+
+    def _setting(self, node: Node, inside: Inside) -> None:
+        """Check what is put together for a value; a function that is not called does nothing."""
+        if node.type == "function_definition":
+            return
+        for child in node.named_children:
+            if child.type in ("variable_assignment", "array"):
+                self._setting(child, inside)
+            elif child.type not in ("variable_name", "subscript"):
+                word_of(child, inside)
+            elif child.type == "subscript" and re.search(r"[$`]", text_of(child)):
+                raise NotUnderstood("it computes")
 
     def _for(self, node: Node, depth: int, inside: Inside) -> None:
         for child in node.children:
@@ -176,6 +223,23 @@ def _redirect(node: Node, inside: Inside) -> None:
         return
     if sign not in (">", ">>", "&>", "&>>", ">|") or place != Word("/dev/null"):
         raise NotUnderstood("it writes")
+
+
+def _given(node: Node, inside: Inside) -> None:
+    """Check a text that a command is given as its input."""
+    if node.type == "herestring_redirect":
+        for child in node.named_children:
+            word_of(child, inside)
+        return
+    start = next((text_of(c) for c in node.children if c.type == "heredoc_start"), "")
+    for child in node.children:
+        if child.type == "heredoc_body":
+            # In quotes the end mark keeps all as it is; without them a plain variable is all that may be put in.
+            text = re.sub(r"\\.|\$\w+|\$\{\w+\}", "", text_of(child), flags=re.S)
+            if not re.search(r"['\"\\]", start) and re.search(r"[$`]", text):
+                raise NotUnderstood("something computed in a text")
+        elif child.type not in ("<<", "<<-", "heredoc_start", "heredoc_end"):
+            raise NotUnderstood("more behind a text")
 
 
 def _test(node: Node, inside: Inside) -> None:

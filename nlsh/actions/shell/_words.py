@@ -70,7 +70,7 @@ def _check_cover(root: Node, source: bytes) -> None:
     waiting, at = [root], 0
     while waiting:
         node = waiting.pop()
-        if node.child_count and node.type not in ("word", "string", "string_content", "raw_string"):
+        if node.child_count and node.type not in ("word", "string", "string_content", "raw_string", "heredoc_body"):
             waiting += reversed(node.children)
             continue
         if not blank(source[at : node.start_byte].replace(b"\n", b" ").replace(b"\\ ", b" ")):

@@ -44,7 +44,7 @@ class Statistics(Action):
 
         table = Table(seen["path"], tell=handles.progress, table=True)
         only = None if args.column is None else table.position(args.column)
-        sums: dict[int, _Sum] = {i: _Sum() for i in ([only] if only is not None else range(len(table.first or ())))}
+        sums: dict[int, Sum] = {i: Sum() for i in ([only] if only is not None else range(len(table.first or ())))}
         try:
             for _, row in table.rows():
                 for i, total in sums.items():
@@ -83,7 +83,9 @@ class Statistics(Action):
 
 
 @dataclass
-class _Sum:
+class Sum:
+    """The numbers of one column, as they are added up."""
+
     count: int = 0
     sum: Decimal = Decimal(0)
     least: Decimal | None = None

@@ -20,6 +20,8 @@ from typing import Any
 _LAST = ("done", "failed", "denied")
 _READ = 1 << 16
 _STDIO = 3
+_GIVEN = 100  # the descriptor over which a spawned zygote hears
+_PACKAGE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__)))))
 _HELD_WITHIN_S = 5.0
 # What the client says to a supervisor: that a job is to stop, or, with the number of a question, its answer or that it is about to be shown.
 CANCEL = b"c"
@@ -53,6 +55,21 @@ class Zygote:
             _serve(theirs, parent)
         finally:
             os._exit(0)
+
+    @classmethod
+    def spawn(cls) -> Zygote:
+        """Start the zygote as a program of its own: for a process that may have threads, of which a fork would take none along but their locks.
+
+        It ends when the thread does that called this.
+        """
+        import sys
+
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            code = f"import sys; sys.path.insert(0, {_PACKAGE!r}); from nlsh.guard.sandbox.zygote import serve; serve({_GIVEN}, {os.getpid()})"
+            given = [(os.POSIX_SPAWN_DUP2, theirs.fileno(), _GIVEN)]
+            pid = os.posix_spawn(sys.executable, [sys.executable, "-P", "-c", code], os.environ, file_actions=given)
+        return cls(pid, ours)
 
     @cached_property
     def level(self) -> str:
@@ -257,6 +274,11 @@ def _message(line: bytes) -> dict[str, Any] | None:
         # One message for many quick steps, and never for more of them than a worker of ours tells of at once.
         well_formed = found["type"] == "done" and isinstance(found["to"], int) and 0 <= found["to"] - found["step"] < MOST_AT_ONCE
     return found if well_formed else None
+
+
+def serve(descriptor: int, parent: int) -> None:
+    """Be the zygote of a process that spawned this one, over a socket it gave."""
+    _serve(socket.socket(fileno=descriptor), parent)
 
 
 def _serve(channel: socket.socket, parent: int) -> None:

@@ -304,6 +304,14 @@ class Exit(Record):
 
 
 @dataclass(frozen=True, slots=True)
+class Kept(Record):
+    """What the shell of a raw command has when it ends (folder, variables, functions), as it said it itself: for the next line, never part of the result."""
+
+    state: str
+    columns: ClassVar = ()
+
+
+@dataclass(frozen=True, slots=True)
 class HistoryEntry(Record):
     """A run of the journal. `status`: running, done, partly, failed, cancelled or interrupted; `undo`: yes, or why not."""
 

@@ -181,3 +181,15 @@ class Course(Record):
     step_seconds: float
     series: tuple[float | None, ...] = ()
     columns: ClassVar = ("of", "course", "latest", "lowest", "mean", "highest", "since_at")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFit(Record):
+    """Whether a model fits on graphics cards ('yes', 'split' over several, 'no'), where, what it needs, and the part of it that fits."""
+
+    path: str
+    fits: str
+    where: str
+    needs_bytes: int
+    part_percent: float
+    columns: ClassVar = ("path", "fits", "where", "needs_bytes", "part_percent")

@@ -70,3 +70,17 @@ class Checked(Record):
     line: int = 0
     problem: str = ""
     columns: ClassVar = ("path", "format", "valid", "line", "problem")
+
+
+@dataclass(frozen=True, slots=True)
+class GroupStatistic(Record):
+    """The rows of a table that have one value in a column: how many, and what the numbers of another column come to in them, where one was named."""
+
+    group: str
+    count: int
+    sum: str = ""
+    mean: str = ""
+    least: str = ""
+    greatest: str = ""
+    others: int = 0
+    columns: ClassVar = ("group", "count", "sum", "mean", "least", "greatest")

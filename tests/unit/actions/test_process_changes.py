@@ -19,6 +19,7 @@ import nlsh.steps.processes as steps_module
 from nlsh.plan import registry
 from nlsh.plan.errors import BadArgument, NlshError, NotFound, NotPossible, Refused, StaleStep
 from nlsh.plan.steps import Step, step_from_data
+from nlsh.resources import limits
 from nlsh.world import World, machine, processes
 
 ONE = f"nlshq{os.getpid()}a"
@@ -424,7 +425,7 @@ def test_named_cores_are_taken_and_cores_that_are_not_there_are_not_possible(sta
         steps_of(f'resource.limit(pid="{child.pid}", cores="0-{cores[-1] + 1}")')
 
 
-def test_memory_is_limited_by_rlimit_and_given_back(start: Callable[..., subprocess.Popen[str]]) -> None:
+def test_memory_is_limited_by_rlimit_and_given_back(start: Callable[..., subprocess.Popen[str]], no_groups: None) -> None:
     child = start(ONE)
     before = resource.prlimit(child.pid, resource.RLIMIT_AS)
     steps = steps_of(f'resource.limit(pid="{child.pid}", memory="1GB")')
@@ -436,12 +437,17 @@ def test_memory_is_limited_by_rlimit_and_given_back(start: Callable[..., subproc
     assert resource.prlimit(child.pid, resource.RLIMIT_AS) == before
 
 
-def test_a_limit_below_what_it_has_is_not_possible(start: Callable[..., subprocess.Popen[str]]) -> None:
+def test_a_limit_below_what_it_has_is_not_possible(start: Callable[..., subprocess.Popen[str]], no_groups: None) -> None:
     child = start(ONE)
     before = resource.prlimit(child.pid, resource.RLIMIT_AS)
     with pytest.raises(NotPossible, match="address space"):
         steps_of(f'resource.limit(pid="{child.pid}", memory="100KB")')
     assert resource.prlimit(child.pid, resource.RLIMIT_AS) == before
+
+
+@pytest.fixture
+def no_groups(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "find", lambda *_: limits.Means("priority"))
 
 
 @pytest.fixture
@@ -452,6 +458,7 @@ def group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (folder / "memory.max").write_text("max\n")
     (folder / "cpu.max").write_text("max 100000\n")
     monkeypatch.setattr(machine, "cgroup_of", lambda pid: str(folder))
+    monkeypatch.setattr(limits, "BOOTED", "/nonexistent")
     return folder
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.detect import is_wrong, labelled, machine, runs_unasked
 from nlsh.shell import detect
 
 PROGRAMS = "git ls grep cat rm mkdir find kill sort head python firefox docker yes top make touch du who free tar curl ps watch time echo systemctl".split()  # noqa: SIM905
@@ -33,6 +34,7 @@ def programs(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         "git status", 'git commit -m "fix the thing"', "ls", "ls -la", "ls -la | wc -l", "ls 下载", "yes", "top", "echo hello to the world",
         "mkdir logs", "rm -rf build", "rm names.txt", "cat names.txt", "sort names.txt", "head -n 3 names.txt", "find . -name '*.py'", "kill -9 4711",
         "FOO=1 ls", "FOO=1 BAR=2 git log", "./run.sh", "./run.sh all the things -v", "touch new.txt", "du -sh *", "ps aux", "make -j2", "docker ps",
+        "A=1", "x=(a b)", "f() { ls; }; f", "command -v nothing", "ls && ./new.out",
         "cat names.txt > copy.txt", "export A=1", "for f in *; do echo $f; done", "true", "python run.py", "systemctl status nginx", "cd logs && make",
     ],
 )  # fmt: skip
@@ -74,7 +76,9 @@ move names.txt to Documents
 names.txt
 ./missing.sh
 ./names.txt
-A=1
+find files > 1 GB
+rm -rf the build folder
+free up all
 make the logs private
 """
 
@@ -88,3 +92,27 @@ def test_a_program_that_vanishes_is_no_command(monkeypatch: pytest.MonkeyPatch) 
     assert detect.is_command("git status")
     monkeypatch.setenv("PATH", os.devnull)
     assert not detect.is_command("git status")
+
+
+def test_the_labelled_lines_meet_the_bar_on_both_halves(home: Path) -> None:
+    lines = labelled()
+    assert len(lines) >= 1000
+    place = home / "machine"
+    place.mkdir()
+    machine(place)
+    for half in ([i for i in lines if not i.held_out], [i for i in lines if i.held_out]):
+        wrong = sum(map(is_wrong, half))
+        assert len(half) > 500 and wrong / len(half) <= 0.01, f"{wrong} of {len(half)}"
+        # None at all, although each would still be tried on a copy, or asked about.
+        assert sum(map(runs_unasked, half)) == 0
+
+
+@pytest.mark.parametrize(("line", "goes_on"), [
+    ("echo 'a", True), ('echo "a\nb', True), ("cat <<E", True), ("cat <<E\nhi", True), ("cat <<E\nhi\nE", False), ("for i in 1 2; do", True),
+    ("if true; then", True),
+    ("ls |", True), ("make &&", True), ("ls \\", True), ("f() {", True), ("echo $(", True), ("ls", False), ("ls &", False),
+    ("for i in 1; do echo; done", False),
+    ("echo 'a\nb'", False), ("ls )", False), ("echo $((1 << 2))", False), ("case x in", True), ("(", True), ("what's up", True),
+])  # fmt: skip
+def test_what_goes_on_on_the_next_line(line: str, goes_on: bool) -> None:
+    assert detect.is_unfinished(line) == goes_on

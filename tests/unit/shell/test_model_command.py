@@ -176,13 +176,13 @@ def test_switching_models_in_a_session(own: Path, home: Path, capfd: pytest.Capt
             assert session.request(REQUEST) == 0
             found = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
             assert [Path(f["path"]).name for f in found if "path" in f] == ["one.pdf"]
-            kinds.append(type(session._planner))
+            kinds.append(type(session.planning.planner))
         assert kinds == [ChatPlanner, Planner, ChatPlanner]
         with pytest.raises(UsageError):
             slash.handle("/model pull http://127.0.0.1/x")
         with pytest.raises(NlshError):
             slash.handle("/model use nothing")
-        assert type(session._planner) is ChatPlanner
+        assert type(session.planning.planner) is ChatPlanner
 
 
 def test_a_model_for_one_request(nlsh: Nlsh, own: Path, home: Path) -> None:

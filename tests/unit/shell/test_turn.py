@@ -53,7 +53,7 @@ def start(home: Path) -> Iterator[Start]:
 
     def make(*answers: Answer, **options: object) -> Session:
         session = Session.start(Options(**options))  # type: ignore[arg-type]
-        session._planner = FakePlanner(*answers)  # type: ignore[assignment]
+        session.planning.planner = FakePlanner(*answers)  # type: ignore[assignment]
         sessions.append(session)
         return session
 
@@ -141,7 +141,7 @@ def test_the_planner_knows_what_was_before(start: Start, home: Path) -> None:
     session = start(Answer("plan", (reading('file.list("docs")'),)), again, yes=True)
     assert session.request("what is in docs?") == 0
     assert session.request("delete those") == 0
-    planner = session._planner
+    planner = session.planning.planner
     assert isinstance(planner, FakePlanner)
     request, context = planner.asked[1]
     assert (request, context.last_action, context.recent) == ("delete those", "file.list", ("what is in docs?",))
@@ -154,7 +154,7 @@ def test_marks_settle_what_is_a_command(start: Start, capfd: pytest.CaptureFixtu
     assert session.request("!echo hello") == 0
     assert capfd.readouterr().out == "hello\n"
     assert session.request("?ls") == 4
-    planner = session._planner
+    planner = session.planning.planner
     assert isinstance(planner, FakePlanner) and [r for r, _ in planner.asked] == ["ls"]
 
 
@@ -164,7 +164,26 @@ def test_an_edited_plan_is_asked_about_again(start: Start, home: Path, monkeypat
     monkeypatch.setattr("nlsh.shell.turn.edit_text", lambda text: text.replace("a.txt", "docs/b.txt"))
     assert session.request("throw a.txt away") == 0
     assert len(asked) == 2 and (home / "a.txt").exists() and not (home / "docs" / "b.txt").exists()
-    assert session._planner.learned == [("throw a.txt away", 'file.trash("docs/b.txt")')]  # type: ignore[union-attr]
+    assert session.planning.planner.learned == [("throw a.txt away", 'file.trash("docs/b.txt")')]  # type: ignore[union-attr]
+
+
+def test_another_reading_can_be_picked_below_the_preview_and_is_learned(
+    start: Start, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    session = start(Answer("plan", (reading('file.trash("a.txt")'), reading('file.trash("docs/b.txt")', 0.2))))
+    asked = typing(session, monkeypatch, "7", "1", "y")
+    assert session.request("throw that away") == 0
+    assert 'or 1: file.trash("docs/b.txt")' in capsys.readouterr().err
+    assert asked[0].endswith("?/1] ") and (home / "a.txt").exists() and not (home / "docs" / "b.txt").exists()
+    assert session.planning.planner.learned == [("throw that away", 'file.trash("docs/b.txt")')]  # type: ignore[union-attr]
+
+
+def test_the_mode_auto_runs_nothing_that_nlsh_is_not_sure_of(start: Start, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    session = start(Answer("choose", (reading('file.trash("a.txt")', 0.5),), "Is this what you mean?"), ONE)
+    session.mode = "auto"
+    asked = typing(session, monkeypatch, "n")
+    assert session.request("do something with a.txt") != 0 and len(asked) == 1 and (home / "a.txt").exists()
+    assert session.request("throw a.txt away") == 0 and len(asked) == 1 and not (home / "a.txt").exists()
 
 
 def test_an_edited_plan_that_was_not_run_teaches_nothing(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -172,7 +191,7 @@ def test_an_edited_plan_that_was_not_run_teaches_nothing(start: Start, monkeypat
     typing(session, monkeypatch, "e", "n")
     monkeypatch.setattr("nlsh.shell.turn.edit_text", lambda text: text.replace("a.txt", "docs/b.txt"))
     session.request("throw a.txt away")
-    assert session._planner.learned == []  # type: ignore[union-attr]
+    assert session.planning.planner.learned == []  # type: ignore[union-attr]
 
 
 def test_what_was_chosen_is_learned_and_what_was_offered_is_not(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -180,12 +199,12 @@ def test_what_was_chosen_is_learned_and_what_was_offered_is_not(start: Start, mo
     typing(session, monkeypatch, "1", "")
     session.request("what about docs?")
     session.request("and now?")
-    assert session._planner.learned == [("what about docs?", 'file.list("docs")')]  # type: ignore[union-attr]
+    assert session.planning.planner.learned == [("what about docs?", 'file.list("docs")')]  # type: ignore[union-attr]
 
 
 def test_a_missing_model_is_an_error_of_the_turn(start: Start, capsys: pytest.CaptureFixture[str]) -> None:
     session = start(model="/missing.gguf")
-    session._planner = None
+    session.planning.planner = None
     assert session.request("find pdfs") == ModelError.exit_status
     assert "/missing.gguf" in capsys.readouterr().err
 

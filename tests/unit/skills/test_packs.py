@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -17,7 +16,9 @@ from nlsh.skills import check, load, run
 from nlsh.skills.load import BadPack, Entry, Pack, load_pack
 
 SHIPPED = [load_pack(p.parent) for p in sorted(skills_dir().glob("*/pack.toml"))]
-TESTS = [(pack, entry, test) for pack in SHIPPED for entry in pack.entries.values() for test in entry.tests]
+NAMES = [
+    "backup", "dev-cleanup", "disk-rescue", "gpu-jobs", "log-doctor", "media-convert", "new-project", "photo-sorter", "system-report", "tidy-downloads",
+]  # fmt: skip
 
 SKILL = "---\nname: demo\ndescription: A pack for tests.\n---\n"
 TOML = """
@@ -40,30 +41,54 @@ def write(folder: Path, skill: str = SKILL, toml: str = TOML) -> Path:
 # --- the shipped packs -----------------------------------------------------------------------------------------------
 
 
-def test_something_ships() -> None:
-    assert [p.name for p in SHIPPED] == ["tidy-downloads"]
-
-
-@pytest.mark.parametrize(("pack", "entry", "test"), TESTS, ids=[f"{e.full_name}: {t['name']}" for _, e, t in TESTS])
-def test_of_a_shipped_pack(pack: Pack, entry: Entry, test: Mapping[str, Any]) -> None:
-    assert check.check(pack, entry, test) == ""
+def test_what_ships() -> None:
+    assert [p.name for p in SHIPPED] == NAMES
 
 
 @pytest.mark.parametrize("pack", SHIPPED, ids=lambda p: p.name)
-def test_every_entry_is_tested_and_its_plans_are_valid(pack: Pack) -> None:
+def test_of_a_shipped_pack(pack: Pack) -> None:
+    assert check.check_pack(pack) == []
+
+
+@pytest.mark.parametrize("pack", SHIPPED, ids=lambda p: p.name)
+def test_every_entry_is_tested_its_plans_are_valid_and_its_effects_within_its_actions(pack: Pack) -> None:
+    assert (pack.folder / "README.md").read_text().startswith("# ")
     for entry in pack.entries.values():
         assert entry.tests
         used = {c.action for text in entry.parts for c in registry.parse(text).calls}
         assert used == set(entry.requires)
+        declared = {kind for name in used for kind in registry.get(name).effects}
+        assert {e.partition(":")[0] for e in entry.effects} <= declared, entry.full_name
+
+
+def test_no_sentence_means_two_entries() -> None:
+    said = [say for pack in SHIPPED for entry in pack.entries.values() for say in entry.say]
+    assert len(said) == len(set(said))
 
 
 def test_a_test_that_should_fail_fails() -> None:
-    pack = SHIPPED[0]
+    pack = next(p for p in SHIPPED if p.name == "tidy-downloads")
     entry = pack.entries["sort"]
-    test = {"name": "wrong", "given": {"Downloads/a.jpg": "1"}, "after": {"Downloads/a.jpg": "1"}}
-    problem = check.check(pack, entry, test)
-    assert "tidy-downloads.sort: wrong" in problem and "Pictures/a.jpg" in problem
-    assert "exit status 0, not 3" in check.check(pack, entry, {**test, "exit": 3})
+    given = {"given": {"Downloads/a.jpg": "1"}}
+    sort = replace(
+        pack,
+        entries={
+            "sort": replace(
+                entry,
+                parts=entry.parts[:1],
+                requires=(),
+                tests=(
+                    {"name": "wrong", **given, "after": {"Downloads/a.jpg": "1"}},
+                    {"name": "status", **given, "exit": 3},
+                    {"name": "shows", **given, "output": ["moon"]},
+                    {"name": "right", **given, "after": {"Downloads/Pictures/a.jpg": "1"}},
+                ),
+            )
+        },
+    )
+    wrong, status, shows = check.check_pack(sort)
+    assert "tidy-downloads.sort: wrong" in wrong and "Pictures/a.jpg" in wrong
+    assert "exit status 0, not 3" in status and "moon" in shows
 
 
 # --- reading ---------------------------------------------------------------------------------------------------------
@@ -90,12 +115,24 @@ def test_a_pack_is_read(tmp_path: Path) -> None:
         (SKILL, TOML.replace("plan =", "say = []\n#"), "plan, parts or a sentence"),
         (SKILL, 'default = "two"\n' + TOML, "no entry"),
         (SKILL, TOML.replace('type = "path"', 'type = "choice"'), "needs choices"),
+        (SKILL, TOML.replace("summary", 'effects = ["fs.wrte"]\nsummary'), "Did you mean fs.write?"),
+        (SKILL, TOML.replace("summary", 'effects = ["fs.write: "]\nsummary'), "no target after the colon"),
+        (SKILL, TOML.replace("summary", 'effects = ["fs.read:/*/*/*/*"]\nsummary'), "wildcards"),
+        (SKILL, TOML + '[actions.look]\nsummary = "L"\nfile = "../else.py"\n', "must lie in the pack"),
+        (SKILL, TOML + '[actions.look]\nsummary = "L"\nreads = ["fs.write:~"]\n', "no effect it can have"),
     ],
 )
 def test_a_bad_pack_is_named_with_what_is_wrong(tmp_path: Path, skill: str, toml: str, says: str) -> None:
     with pytest.raises(BadPack) as error:
         load_pack(write(tmp_path / "demo", skill, toml))
     assert says in str(error.value) and "demo" in str(error.value)
+
+
+def test_own_actions_cannot_be_called_like_those_of_an_mcp_server(tmp_path: Path) -> None:
+    toml = TOML + '[actions.look]\nsummary = "L"\n'
+    assert "look" in load_pack(write(tmp_path / "demo", toml=toml)).actions
+    with pytest.raises(BadPack, match="MCP server"):
+        load_pack(write(tmp_path / "mcp-notes", SKILL.replace("demo", "mcp-notes"), toml))
 
 
 def test_front_matter_in_the_forms_people_write(tmp_path: Path) -> None:

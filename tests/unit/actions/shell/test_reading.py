@@ -342,10 +342,17 @@ coproc ls
 select x in a; do ls; done
 case x in x) rm y;; esac
 let x=1
-declare x=1
-export PATH=.
-unset PATH
-set -x
+declare x=1; ls
+export PATH=.; ls
+unset PATH; ls
+export PATH=. | cat
+f() { rm x; }; f
+ls() { rm x; }; ls -l
+f() { ls; }; xargs f
+X=$(rm x)
+arr=(a $(rm x))
+m[$(rm x)]=1
+X=${Y:=z}
 [ -n "$(rm x)" ]
 [[ $(rm x) ]]
 ls "${x@P}"
@@ -365,6 +372,48 @@ ODD = ["", ";", "ls\nrm x", "ls\rrm x", "ls\x0brm x", "ls \udc80", "(" * 5000 + 
 
 @pytest.mark.parametrize("command", [*CHANGES, *ODD])
 def test_may_change(command: str) -> None:
+    assert not only_reads(command)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "FOO=bar",
+        "export PATH=. A=$B",
+        "arr=(a $(ls) b)",
+        "declare x=1",
+        "unset PATH",
+        "set -x",
+        "f() { rm x; }",
+        "alias x='rm y'; Y=1",
+        "f() { ls $1; }; f a",
+        "cat <<E\na $b ${c}\nE",
+        "cat <<'E'\n$(rm x)\nE",
+        "read -r x <<< $y",
+    ],
+)
+def test_what_only_gives_its_shell_names_and_values_reads(command: str) -> None:
+    assert only_reads(command)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "cat <<E\na $(rm x)\nE",
+        "cat <<E\na `rm x`\nE",
+        "cat <<E | sh\nrm x\nE",
+        "sh <<E\nrm x\nE",
+        "cat <<E > f\nx\nE",
+        "cat <<E\na\nE\nrm x",
+        "cat <<E && rm x\na\nE",
+        "read -p 'Name? ' PATH",
+        "read -a arr -r PATH",
+        "cat <<E\n${x:=1}\nE",
+        "cat <<E\n\\\\$(rm x)\nE",
+        "cat <<< $(rm x)",
+    ],
+)
+def test_a_text_that_computes_or_is_run_may_change(command: str) -> None:
     assert not only_reads(command)
 
 

@@ -1,0 +1,1 @@
+"""Actions on documents of word processors, spreadsheets and presentations."""

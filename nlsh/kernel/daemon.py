@@ -1,0 +1,310 @@
+"""nlshd: a process of the user's that keeps the planner's models warm and starts the jobs that are due.
+
+It owns the socket, its queue and its end: idle, stopped, or replaced in place by a newer nlsh. What a sentence means, and what is due, it is
+handed; see `daemon_wire` for why reaching it is worth nothing to a program that may do less than its user.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import queue
+import selectors
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from nlsh.kernel import daemon_wire as wire
+from nlsh.plan.errors import NlshError
+from nlsh.settings import state_dir
+
+IDLE_S = 900.0  # without a request, and without a job that waits
+_PATIENCE_S = 5.0  # for a client to say all of what it wants
+_MOST_CLIENTS = 64
+_MOST_PLANNING = 16
+INHERITED = "NLSH_DAEMON_HANDED"  # descriptors of socket and lock, over an exec
+
+
+class Jobs(Protocol):
+    """What starts the jobs that are due."""
+
+    def tick(self) -> float | None:
+        """Start what is due; return in how many seconds to look again, None where no job waits or runs."""
+
+
+class AlreadyRuns(NlshError):
+    """There is a daemon for this state folder already."""
+
+    code = "daemon.runs"
+
+
+@dataclass
+class _Client:
+    connection: socket.socket
+    since: float = field(default_factory=time.monotonic)
+    data: bytearray = field(default_factory=bytearray)
+
+
+class Daemon:
+    """The server. `plan(message)` answers what a sentence means, in a thread of its own; `prepare()` loads the models, `forget()` lets them go."""
+
+    def __init__(
+        self, setup: str, plan: Callable[[dict[str, Any]], dict[str, Any]], *, prepare: Callable[[], None], forget: Callable[[], None],
+        jobs: Jobs | None = None, idle_s: float = IDLE_S,
+    ) -> None:  # fmt: skip
+        self._setup, self._plan, self._jobs, self._idle_s = setup, plan, jobs, idle_s
+        self._prepare, self._forget = prepare, forget
+        self._started = time.time()
+        self._last = time.monotonic()
+        self._warm = False
+        self._planned = 0
+        self._next_look = 0.0
+        self._active = False
+        self._ending = ""
+        self._clients: dict[socket.socket, _Client] = {}
+        # What to plan, and for whom; for nobody: let the models go.
+        self._waiting: queue.Queue[tuple[socket.socket | None, dict[str, Any]] | None] = queue.Queue(_MOST_PLANNING)
+        self._selector = selectors.DefaultSelector()
+
+    def run(self) -> str:
+        """Serve until idle or told to end; return why: idle, stop or replace. Raises AlreadyRuns and NoDaemon."""
+        self._lock, self._listener = _taken_over() or _opened()
+        self._listener.setblocking(False)
+        wake, signalled = socket.socketpair()
+        for end in (wake, signalled):
+            end.setblocking(False)
+        before = {n: signal.signal(n, self._signalled) for n in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
+        woken = signal.set_wakeup_fd(signalled.fileno(), warn_on_full_buffer=False)
+        self._selector.register(self._listener, selectors.EVENT_READ)
+        self._selector.register(wake, selectors.EVENT_READ)
+        planner = threading.Thread(target=self._planning, name="planning", daemon=True)
+        planner.start()
+        try:
+            while not self._ending:
+                for key, _ in self._selector.select(self._look()):
+                    if key.fileobj is self._listener:
+                        self._accept()
+                    elif key.fileobj is wake:
+                        with contextlib.suppress(BlockingIOError):
+                            wake.recv(64)
+                    else:
+                        self._read(self._clients[key.fileobj])  # type: ignore[index]
+                self._drop_the_slow()
+            self._waiting.put(None)
+            planner.join(_PATIENCE_S)
+        finally:
+            signal.set_wakeup_fd(woken)
+            for number, handler in before.items():
+                signal.signal(number, handler)
+            for client in list(self._clients.values()):
+                self._drop(client)
+            self._selector.close()
+            for end in (wake, signalled):
+                end.close()
+            if self._ending != "replace":
+                _remove_socket()
+                self._listener.close()
+                os.close(self._lock)
+        return self._ending
+
+    def replace(self, command: list[str], environment: dict[str, str]) -> None:
+        """Become `command`, which goes on with the socket: clients that have connected meanwhile are served by it."""
+        handed = (self._listener.fileno(), self._lock)
+        for descriptor in handed:
+            os.set_inheritable(descriptor, True)
+        os.execve(command[0], command, {**environment, INHERITED: ",".join(map(str, handed))})
+
+    # --- what is asked -------------------------------------------------------------------------------------------
+
+    def _answer(self, client: _Client, message: dict[str, Any]) -> None:
+        match message.get("ask"):
+            case "plan":
+                self._last = time.monotonic()
+                if message.get("setup") != self._setup:
+                    self._reply(client, _refusal("daemon.other", "The daemon is of another version, or plans with other models.", "nlsh daemon restart"))
+                    return
+                try:
+                    self._waiting.put_nowait((client.connection, message))
+                except queue.Full:
+                    self._reply(client, _refusal("daemon.busy", "The daemon has too much to plan.", ""))
+                    return
+                # The planning thread answers and closes it.
+                self._selector.unregister(client.connection)
+                del self._clients[client.connection]
+            case "status":
+                self._reply(client, self._status())
+            case "wake":
+                self._next_look = 0.0
+                self._reply(client, {"woken": True})
+            case _:
+                self._reply(client, _refusal("daemon.unknown", "The daemon does not know this request.", ""))
+
+    def _status(self) -> dict[str, Any]:
+        from nlsh import __version__
+
+        return {
+            "pid": os.getpid(), "version": __version__, "setup": self._setup, "started": self._started, "planned": self._planned, "warm": self._warm,
+            "idle_s": round(time.monotonic() - self._last, 1), "jobs": self._active,
+        }  # fmt: skip
+
+    def _planning(self) -> None:
+        with contextlib.suppress(Exception):  # who asks first is told
+            self._prepare()
+            self._warm = True
+        while (item := self._waiting.get()) is not None:
+            connection, message = item
+            if connection is None:
+                self._forget()
+                continue
+            try:
+                reply = self._plan(message)
+            except NlshError as error:
+                reply = {"error": error.as_data()}
+            except Exception as error:
+                reply = _refusal("daemon.fault", f"The daemon failed: {type(error).__name__}: {error}.", "")
+            self._warm, self._planned, self._last = True, self._planned + 1, time.monotonic()
+            _send(connection, reply)
+
+    # --- connections ---------------------------------------------------------------------------------------------
+
+    def _accept(self) -> None:
+        with contextlib.suppress(BlockingIOError, InterruptedError, ConnectionAbortedError):
+            connection, _ = self._listener.accept()
+            if wire.peer(connection)[1] != os.geteuid() or len(self._clients) >= _MOST_CLIENTS:
+                connection.close()
+                return
+            connection.setblocking(False)
+            self._clients[connection] = _Client(connection)
+            self._selector.register(connection, selectors.EVENT_READ)
+
+    def _read(self, client: _Client) -> None:
+        try:
+            data = client.connection.recv(1 << 16)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        client.data += data
+        if client.data.endswith(b"\n"):
+            try:
+                message = json.loads(client.data)
+            except (ValueError, RecursionError):
+                message = None
+            if isinstance(message, dict):
+                self._answer(client, message)
+                return
+        elif data and len(client.data) <= wire.MOST_BYTES:
+            return
+        self._drop(client)
+
+    def _reply(self, client: _Client, reply: dict[str, Any]) -> None:
+        self._selector.unregister(client.connection)
+        del self._clients[client.connection]
+        _send(client.connection, reply)
+
+    def _drop(self, client: _Client) -> None:
+        self._selector.unregister(client.connection)
+        del self._clients[client.connection]
+        client.connection.close()
+
+    def _drop_the_slow(self) -> None:
+        limit = time.monotonic() - _PATIENCE_S
+        for client in [c for c in self._clients.values() if c.since < limit]:
+            self._drop(client)
+
+    # --- time ----------------------------------------------------------------------------------------------------
+
+    def _look(self) -> float:
+        """Start what is due; return for how long nothing else is to be done. At the end of its idle time, it ends."""
+        now = time.monotonic()
+        if self._jobs is not None and now >= self._next_look:
+            wait = self._jobs.tick()
+            self._active = wait is not None
+            self._next_look = now + (wait if wait is not None else self._idle_s)
+        idle_at = self._last + self._idle_s
+        if now >= idle_at and self._waiting.empty():
+            if not self._active:
+                self._ending = self._ending or "idle"
+                return 0.0
+            if self._warm:
+                self._warm = False
+                self._waiting.put((None, {}))
+        ends = [self._next_look - now] if self._jobs is not None else []
+        ends += [idle_at - now] if now < idle_at else []
+        ends += [_PATIENCE_S] if self._clients else []
+        return max(0.0, min(ends, default=self._idle_s))
+
+    def _signalled(self, number: int, frame: Any) -> None:
+        if number == signal.SIGHUP:
+            self._ending = self._ending or "replace"
+        else:
+            self._ending = "stop"
+
+
+def _refusal(code: str, message: str, hint: str) -> dict[str, Any]:
+    return {"error": {"code": code, "message": message, "hint": hint}}
+
+
+def _send(connection: socket.socket, reply: dict[str, Any]) -> None:
+    """Send a reply and close. Who does not take it, or is gone, goes without."""
+    with connection, contextlib.suppress(OSError):
+        connection.settimeout(1.0)
+        connection.sendall(json.dumps(reply).encode() + b"\n")
+
+
+def _opened() -> tuple[int, socket.socket]:
+    lock = os.open(state_dir() / "daemon.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(lock)
+        raise AlreadyRuns("The daemon runs already.", hint="See nlsh daemon status.") from None
+    _remove_socket()
+    folder = wire.open_folder(make=True)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    before = os.umask(0o177)
+    try:
+        listener.bind(wire.address(folder))
+    finally:
+        os.umask(before)
+        os.close(folder)
+    listener.listen(_MOST_CLIENTS)
+    return lock, listener
+
+
+def _taken_over() -> tuple[int, socket.socket] | None:
+    """Return lock and socket where an earlier version of this process has handed them over."""
+    handed = os.environ.pop(INHERITED, "")
+    try:
+        number, lock = map(int, handed.split(","))
+        listener = socket.socket(fileno=number)
+    except (ValueError, OSError):
+        return None
+    for descriptor in (number, lock):
+        os.set_inheritable(descriptor, False)
+    return lock, listener
+
+
+def _remove_socket() -> None:
+    with contextlib.suppress(wire.NoDaemon, FileNotFoundError):
+        folder = wire.open_folder(make=False)
+        try:
+            os.unlink(wire.socket_name(), dir_fd=folder)
+        finally:
+            os.close(folder)
+
+
+def command(*words: str) -> list[str]:
+    """Return the command line that starts this very nlsh, from wherever it is imported."""
+    import nlsh
+
+    root = os.path.dirname(os.path.dirname(os.path.abspath(nlsh.__file__)))
+    code = "import sys; sys.path.append(sys.argv.pop(1)); from nlsh.cli import main; sys.exit(main())"
+    return [sys.executable, "-P", "-c", code, root, *words]

@@ -1,0 +1,60 @@
+"""Which reading is meant: the question where the planner is not sure, before any preview."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from nlsh.plan import registry
+from nlsh.plan.errors import NlshError
+from nlsh.shell.show import escape
+
+if TYPE_CHECKING:
+    from nlsh.planner.answer import Answer, Reading
+    from nlsh.shell.turn import Session
+
+
+def choose(session: Session, answer: Answer) -> Reading | None:
+    """Show the readings and return the one that is picked, or None."""
+    readings = answer.readings[:3]
+    plans = [registry.format(r.plan) for r in readings]
+    if session.look.json:
+        choices = [{"plan": p, "confidence": round(r.confidence, 4), "why": r.why} for p, r in zip(plans, readings, strict=True)]
+        session.emit({"question": answer.message, "kind": "choose", "choices": choices})
+    session.say(escape(answer.message) or "Which of these do you mean?")
+    session.say(*numbered(plans))
+    if not session.can_ask():
+        session.say("nlsh: nobody can choose here, so nothing was run. Say more exactly what you mean, or give one of these to nlsh plan -.")
+        return None
+    question = "Do that? [y/N] " if len(readings) == 1 else f"Which? [1-{len(readings)}, Enter: none] "
+    while True:
+        try:
+            reply = session.read(question).strip().lower()
+        except EOFError:
+            return None
+        if reply in ("", "n", "no", "q"):
+            return None
+        if reply in ("y", "yes") and len(readings) == 1:
+            return readings[0]
+        if reply.isdecimal() and 1 <= int(reply) <= len(readings):
+            return readings[int(reply) - 1]
+
+
+def numbered(plans: Sequence[str]) -> list[str]:
+    """Return plans as lines with a number before each, or none where there is but one."""
+    lines = []
+    for number, text in enumerate(plans, start=1):
+        first, *rest = text.splitlines()
+        mark = str(number) if len(plans) > 1 else " "
+        lines += [f"  {mark}  {escape(first)}", *(f"     {escape(line)}" for line in rest)]
+    return lines
+
+
+def preview_asks(session: Session, readings: Sequence[Reading]) -> bool:
+    """Whether there is one reading, and the question below its preview is asked anyway: one question is enough."""
+    if len(readings) != 1 or session.options.yes or session.options.dry_run or not session.can_ask():
+        return False
+    try:
+        return session.policy.decide(session.kernel.preview(readings[0].plan)).answer == "ask"
+    except NlshError:
+        return False

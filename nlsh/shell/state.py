@@ -1,0 +1,335 @@
+"""What the user's shell has from line to line: variables, functions, aliases, options, the folders of pushd, and the status of the last line.
+
+Every raw command runs in a shell of its own, so this is given to each and taken back from it. What came back was said by whatever ran, so it is
+data: nlsh's own environment never takes it up. A name that stands for other commands (a function, an alias) is written out in the command line
+itself before anybody judges it, so that preview, policy and audit see what really runs; values are passed beside it, since no judgement counts on them.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from nlsh.plan.errors import SettingsError
+from nlsh.shell.detect import is_command, tree
+from nlsh.shell.sentence import word_set
+from nlsh.shell.show import escape
+from nlsh.steps._shell import CARRIED, KEEPS, knows_state
+from nlsh.steps.command import user_shell
+
+if TYPE_CHECKING:
+    from tree_sitter import Node
+
+    from nlsh.shell.turn import Session
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_FUNCTION_NAME = re.compile(r"[A-Za-z_][\w.:+@-]*")
+_MOST_CARRIED = 100_000  # bytes of values: the kernel takes 128 KiB in one variable
+_MOST_WRITTEN = 50  # functions and aliases in one line
+# What belongs to one shell process, makes a shell or the loader run something, or is nlsh's own.
+_NOT_CARRIED = re.compile(
+    r"BASH\w*|SHELLOPTS|PPID|UID|EUID|SHLVL|RANDOM|SRANDOM|SECONDS|LINENO|PIPESTATUS|DIRSTACK|GROUPS|FUNCNAME|OPTIND|OPTERR|COMP_\w+|"
+    r"EPOCH\w+|PWD|OLDPWD|_|IFS|PS\d|"
+    r"HOST(NAME|TYPE)|MACHTYPE|OSTYPE|COLUMNS|LINES|READLINE_\w+|"
+    r"HIST(CMD|FILE)|ENV|LD_\w+|PROMPT_COMMAND|PYTHON(STARTUP|INSPECT)|NLSH_\w*|_nlsh_\w*|GCONV_PATH|LOCPATH"
+)
+_OPTIONS = word_set("pipefail noglob nounset noclobber allexport")
+_SHOPTS = word_set("globstar nullglob dotglob extglob failglob nocaseglob nocasematch lastpipe globasciiranges xpg_echo inherit_errexit")
+_SETS = word_set(
+    "cd pushd popd dirs alias unalias set shopt read mapfile readarray eval source . let getopts umask printf declare export unset local typeset readonly"
+)
+_SETTING = frozenset(("variable_assignment", "declaration_command", "unset_command", "function_definition", "for_statement", "c_style_for_statement"))
+
+
+@dataclass(frozen=True)
+class Variable:
+    """A variable of the shell: its attributes as bash writes them (x exported, a array, A names to values, r, i, l, u) and what it holds."""
+
+    attributes: str
+    value: str = ""
+    items: tuple[tuple[str, str], ...] = ()
+
+    def assignment(self, name: str) -> str:
+        """Return what gives it to a bash, or to a sh where it is plain."""
+        letters = "".join(c for c in self.attributes if c in "aAilurx")
+        if "a" in letters or "A" in letters:
+            value = "(" + " ".join(f"[{shlex.quote(k)}]={shlex.quote(v)}" for k, v in self.items) + ")"
+        else:
+            value = shlex.quote(self.value)
+        return f"declare -{letters} {name}={value}" if letters.strip("x") else f"{name}={value}"
+
+
+@dataclass
+class ShellState:
+    """The state of one session's shell."""
+
+    variables: dict[str, Variable] = field(default_factory=dict)
+    removed: set[str] = field(default_factory=set)  # variables of nlsh's own environment that the shell has not
+    functions: dict[str, str] = field(default_factory=dict)
+    aliases: dict[str, str] = field(default_factory=dict)
+    options: frozenset[str] = frozenset()
+    shopts: frozenset[str] | None = None
+    pushed: tuple[str, ...] = ()
+    umask: str = ""
+    status: int = 0
+    _came: str = ""
+
+    # --- what a line is -------------------------------------------------------------------------------------------
+
+    def is_command(self, line: str) -> bool:
+        """Return whether a line is plainly a command, for who has these functions and aliases and this PATH."""
+        path = self.variables["PATH"].value if "PATH" in self.variables else None
+        return is_command(line, {*self.functions, *self.aliases}, path=path)
+
+    def written_out(self, line: str) -> str:
+        """Return the line with its aliases replaced, behind the functions that it may call."""
+        line = self.without_aliases(line)
+        used: dict[str, str] = {}
+        waiting = [line]
+        while waiting and len(used) < _MOST_WRITTEN:
+            words = set(re.findall(r"[A-Za-z_][\w.:+@-]*", waiting.pop()))
+            for name in sorted(words & self.functions.keys() - used.keys()):
+                used[name] = self.functions[name]
+                waiting.append(self.functions[name])
+        return "\n".join([*used.values(), line])
+
+    def without_aliases(self, line: str, not_again: frozenset[str] = frozenset()) -> str:
+        """Return the line with every alias in the place of a command replaced by what it stands for."""
+        known = self.aliases.keys() - not_again
+        if not known or len(not_again) > _MOST_WRITTEN or not any(name in line for name in known):
+            return line
+        source = line.encode("utf-8", "surrogateescape")
+        for node in reversed(list(_command_names(tree(line)))):
+            name = (node.text or b"").decode("utf-8", "replace")
+            if name in known:
+                value = self.without_aliases(self.aliases[name], not_again | {name})
+                source = source[: node.start_byte] + value.encode("utf-8", "surrogateescape") + source[node.end_byte :]
+        return source.decode("utf-8", "surrogateescape")
+
+    # --- running --------------------------------------------------------------------------------------------------
+
+    def run(self, session: Session, line: str, request: str, *, direct: bool) -> int:
+        """Run a raw command in a shell with this state, take up what it leaves, and return its status."""
+        from nlsh.shell.turn import command_plan
+
+        text = self.written_out(line)
+        self._came = ""
+        session.kernel.environment = self.environment(keeps=may_set(text))
+        try:
+            self.status = session.run(command_plan(text), request, direct=direct)
+        finally:
+            session.kernel.environment = {}
+        if self._came:
+            self._take(session, self._came, text)
+        return self.status
+
+    def note(self, event: dict[str, Any]) -> None:
+        """Take notice of a kernel's event: what the shell of a command said of itself."""
+        if event["type"] == "records":
+            self._came = next((str(r.get("state", "")) for r in event["records"] if r.get("record") == "Kept"), self._came)
+
+    def forget(self) -> None:
+        """Forget what the last command's shell said: what it did was dropped."""
+        self._came = ""
+
+    def environment(self, *, keeps: bool) -> dict[str, str | None]:
+        """Return what a command's job is told: the exported variables, and all else as text that its shell reads."""
+        carried = self._carried()
+        if not (keeps or carried or self.variables or self.removed or self.status):
+            return {}
+        plain = {n: v.value for n, v in self.variables.items() if "x" in v.attributes and not set(v.attributes) & set("aA")}
+        return {**dict.fromkeys(self.removed), **plain, CARRIED: f"unset {CARRIED}\n{carried}(exit {self.status})", **({KEEPS: "1"} if keeps else {})}
+
+    def _carried(self) -> str:
+        lines = [v.assignment(n) for n, v in self.variables.items() if v.attributes.strip("t") != "x"]
+        if knows_state(user_shell()) == "bash":
+            lines += [f"alias {shlex.quote(f'{n}={v}')}" for n, v in self.aliases.items()]
+        lines += [f"set -o {name}" for name in sorted(self.options)]
+        if self.shopts is not None:
+            lines += [f"shopt -{'s' if name in self.shopts else 'u'} {name}" for name in sorted(_SHOPTS & (self.shopts | {"globasciiranges"}))]
+        lines += [f"pushd -n {shlex.quote(folder)} >/dev/null 2>&1" for folder in reversed(self.pushed)]
+        if self.umask:
+            lines.append(f"umask {self.umask}")
+        text = "".join(f"{line}\n" for line in lines)
+        return text if len(text.encode("utf-8", "surrogateescape")) <= _MOST_CARRIED else ""
+
+    # --- what comes back ------------------------------------------------------------------------------------------
+
+    def _take(self, session: Session, said: str, text: str) -> None:
+        parts = said.split("\0")
+        if len(parts) < 3 or parts[-2] != "end":
+            return
+        folder = _Reader(self, text).read(parts)
+        if sum(len(v.value) + sum(len(k) + len(i) for k, i in v.items) for v in self.variables.values()) > _MOST_CARRIED:
+            session.say(session.look.paint("nlsh: the shell's variables are too long to be carried to the next line; their values are not there.", "yellow"))
+        if folder and folder != os.getcwd():
+            try:
+                stand_in(session, folder)
+            except (OSError, SettingsError) as error:
+                session.say(f"nlsh: {escape(str(error))}")
+
+    def export(self, name: str, value: str) -> None:
+        """Take notice that nlsh's own environment has a variable now, because the user wrote it."""
+        self.variables.pop(name, None)
+        self.removed.discard(name)
+        os.environ[name] = value
+
+    def unset(self, name: str) -> None:
+        """Forget a variable, or a function where there is no such variable."""
+        if name not in self.variables and name not in os.environ:
+            self.functions.pop(name, None)
+        self.variables.pop(name, None)
+        os.environ.pop(name, None)
+
+
+class _Reader:
+    """Reads what a shell said into a state: names that are none are left out, and whatever follows is data."""
+
+    def __init__(self, state: ShellState, text: str) -> None:
+        self.state, self.text = state, text
+        self.variables: dict[str, Variable] = {}
+        self.functions: dict[str, str] = {}
+        self.aliases: dict[str, str] = {}
+        self.pushed: list[str] = []
+        self.folder = ""
+
+    def read(self, parts: list[str]) -> str:
+        """Take it all up and return the folder that the shell stood in."""
+        state, at = self.state, iter(parts)
+        said_all = False
+        for kind in at:
+            if kind == "cwd":
+                self.folder = next(at, "")
+            elif kind == "umask":
+                said = next(at, "")
+                state.umask = said if re.fullmatch(r"[0-7]{3,4}", said) and said != _own_umask() else ""
+            elif kind == "value":
+                self._variable(next(at, ""), Variable(next(at, ""), next(at, "")))
+            elif kind == "array":
+                name, attributes, count = next(at, ""), next(at, ""), next(at, "")
+                items = tuple((next(at, ""), next(at, "")) for _ in range(min(int(count), len(parts)) if re.fullmatch(r"[0-9]{1,7}", count) else 0))
+                self._variable(name, Variable(attributes, items=items))
+            elif kind == "function":
+                self._function(next(at, ""), next(at, ""))
+            elif kind == "alias":
+                name = next(at, "")
+                self.aliases[name] = next(at, "")
+            elif kind == "options":
+                said_all = True
+                state.options = _OPTIONS & set(next(at, "").split(":"))
+            elif kind == "shopts":
+                state.shopts = _SHOPTS & set(next(at, "").split(":"))
+            elif kind == "pushed":
+                self.pushed.append(next(at, ""))
+            elif kind == "exports":
+                exports, _, values, _, aliases = (next(at, "") for _ in range(5))
+                self._plain(exports, values, aliases)
+                said_all = True
+        if said_all:
+            self._settle()
+        return self.folder if self.folder.startswith("/") else ""
+
+    def _settle(self) -> None:
+        state = self.state
+        state.removed = {n for n in os.environ if n not in self.variables and not _NOT_CARRIED.fullmatch(n) and _NAME.fullmatch(n)}
+        state.variables = {n: v for n, v in self.variables.items() if not (set(v.attributes) <= {"x"} and "x" in v.attributes and os.environ.get(n) == v.value)}
+        # Those that were not written out before the line were not there to be said.
+        for name in [n for n in state.functions if re.search(rf"(?<![\w]){re.escape(n)}(?![\w])", self.text)]:
+            del state.functions[name]
+        state.functions |= self.functions
+        state.aliases = {n: v for n, v in self.aliases.items() if n and not re.search(r"[\s$`'\"\\/=|&;()<>]", n)}
+        state.pushed = tuple(self.pushed)
+
+    def _variable(self, name: str, variable: Variable) -> None:
+        if _NOT_CARRIED.fullmatch(name) or not _NAME.fullmatch(name) or not re.fullmatch("[aAilurxtc]*", variable.attributes):
+            return
+        # What a shell computes with may run something: numbers in arrays, and what integers hold, are numbers.
+        numbers = [k for k, _ in variable.items] if "A" not in variable.attributes else []
+        if "i" in variable.attributes:
+            numbers += [variable.value or "0", *(v for _, v in variable.items)]
+        if all(re.fullmatch(r"-?\d+", number) for number in numbers):
+            self.variables[name] = variable
+
+    def _function(self, name: str, text: str) -> None:
+        """Keep a function if its text is one definition of it and nothing else: it is put before later lines."""
+        if not _FUNCTION_NAME.fullmatch(name):
+            return
+        root = tree(text)
+        one = root.named_children[0] if root.named_child_count == 1 else None
+        if one is not None and not root.has_error and one.type == "function_definition" and (one.named_children[0].text or b"").decode() == name:
+            self.functions[name] = text
+
+    def _plain(self, exports: str, values: str, aliases: str) -> None:
+        """Read what `export -p`, `set` and `alias` print in a shell of sh's kind."""
+        exported = {w.partition("=")[0] for w in _split(exports)}
+        for word in _split(values):
+            name, equals, value = word.partition("=")
+            if equals:
+                self._variable(name, Variable("x" if name in exported else "", value))
+        # Those that were there are not said again: a sh would replace them a second time in lines that have none any more.
+        self.aliases = {**self.state.aliases, **{n: v for n, equals, v in (w.partition("=") for w in _split(aliases)) if equals}}
+        for node in tree(self.text).named_children:
+            if node.type == "function_definition":
+                self._function((node.named_children[0].text or b"").decode(), (node.text or b"").decode())
+
+
+def may_set(text: str) -> bool:
+    """Return whether a command line may leave its shell another state: what cannot, is not asked for it."""
+    root = tree(text)
+    if root.has_error:
+        return True
+    waiting: list[Node] = [root]
+    while waiting:
+        node = waiting.pop()
+        if node.type in _SETTING and not (node.type == "variable_assignment" and node.parent is not None and node.parent.type == "command"):
+            return True
+        if node.type == "command_name" and (node.text or b"").decode("utf-8", "replace").strip("\\'\"") in (*_SETS, "command", "builtin"):
+            return True
+        if node.type in ("expansion", "compound_statement") and re.search(rb":?=|\+\+|--", node.text or b""):
+            return True
+        waiting += node.children
+    return False
+
+
+def stand_in(session: Session, folder: str) -> None:
+    """Change nlsh's folder, with the rules that hold there. Raises OSError, and SettingsError where these are broken: then it stays where it was."""
+    from nlsh.world import World
+
+    here = os.getcwd()
+    os.chdir(folder)
+    try:
+        # A project's own rules hold from the moment one stands in it.
+        session.policy = session.kernel.policy = session.policy.renewed()
+    except SettingsError:
+        os.chdir(here)
+        raise
+    os.environ["OLDPWD"], os.environ["PWD"] = here, os.getcwd()
+    session.kernel.world = World()
+
+
+def _command_names(root: Node) -> Iterator[Node]:
+    waiting = [root]
+    found = []
+    while waiting:
+        node = waiting.pop()
+        if node.type == "command_name" and node.child_count == 1 and node.children[0].type == "word":
+            found.append(node)
+        waiting += node.children
+    yield from sorted(found, key=lambda n: n.start_byte)
+
+
+def _split(text: str) -> list[str]:
+    try:
+        return shlex.split(text)
+    except ValueError:
+        return []
+
+
+def _own_umask() -> str:
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return f"{mask:04o}"

@@ -1,0 +1,99 @@
+"""Pinned plans: what a sentence of a pack was made into, with the hash of what was approved. A run of a pinned sentence needs no model.
+
+A pin holds for the sentence as it is written and, where its plan could not be written with the parameters' names in it, for their values
+alone. A pin that was changed since is refused, not run: whoever changes a pack's file can also change its hash, so this is against
+accidents; against others stand the preview, the policy and the ceiling, as for every plan.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from nlsh.plan import registry
+from nlsh.plan.errors import Refused
+from nlsh.plan.plan import Plan, plan_from_data
+from nlsh.skills.load import BadPack, Entry, filled
+
+FILE = "pins.toml"
+
+
+@dataclass(frozen=True)
+class Pin:
+    """The plan of an entry's sentence. `given`: the parameters' values it holds for, empty for all. `approved`: the digest of the preview."""
+
+    entry: str
+    sentence: str
+    plan: str
+    given: Mapping[str, str]
+    approved: str
+    sha256: str = ""
+
+    def digest(self) -> str:
+        """Return the SHA-256 of all that the pin says but itself."""
+        fields = {k: v for k, v in asdict(self).items() if k != "sha256"}
+        return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
+
+
+def make(entry: Entry, given: Mapping[str, str], plan: Plan, approved: str) -> Pin:
+    """Return the pin of an approved plan, with the parameters' names in it where their values stand there and nowhere else."""
+    text, values = registry.format(_with_names(entry, given, plan)), {}
+    if registry.format(filled(registry.parse(text), entry, given)) != registry.format(plan) or not all(f"{{{name}}}" in text for name in given):
+        text, values = registry.format(plan), dict(given)
+    pin = Pin(entry.name, entry.sentence, text, values, approved)
+    return Pin(**{**asdict(pin), "sha256": pin.digest()})
+
+
+def _with_names(entry: Entry, given: Mapping[str, str], plan: Plan) -> Plan:
+    data = plan.as_data()
+    for call in data:
+        for key, value in call["args"].items():
+            names = [n for n, v in given.items() if v and v == value]
+            if len(names) == 1:
+                call["args"][key] = f"{{{names[0]}}}"
+    return plan_from_data(data)
+
+
+def read(folder: Path) -> list[Pin]:
+    """Return the pins of a pack. Raises BadPack."""
+    import tomllib
+
+    file = folder / FILE
+    try:
+        written = tomllib.loads(file.read_text(encoding="utf-8")).get("pin", [])
+        return [Pin(**pin) for pin in written]
+    except FileNotFoundError:
+        return []
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, TypeError, AttributeError) as error:
+        raise BadPack(f"{file} cannot be read: {error}. Nothing was run.") from error
+
+
+def write(folder: Path, pin: Pin) -> Path:
+    """Add a pin to a pack, in the place of one for the same entry and values. Raises OSError and BadPack."""
+    import os
+
+    import tomli_w
+
+    kept = [p for p in read(folder) if (p.entry, dict(p.given)) != (pin.entry, dict(pin.given)) and (p.entry != pin.entry or pin.given)]
+    file = folder / FILE
+    new = file.with_suffix(".new")
+    new.write_text(tomli_w.dumps({"pin": [asdict(p) for p in (*kept, pin)]}), encoding="utf-8")
+    os.replace(new, file)
+    return file
+
+
+def pinned(entry: Entry, given: Mapping[str, str]) -> Plan | None:
+    """Return the plan that the entry's sentence is pinned to for these values. Raises Refused where the pin was changed."""
+    for pin in read(entry.folder):
+        if pin.entry != entry.name or pin.sentence != entry.sentence or (pin.given and dict(pin.given) != dict(given)):
+            continue
+        if pin.digest() != pin.sha256:
+            raise Refused(
+                f"The plan that {entry.full_name} is pinned to is not the one that was approved.",
+                hint=f"Nothing was run. Look at {entry.folder / FILE}, or pin it again: nlsh skills pin {entry.full_name}.",
+            )
+        return filled(registry.parse(pin.plan), entry, given)
+    return None

@@ -1,0 +1,79 @@
+"""MergeTables: a new CSV file of the rows of two that have the same value in a column."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from dataclasses import dataclass
+from typing import IO
+
+from nlsh.plan.effects import Effect
+from nlsh.plan.errors import NotFound, NotPossible
+from nlsh.steps import _fs, handles
+from nlsh.steps.content import WriteNew
+from nlsh.world.files import Identity
+from nlsh.world.tables import Table
+
+# The rows of the first file are a stream; those of the other are held in memory.
+MOST_HELD = 256 << 20
+_UNCHANGED = "Nothing was made."
+
+
+@dataclass(frozen=True, kw_only=True)
+class MergeTables(WriteNew):
+    """Write the rows of `source`, each with the cells of the row of `other` that has the same value in the column `on` (empty: the one name in both).
+
+    `keep`: "matching" rows only, or "all" of the source, with empty cells where the other has none.
+    """
+
+    other: str
+    other_identity: Identity
+    on: str
+    keep: str
+
+    def words(self) -> str:
+        by = f"by {self.on}" if self.on else "by the column that both have"
+        return f"join {os.path.basename(self.source)} and {os.path.basename(self.other)} {by} into {self.target}"
+
+    def effects(self) -> tuple[Effect, ...]:
+        return (*super().effects(), *(() if self.back else (Effect("fs.read", self.other),)))
+
+    def check(self) -> None:
+        super().check()
+        if not self.back:
+            _fs.still_there(self.other, self.other_identity)
+
+    def produce(self, source: IO[bytes], target: IO[bytes]) -> None:
+        left, right = Table(self.source, tell=handles.progress, table=True), Table(self.other, table=True)
+        for table in (left, right):
+            if not table.names:
+                raise NotPossible(f"The first row of {table.path} does not name its columns.", hint=f"{_UNCHANGED} Both files must name theirs.")
+        on = self.on or self._common(left, right)
+        here, there = left.position(on), right.position(on)
+        wide = len(right.names)
+        rows: dict[str, list[tuple[str, ...]]] = {}
+        for _, row in right.rows():
+            cells = (*row, *("",) * (wide - len(row)))[:wide]
+            rows.setdefault(cells[there].strip(), []).append(cells[:there] + cells[there + 1 :])
+        text = io.TextIOWrapper(target, "utf-8", newline="", write_through=True)
+        written = csv.writer(text, delimiter=left.separator or ",", lineterminator="\n")
+        named = {n.casefold() for n in left.names}
+        added = (n for i, n in enumerate(right.names) if i != there)
+        stem = os.path.splitext(os.path.basename(self.other))[0]
+        written.writerow((*left.names, *(f"{stem}.{n}" if n.casefold() in named else n for n in added)))
+        nothing = ("",) * (wide - 1)
+        for _, row in left.rows():
+            cells = (*row, *("",) * (len(left.names) - len(row)))
+            for more in rows.get(cells[here].strip(), ()) or ((nothing,) if self.keep == "all" else ()):
+                written.writerow((*cells, *more))
+        text.flush()
+        text.detach()
+
+    @staticmethod
+    def _common(left: Table, right: Table) -> str:
+        both = [n for n in left.names if n.casefold() in {m.casefold() for m in right.names}]
+        if len(both) != 1:
+            which = f"both have {', '.join(both)}" if both else "no column has the same name in both"
+            raise NotFound(f"By which column {left.path} and {right.path} belong together is not clear: {which}.", hint=f"{_UNCHANGED} Say it in on=.")
+        return both[0]

@@ -1,0 +1,181 @@
+"""Jobs as their user meets them: approved once, run by a real daemon in real workers, held to what was approved, and told of where they fail."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from nlsh.kernel import daemon_wire as wire
+from nlsh.kernel.jobs import Jobs
+from nlsh.plan import registry
+from nlsh.plan.errors import BadPlan
+from nlsh.shell.options import Options
+from nlsh.shell.turn import Session
+from tests.journeys.conftest import Run, Start, Terminal, plain, until
+
+TIDY = 'with every("1h"):\n  a = file.find(under="Downloads", named="*.tmp")\n  file.trash(a)\n'
+
+
+@pytest.fixture(autouse=True)
+def without_models(environment: dict[str, str]) -> None:
+    """Jobs need no models: their plans are written down."""
+    environment["NLSH_PLANNER"] = "/none"
+
+
+@pytest.fixture
+def downloads(home: Path) -> Path:
+    folder = home / "Downloads"
+    folder.mkdir()
+    (folder / "a.tmp").write_text("a")
+    return folder
+
+
+def made(nlsh: Run, plan: str, *more: str) -> int:
+    done = nlsh("plan", "-", "--yes", "--json", *more, stdin=plan)
+    assert done.returncode == 0, done.stderr
+    return int(json.loads(done.stdout)["job"])
+
+
+def run_once(number: int) -> tuple[int, str]:
+    """Have a job run now; return how that ended."""
+    jobs = Jobs()
+    before = len(jobs.runs(number))
+    jobs.due_now(number, time.time())
+    wire.ask({"ask": "wake"}, seconds=10)
+    until(lambda: len(runs := jobs.runs(number)) > before and runs[-1].finished is not None)
+    last = jobs.runs(number)[-1]
+    jobs.close()
+    return int(last.exit_status or 0), last.status
+
+
+def test_it_is_shown_and_approved_once_and_every_run_is_journalled(nlsh: Run, start: Start, downloads: Path) -> None:
+    start()
+    unapproved = nlsh("plan", "-", stdin=TIDY)
+    assert unapproved.returncode == 3 and "there is nobody to ask" in unapproved.stderr and not Jobs().exist
+    shown = nlsh("plan", "-", "--yes", stdin=TIDY)
+    assert "every 1h; first" in shown.stderr and f"remove all below {downloads.parent}/.local/share/Trash, {downloads}" in shown.stderr
+    assert (downloads / "a.tmp").exists(), "it is not run before its time"
+    assert run_once(1) == (0, "done")
+    assert not (downloads / "a.tmp").exists()
+    assert run_once(1) == (0, "nothing")
+    assert nlsh("undo", "--yes").returncode == 0 and (downloads / "a.tmp").read_text() == "a"
+    listed = json.loads(nlsh("jobs", "--json").stdout)
+    assert (listed["status"], listed["runs"], listed["last"]) == ("waiting", 2, "nothing")
+    assert any(e.get("rule") == "job 1" for e in map(json.loads, nlsh("audit", "show", "50", "--json").stdout.splitlines()))
+
+
+def test_no_run_goes_beyond_what_was_approved(nlsh: Run, start: Start, downloads: Path, home: Path) -> None:
+    start()
+    number = made(nlsh, TIDY)
+    # Policy is asked at every run, before the grant.
+    policy = home / ".config/nlsh/policy.toml"
+    policy.parent.mkdir(parents=True)
+    policy.write_text('[[rule]]\nname = "no"\nanswer = "deny"\neffect = ["fs.delete"]\ntarget = ["~/Downloads"]\nreason = "not any more"\n')
+    assert run_once(number) == (3, "denied") and (downloads / "a.tmp").exists()
+    policy.unlink()
+    assert run_once(number) == (0, "done") and not (downloads / "a.tmp").exists()
+    # The folder becomes a way to another one: the words of the plan are the same, what they mean is not.
+    private = home / "private"
+    shutil.move(downloads, private)
+    (private / "b.tmp").write_text("b")
+    downloads.symlink_to(private)
+    assert run_once(number) == (3, "denied")
+    assert (private / "b.tmp").read_text() == "b"
+    assert "beyond what was approved for job 1" in nlsh("jobs", "log", str(number)).stdout
+
+
+def test_what_fails_says_so_at_the_next_prompt_and_in_the_status_of_wait(nlsh: Run, start: Start, terminal: Terminal, home: Path) -> None:
+    start()
+    (home / "project").mkdir()
+    done = nlsh("plan", "-", "--yes", stdin='with background(): shell.run("touch made; echo to-the-log; exit 7")', cwd=home / "project")
+    assert done.returncode == 0, done.stderr
+    waited = nlsh("jobs", "wait", "1")
+    assert waited.returncode == 7 and "Job 1: failed" in waited.stderr
+    assert (home / "project" / "made").exists()
+    assert "to-the-log" in nlsh("jobs", "log", "1").stdout
+    number = made(nlsh, 'with at("in 1 hour"): file.trash("project/made")')
+    (home / "project" / "made").unlink()
+    assert run_once(number)[1] == "failed"
+    child = terminal("--plain")
+    child.expect("Job 2 failed: There is no")
+    child.expect(r"L\d [$!] ")
+    child.send("echo again\r")
+    child.expect(r"L\d [$!] ")
+    assert "failed" not in plain(child.before)
+
+
+def test_a_run_outlives_the_daemon_and_is_not_run_again(nlsh: Run, start: Start, home: Path) -> None:
+    process = start()
+    (home / "project").mkdir()
+    plan = 'with background(): shell.run("echo x >> ran; while [ ! -e go ]; do sleep 0.05; done; echo y >> ran")'
+    assert nlsh("plan", "-", "--yes", stdin=plan, cwd=home / "project").returncode == 0
+    ran = home / "project" / "ran"
+    until(ran.exists)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    start()
+    (home / "project" / "go").touch()
+    assert nlsh("jobs", "wait", "1").returncode == 0
+    assert ran.read_text() == "x\ny\n" and len(Jobs().runs(1)) == 1
+
+
+def test_cancel_stops_the_run_and_pause_holds_the_next(nlsh: Run, start: Start, home: Path) -> None:
+    start()
+    (home / "project").mkdir()
+    assert nlsh("plan", "-", "--yes", stdin='with background(): shell.run("touch on; sleep 600")', cwd=home / "project").returncode == 0
+    until((home / "project" / "on").exists)
+    assert nlsh("jobs", "pause", "1").returncode == 0 and Jobs().job(1).status == "paused"
+    assert nlsh("jobs", "pause", "1").returncode == 1
+    assert "being stopped" in nlsh("-c", "cancel job 1").stdout
+    assert nlsh("jobs", "wait", "1").returncode != 0 and Jobs().job(1).status == "cancelled"
+    assert nlsh("jobs", "shw", "1").returncode == 2
+
+
+def test_a_file_that_appears_is_what_it_is_about(nlsh: Run, start: Start, home: Path) -> None:
+    start()
+    for name in ("Inbox", "Sorted"):
+        (home / name).mkdir()
+    (home / "Inbox" / "old.pdf").write_text("was there before")
+    number = made(nlsh, 'with when(file.appears("Inbox", name="*.pdf")): file.move(_, to="Sorted")')
+    (home / "Inbox" / "new.txt").write_text("another kind")
+    (home / "Inbox" / "new.pdf").write_text("new")
+    until((home / "Sorted" / "new.pdf").exists)
+    assert {p.name for p in (home / "Inbox").iterdir()} == {"old.pdf", "new.txt"}
+    until(lambda: Jobs().runs(number)[-1].finished is not None)
+    assert nlsh("jobs", "cancel", str(number)).returncode == 0
+
+
+def test_what_cannot_be_a_job(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    (home / ".ssh").mkdir()
+    (home / ".ssh/id_ed25519").write_text("key")
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(home))
+    with Session.start(Options(yes=True)) as session:
+        for plan, status, words in (
+            ('with every("1h"): history.undo()', 3, "cannot be a job"),
+            ('with every("1h"): file.trash("~/.ssh/id_ed25519")', 3, "secret"),
+            ('with when(process.exits(name="no-such-program")): file.list()', 1, "does not run"),
+            ('with background(): file.trash("gone.txt")', 1, "There is no"),
+            ('with every("1h"): file.trash(_)', 1, "the last result is this session's"),
+            ('with every("1h"): process.kill(pid="1")', 1, "first process"),
+        ):
+            assert session.run(registry.parse(plan), plan) == status
+            assert words in capsys.readouterr().err
+        # The kernel itself runs no plan at once that is to run later.
+        with pytest.raises(BadPlan):
+            session.kernel.preview(registry.parse('with every("1h"): file.list()'))
+    assert not Jobs().exist
+
+
+def test_in_words(nlsh: Run, environment: dict[str, str], shipped_models: None) -> None:
+    del environment["NLSH_PLANNER"]
+    for sentence, plan in (
+        ("every day at 18:00 show how full my disks are", 'with every("day", at="18:00"): resource.disk()\n'),
+        ("每天下午六点运行 df", 'with every("天", at="下午六点"): shell.run("df")\n'),
+    ):
+        shown = nlsh("--dry-run", "-c", sentence)
+        assert (shown.returncode, shown.stdout) == (0, plan)

@@ -1,0 +1,76 @@
+"""Tables in groups and joined: exact sums, odd cells, columns of one name, rows that have no match."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections import defaultdict
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nlsh.plan import registry
+from nlsh.plan.errors import NlshError, NotFound
+from nlsh.plan.records import Record
+from nlsh.plan.records.text import GroupStatistic
+from nlsh.plan.steps import step_from_data
+from nlsh.world import World
+
+
+def grouped(**written: Any) -> list[Record]:
+    unit = registry.get("text.group")
+    args = unit.Args.bind("text.group", written)
+    return list(unit.observe(args, json.loads(json.dumps(unit.look(args, World()))), World()))
+
+
+def merge(**written: Any) -> None:
+    unit = registry.get("text.merge")
+    args = unit.Args.bind("text.merge", written)
+    for step in unit.steps(args, unit.look(args, World())):
+        received = step_from_data(json.loads(json.dumps(step.as_data())))
+        assert received == step
+        received.check()
+        received.apply()
+
+
+def test_groups_are_what_a_person_would_add_up(home: Path) -> None:
+    source, sums, counts = random.Random(1), defaultdict(Decimal), defaultdict(int)
+    with open(home / "t.tsv", "w") as file:
+        file.write("who\tamount\n")
+        for _ in range(5000):
+            who, amount = source.choice("abc"), Decimal(source.randrange(-(10**9), 10**9)) / 1000
+            sums[who] += amount
+            counts[who] += 1
+            file.write(f"{who}\t{amount}\n")
+    found = {g.group: g for g in grouped(path="t.tsv", by="who", column="amount", sort="sum")}  # type: ignore[attr-defined]
+    assert {n: Decimal(g.sum) for n, g in found.items()} == dict(sums) and {n: g.count for n, g in found.items()} == dict(counts)
+    assert list(found) == sorted(sums, key=lambda n: -sums[n])
+
+
+def test_odd_cells(home: Path) -> None:
+    (home / "t.csv").write_text('city,price\n"A, ""b""",1\nRome ,2\nRome,\n,5\nRome,n/a\nParis\n')
+    assert [(g.group, g.count, g.sum, g.others) for g in grouped(path="t.csv", by="1", column="price")] == [  # type: ignore[attr-defined]
+        ('A, "b"', 1, "1", 0), ("Rome", 3, "2", 1), ("", 1, "5", 0), ("Paris", 1, "", 0),
+    ]  # fmt: skip
+    *rows, note = grouped(path="t.csv", by="city", sort="name", limit="2")
+    assert [g.group for g in rows if isinstance(g, GroupStatistic)] == ["", 'A, "b"'] and "2 of 4" in note.text  # type: ignore[attr-defined]
+    (home / "words.csv").write_text("city,item\nRome,tea\n")
+    for written in ({"by": "item", "column": "city"}, {"by": "country"}, {"by": "9"}):
+        with pytest.raises(NotFound):
+            grouped(path="words.csv", **written)
+
+
+def test_merge(home: Path) -> None:
+    (home / "a.csv").write_text('id;name;note\n1;"Ann; B";x\n2;Bob\n 1 ;Again;y\n3;Cleo;z\n')
+    (home / "b.csv").write_text("ID,city\n1,Rome\n1,Paris\n2,Oslo\n9,Nowhere\n")
+    merge(path="a.csv", other="b.csv", to="c.csv")
+    assert (home / "c.csv").read_text() == ('id;name;note;city\n1;"Ann; B";x;Rome\n1;"Ann; B";x;Paris\n2;Bob;;Oslo\n 1 ;Again;y;Rome\n 1 ;Again;y;Paris\n')
+    (home / "d.csv").write_text("id,name\n1,x\n")
+    (home / "e.csv").write_text("a,b\n1,x\n")
+    (home / "f.csv").write_text("1,2\n3,4\n")
+    for other in ("d.csv", "e.csv", "f.csv", "a.csv", "none.csv"):
+        with pytest.raises(NlshError):
+            merge(path="a.csv", other=other, to="new.csv")
+    assert not (home / "new.csv").exists() and not [p for p in home.iterdir() if p.name.startswith(".nlsh")]

@@ -1,0 +1,133 @@
+"""The store of jobs: a due time is run once, whoever looks; what was missed, cut short or failed is treated as was said."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from nlsh.kernel.jobs import JobRun, Jobs
+
+NOW = 1_790_000_000.0
+HOUR = 'with every("1h"): file.list()'
+
+
+def add(plan: str = HOUR, due: float | None = NOW) -> int:
+    return Jobs().add(request="r", plan=plan, args={}, cwd="/", env={}, grants={}, due=due, state={})
+
+
+def claimed(number: int, now: float = NOW) -> int:
+    jobs = Jobs()
+    run = jobs.claim(jobs.job(number), now)
+    assert run is not None
+    return run
+
+
+def _claim(number: int, barrier: object, results: object) -> None:
+    jobs = Jobs()
+    job = jobs.job(number)
+    barrier.wait()  # type: ignore[attr-defined]
+    results.put(jobs.claim(job, NOW))  # type: ignore[attr-defined]
+
+
+def test_of_many_that_look_at_once_one_gets_the_run(home: Path) -> None:
+    number = add()
+    context = multiprocessing.get_context("fork")
+    barrier, results = context.Barrier(6), context.Queue()
+    them = [context.Process(target=_claim, args=(number, barrier, results)) for _ in range(6)]
+    for process in them:
+        process.start()
+    got = [results.get(timeout=30) for _ in them]
+    for process in them:
+        process.join()
+    assert sum(g is not None for g in got) == 1
+    assert len(Jobs().runs(number)) == 1 and Jobs().job(number).due == NOW + 3600
+
+
+def test_a_claimed_run_is_begun_once_and_the_next_waits_for_its_end(home: Path) -> None:
+    number = add()
+    run = claimed(number)
+    assert Jobs().begin(run) and not Jobs().begin(run)
+    jobs = Jobs()
+    assert jobs.claim(jobs.job(number), NOW + 3600) is None
+    jobs.end(run, "done", "")
+    assert jobs.claim(jobs.job(number), NOW + 3600) is not None
+
+
+def test_what_was_claimed_and_never_begun_is_handed_on_and_what_was_cut_short_is_told(home: Path) -> None:
+    never, cut = add(), add()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            claimed(never)
+            Jobs().begin(claimed(cut))
+        finally:
+            os._exit(0)
+    os.waitpid(pid, 0)
+    handed = Jobs().settle()
+    assert [r.job for r in handed] == [never] and Jobs().begin(handed[0].id)
+    assert Jobs().settle() == []
+    assert [(r.job, r.status) for r in Jobs().untold()] == [(cut, "lost")]
+    assert Jobs().untold() == []
+
+
+@pytest.mark.parametrize(
+    ("plan", "status"),
+    [
+        (HOUR, "missed"),
+        ('with every("1h", missed="once"): file.list()', "claimed"),
+        ('with every("day", at="18:00"): file.list()', "claimed"),
+        ('with every("day", at="18:00", missed="skip"): file.list()', "missed"),
+        ('with at("2026-01-01 08:00"): file.list()', "claimed"),
+        ('with at("2026-01-01 08:00", missed="skip"): file.list()', "missed"),
+    ],
+)
+def test_what_was_missed(home: Path, plan: str, status: str) -> None:
+    number = add(plan)
+    late, jobs = NOW + 5 * 86400 + 7, Jobs()
+    jobs.claim(jobs.job(number), late)
+    assert [r.status for r in jobs.runs(number)] == [status]
+    job = jobs.job(number)
+    # Five days late is one run, not five; the next is in the future.
+    assert job.due is None or job.due > late
+    assert job.status == ("done" if status == "missed" and "at(" in plan[:9] else "waiting")
+
+
+def test_it_is_tried_again_ever_later_and_not_for_ever(home: Path) -> None:
+    number = add('with at("2026-01-01 08:00", retry="2"): file.list()')
+    jobs, waits = Jobs(), []
+    for _ in range(3):
+        run = jobs.claim(jobs.job(number), jobs.job(number).due or 0.0)
+        assert run is not None
+        before = time.time()
+        jobs.end(run, "failed", "no", exit_status=1, again=True)
+        if (due := jobs.job(number).due) is not None:
+            waits.append(round((due - before) / 60))
+    assert waits == [1, 2] and jobs.job(number).status == "done"
+    assert [r.attempt for r in jobs.runs(number)] == [0, 1, 2]
+
+
+def test_what_has_been_done_in_part_is_not_tried_again(home: Path) -> None:
+    number = add('with at("2026-01-01 08:00", retry="2"): file.list()')
+    Jobs().end(claimed(number), "partly", "half", exit_status=5)
+    assert Jobs().job(number).status == "done" and len(Jobs().runs(number)) == 1
+
+
+def test_files_that_appear_meanwhile_wait_for_the_next_run(home: Path) -> None:
+    number = add('with when(file.appears("/tmp")): file.list()', due=None)
+    jobs = Jobs()
+    jobs.set_state(number, {}, due=NOW, found=("/a",))
+    first = claimed(number)
+    jobs.set_state(number, {}, due=NOW + 1, found=("/b", "/c"))
+    jobs.end(first, "done", "")
+    second = claimed(number, NOW + 1)
+    found: list[JobRun] = [jobs.run(first), jobs.run(second)]
+    assert [r.found for r in found] == [("/a",), ("/b", "/c")]
+
+
+def test_nobody_else_reads_it(home: Path) -> None:
+    add()
+    assert Jobs().path.stat().st_mode & 0o077 == 0

@@ -1,0 +1,65 @@
+"""/fix: what each rule proposes, and that it proposes nothing where it does not know."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from nlsh.plan import registry
+from nlsh.plan.plan import Call, Plan
+from nlsh.shell.fix import Failure, proposals
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "report.txt").write_text("r")
+    (tmp_path / "run.sh").write_text("#!/bin/sh\n")
+    (tmp_path / "bin").mkdir()
+    for name in ("grep", "git", "python3"):
+        (tmp_path / "bin" / name).write_text("")
+        (tmp_path / "bin" / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    return tmp_path
+
+
+def found(here: Path, command: str, status: int = 1, said: str = "") -> list[str]:
+    failure = Failure(command, Plan((Call("shell.run", {"command": command}),)), status, ())
+    return [p.command or registry.format(p.plan) for p in proposals(failure, said, str(here))]
+
+
+@pytest.mark.parametrize(
+    ("command", "status", "said", "first"),
+    [
+        ("cat docs/reprot.txt | wc -l", 1, "", "cat docs/report.txt | wc -l"),
+        ("grpe x docs", 127, "", "grep x docs"),
+        ("python x.py", 127, "", "python3 x.py"),
+        ("./run.sh", 126, "", 'file.chmod("./run.sh", mode="executable")'),
+        ("mkdir a/b", 1, "", "mkdir -p a/b"),
+        ("cp docs copy", 1, "", "cp -r docs copy"),
+        ("rm docs", 1, "", 'file.trash("docs")'),
+        ("git comit -m x", 1, "", "git commit -m x"),
+        ("git push", 128, "git push --set-upstream origin topic", "git push --set-upstream origin topic"),
+        ("serve", 1, "OSError: [Errno 98] Address already in use: port 8080", 'process.kill(port="8080")'),
+        ("make", 2, "No space left on device", "resource.disk()"),
+        ("python3 x.py", 1, "ModuleNotFoundError: No module named 'requests'", 'package.install("requests", backend="pip")'),
+    ],
+)
+def test_rules(here: Path, command: str, status: int, said: str, first: str) -> None:
+    assert found(here, command, status, said)[:1] == [first]
+
+
+def test_an_unknown_program_may_be_in_a_package(here: Path) -> None:
+    assert found(here, "zzyzx -a", 127) == ['package.search("zzyzx")']
+
+
+def test_what_is_not_known_is_not_guessed(here: Path) -> None:
+    assert found(here, "grep nothing docs/report.txt") == []
+    assert found(here, "make 'all'", 2) == []
+
+
+def test_the_nearest_name_that_an_error_gives(here: Path) -> None:
+    plan = registry.parse('file.read("reprot.txt")')
+    failure = Failure("read it", plan, 1, ("There is no “reprot.txt” in here. Did you mean “report.txt”?",))
+    assert [registry.format(p.plan) for p in proposals(failure, "", str(here))] == ['file.read("report.txt")']

@@ -1,0 +1,69 @@
+"""nlsh skills: making a pack of what was done, adding and removing one, and what asks first."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from nlsh.cli import main
+from nlsh.skills import load
+
+
+def do(*words: str) -> int:
+    return main([*words, "--no-input", "--plain"])
+
+
+def plan(home: Path, text: str) -> None:
+    (home / "p.plan").write_text(text)
+    assert do("plan", "p.plan", "--yes", "-q") == 0
+
+
+def test_a_pack_of_the_last_requests(home: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    plan(home, 'file.create("~/a.txt")')
+    plan(home, 'file.create("~/b.txt", text="b")')
+    plan(home, 'file.rename("~/b.txt", to="c.txt")')
+    assert do("undo", "--yes", "-q") == 0
+    assert do("skills", "new", "mine", "--from-last", "5") == 0
+    made = load.find_pack("mine")
+    # What was taken back is not among them; the order is the one in which it was done.
+    assert [e.parts for e in made.entries.values()] == [('file.create("~/a.txt")',), ('file.create("~/b.txt", text="b")',)]
+    (home / "a.txt").unlink()
+    assert do("run", "mine", "--yes", "-q") == 0 and (home / "a.txt").exists()
+    assert do("skills", "new", "mine") == 1 and "exists already" in capfd.readouterr().err
+    assert do("skills", "new", "Bad Name") == 2
+
+
+def test_a_new_pack_is_valid_and_passes_its_own_test(home: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert do("skills", "new", "fresh") == 0
+    assert do("skills", "test", "fresh") == 0
+    assert "fresh: 1 test passed." in capfd.readouterr().out
+    file = home / ".config/nlsh/skills/fresh/pack.toml"
+    file.write_text(file.read_text().replace('"Inbox/new.txt" = "2"', '"Inbox/new.txt" = "3"', 1))
+    assert do("skills", "test", "fresh") == 1
+
+
+def test_adding_trusting_and_removing_ask_first(home: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    folder = home / "guest"
+    (folder / "actions").mkdir(parents=True)
+    (folder / "SKILL.md").write_text("---\nname: guest\ndescription: G.\n---\n")
+    (folder / "pack.toml").write_text(
+        "[actions.look]\nsummary = 'Look.'\nreads = ['fs.read:/etc/hostname']\n[entries.do]\nsummary = 'S'\nplan = 'guest.look()'\n"
+    )
+    (folder / "actions/look.py").write_text("def run():\n    yield {'seen': 'moon'}\n")
+    assert do("skills", "add", str(folder)) == 3 and not (home / ".config/nlsh/skills").exists()
+    assert do("skills", "add", str(folder), "--yes") == 0
+    assert do("run", "guest") == 1
+    assert do("skills", "trust", "guest") == 3 and "moon" in capfd.readouterr().err
+    assert do("skills", "trust", "guest", "--yes") == 0
+    assert do("run", "guest") == 0 and "moon" in capfd.readouterr().out
+    assert do("skills", "list", "--json") == 0
+    listed = {p["pack"]: p for p in map(json.loads, capfd.readouterr().out.splitlines())}
+    assert listed["guest"]["own_actions"] == ["look"] and "backup" in listed
+    assert do("skills", "show", "guest.do", "--json") == 0
+    assert json.loads(capfd.readouterr().out)["plan"] == ["guest.look()"]
+    assert do("skills", "remove", "guest") == 3
+    assert do("skills", "remove", "guest", "--yes") == 0 and not (home / ".config/nlsh/skills/guest").exists()
+    assert do("skills", "remove", "backup", "--yes") == 2
+    assert do("skills", "fly") == 2

@@ -1,0 +1,102 @@
+"""The line while it is typed: colours, what completes it, what is read in it, and that reading along gives way."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from prompt_toolkit.completion import CompleteEvent
+from prompt_toolkit.document import Document
+
+from nlsh.plan import registry
+from nlsh.plan.records import Process
+from nlsh.planner.answer import Answer, Context, Reading
+from nlsh.shell.complete import ShellCompleter
+from nlsh.shell.highlight import pieces
+from nlsh.shell.show import Look, bar, width
+from nlsh.shell.top import lines
+from nlsh.shell.typed import Typed, lines_of
+
+
+@given(st.text(alphabet=st.characters(exclude_characters="\n"), max_size=80))
+def test_colours_leave_the_line_as_it_is(line: str) -> None:
+    assert "".join(piece[1] for piece in pieces(line)) == line
+
+
+def test_colours_tell_apart() -> None:
+    styles = {text: style for style, text, *_ in pieces('!ls -la "a b" ~/docs | wc $HOME')}
+    assert styles["!"] == "class:mark" and styles["-la"] == "class:option" and styles['"a b"'] == "class:string" and styles["~/docs"] == "class:path"
+    assert styles["|"] == "class:operator" and styles["$HOME"] == "class:variable"
+
+
+def completed(text: str) -> list[str]:
+    return [c.text for c in ShellCompleter().get_completions(Document(text), CompleteEvent())]
+
+
+def test_completion_knows_arguments_processes_and_services(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(home)
+    assert completed("/plan file.trash(pa") == ["paths="]
+    assert "paths=" not in completed("/plan file.move(paths=_, ") and "to=" in completed("/plan file.move(paths=_, ")
+    monkeypatch.setattr("nlsh.shell.complete._processes", lambda: ["nginx", "python3"])
+    monkeypatch.setattr("nlsh.shell.complete._services", lambda: ["nginx-proxy", "ssh"])
+    assert completed("kill ng") == ["nginx"]
+    assert completed("restart the ng") == ["nginx", "nginx-proxy"]
+    assert completed("look at ng") == []
+
+
+def test_a_bar_is_as_wide_as_it_should_be() -> None:
+    assert [bar(v, 4) for v in (-1, 0, 0.5, 1, 2)] == ["····", "····", "██··", "████", "████"]
+    assert {width(bar(n / 100)) for n in range(101)} == {10}
+
+
+def test_an_answer_takes_two_lines_and_draws_nothing() -> None:
+    readings = tuple(Reading(registry.parse(p), 0.5) for p in ('file.trash("a\\x1b[2Jb")', "resource.disk()", "resource.cpu()"))
+    shown = lines_of(Answer("choose", readings, "Which?"))
+    assert len(shown) == 2 and "\x1b" not in str([text for _, text in shown])
+    assert lines_of(Answer("plan", readings[1:])) == (("plan", "→ resource.disk()"),)
+
+
+class Planning:
+    """Plans one line until it is told to stop, and the next at once."""
+
+    def __init__(self) -> None:
+        self.begun, self.given_up = threading.Event(), threading.Event()
+
+    def ahead(self, text: str, context: Context, stop: Callable[[], bool]) -> Answer | None:
+        if text == "first line":
+            self.begun.set()
+            while not stop():
+                self.begun.wait(0.001)
+            self.given_up.set()
+            return None
+        return Answer("plan", (Reading(registry.parse("resource.disk()"), 1.0),))
+
+
+def test_what_is_under_way_is_given_up_when_more_is_typed() -> None:
+    planning, drawn = Planning(), threading.Event()
+    session = SimpleNamespace(planning=planning, context=lambda: Context("/", "/"), is_command=lambda text: text.startswith("ls"))
+    typed = Typed(session, drawn.set)  # type: ignore[arg-type]
+    typed.typed("first line")
+    assert planning.begun.wait(10)
+    typed.typed("first line, and more")
+    assert planning.given_up.wait(10) and drawn.wait(10)
+    assert typed.lines == (("plan", "→ resource.disk()"),)
+    drawn.clear()
+    typed.typed("ls docs")
+    assert drawn.wait(10) and typed.lines[0][1].startswith("$ a command")
+    typed.entered()
+    assert typed.lines == ()
+
+
+@pytest.mark.parametrize("columns", [40, 80])
+def test_top_fits_the_terminal_and_draws_nothing_of_its_own(columns: int) -> None:
+    found = [Process(n, f"p{n}", "me\x1b[2J", float(n), n << 20, command="run\n" + "名" * 60) for n in range(1, 50)]
+    shown = lines(found, [10.0, 50.0], "m", 24, columns, Look())
+    assert len(shown) == 24 and all(width(line) <= columns for line in shown) and "\x1b" not in "".join(shown)
+    first = next(line.split()[0] for line in shown if line.split()[0].isdigit())
+    assert first == "49"
