@@ -66,7 +66,7 @@ class Names:
     """Random fillers for one sentence. `language` is en or zh; `test` draws from the names kept for tests."""
 
     def __init__(self, corpus: Path, rng: random.Random, language: str, *, test: bool = False) -> None:
-        self.r, self.language, self.zh = rng, language, language == "zh"
+        self.r, self.zh = rng, language == "zh"
         words = _words(corpus)
         cut = int(len(words) * 0.8)
         self.words = words[cut:] if test else words[:cut]
@@ -133,3 +133,11 @@ class Names:
         root = r.choice(ROOTS).replace("{w}", self.word())
         parts = "/".join(self._stem("folder") for _ in range(r.choice([1, 1, 1, 2, 2, 3])))
         return root + parts + ("/" if r.random() < 0.12 else "")
+
+    def _with_ending(self, endings: list[str], many: float = 0.0) -> str:
+        r = self.r
+        ending = r.choice(endings)
+        if r.random() < many:
+            return self._quoted("*." + ending, 0.1)
+        folder = self._folder_path().rstrip("/") + "/" if r.random() < 0.25 else ""
+        return self._quoted(folder + self._stem("file") + "." + ending)

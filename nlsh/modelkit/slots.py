@@ -21,7 +21,7 @@ class Slots(SystemSlots):
 
     def fill(self, slot: str, before: str, after: str) -> str:
         """Return text for `{slot}`; `before` and `after` are the sentence around it, so that "the {dir} folder" gets a bare name."""
-        kind = slot.rstrip("2")
+        kind = slot.rstrip("23")
         if kind == "dir":
             return self.dir(before, after)
         return str(getattr(self, kind)())

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import string
 
-from nlsh.modelkit.names import EXTENSIONS, NUMBER_WORDS, Names
+from nlsh.modelkit.names import EXTENSIONS, NUMBER_WORDS
+from nlsh.modelkit.slots_work import WorkSlots
 
 
-class SystemSlots(Names):
+class SystemSlots(WorkSlots):
     """Random fillers for one sentence, beyond files and processes."""
 
     def _named(self, section: str, made_up: float = 0.25) -> str:
@@ -111,14 +112,6 @@ class SystemSlots(Names):
         r, word = self.r, self.word()
         text = r.choice([rf"^{word}.*\.txt$", r"^IMG_\d+\.jpg$", rf"{word}[0-9]+", r"^\d{4}-\d{2}", rf".*_{word}\.py$", r"[A-Z]{3}\d*\.csv", rf"({word}|{self.word()})\.log", r"v[0-9]+\.[0-9]+"])  # fmt: skip
         return f"`{text}`" if r.random() < 0.15 else f'"{text}"' if r.random() < 0.25 else f"/{text}/" if r.random() < 0.1 else text
-
-    def _with_ending(self, endings: list[str], many: float = 0.0) -> str:
-        r = self.r
-        ending = r.choice(endings)
-        if r.random() < many:
-            return self._quoted("*." + ending, 0.1)
-        folder = self._folder_path().rstrip("/") + "/" if r.random() < 0.25 else ""
-        return self._quoted(folder + self._stem("file") + "." + ending)
 
     def table(self) -> str:
         return self._with_ending(["csv", "csv", "csv", "tsv"])

@@ -73,7 +73,11 @@ def kind_extensions(written: str) -> tuple[str, ...]:
 
 def _kind_candidates(text: str) -> list[str]:
     found = [text]
-    trimmed = re.sub(r"\s*(files?|documents?|docs?|scripts?|pages?|images?|photos?|pictures?|pics|videos?|songs?|tracks?|recordings?|格式的?(文件|图片|照片|视频)?|的?文件|类?文档|图片|照片|视频)$", "", text).strip()
+    trimmed = re.sub(
+        r"\s*(files?|documents?|docs?|scripts?|pages?|images?|photos?|pictures?|pics|videos?|songs?|tracks?|recordings?|格式的?(文件|图片|照片|视频)?|的?文件|类?文档|图片|照片|视频)$",
+        "",
+        text,
+    ).strip()
     for form in (trimmed, text, trimmed):
         if form and form not in found:
             found.append(form)

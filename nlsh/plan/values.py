@@ -17,6 +17,7 @@ from nlsh.plan.kinds import kind_extensions
 if TYPE_CHECKING:
     from nlsh.plan.records import Record
 
+
 class ValueType:
     """What one argument accepts. `name` is the word used in documentation, `example` one written form."""
 

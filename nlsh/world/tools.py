@@ -82,9 +82,12 @@ def output(argv: Sequence[str], *, cwd: str | None = None, ok: tuple[int, ...] =
 def lines(argv: Sequence[str], *, cwd: str | None = None, ok: tuple[int, ...] = (0,), extra: Mapping[str, str] | None = None) -> Iterator[str]:
     """Yield what a program writes, line by line as it comes; it is ended when nobody wants more. Raises ToolFailed."""
     # Not a pipe: a program that complains at length would wait for it to be read, and nobody does before it has ended.
-    with os.fdopen(os.memfd_create("complaint"), "r+b") as said, subprocess.Popen(
-        argv, cwd=cwd, env=environment(extra), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=said, text=True, errors="surrogateescape"
-    ) as process:
+    with (
+        os.fdopen(os.memfd_create("complaint"), "r+b") as said,
+        subprocess.Popen(
+            argv, cwd=cwd, env=environment(extra), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=said, text=True, errors="surrogateescape"
+        ) as process,
+    ):
         assert process.stdout is not None
         try:
             for line in process.stdout:

@@ -375,7 +375,7 @@ def test_policy_add_shows_and_writes_what_always_would(nlsh: Run, home: Path) ->
     (home / "p").mkdir()
     path = home / ".config" / "nlsh" / "policy.toml"
     shown = nlsh("policy", "add", "!make test", cwd=home / "p")
-    assert shown.returncode == 3 and 'target = [' in shown.stderr and "make test" in shown.stderr and not path.exists()
+    assert shown.returncode == 3 and "target = [" in shown.stderr and "make test" in shown.stderr and not path.exists()
     written = nlsh("policy", "-y", "add", "!make test", cwd=home / "p")
     assert written.returncode == 0 and path.exists(), written.stderr
     assert all(line in written.stderr for line in path.read_text().splitlines() if line.startswith("name"))

@@ -35,9 +35,21 @@ _FACTS = {
     "net.read": ("/proc", "/sys", "/etc/hosts", "/etc/resolv.conf", "/etc/services", "/etc/protocols"),
     # How names are looked up, and whose certificates are trusted.
     "net.connect": (
-        "/etc/hosts", "/etc/resolv.conf", "/etc/host.conf", "/etc/gai.conf", "/etc/services", "/etc/protocols",
-        "/etc/ssl/certs", "/etc/ssl/cert.pem", "/etc/ssl/openssl.cnf", "/etc/pki/tls/certs", "/etc/pki/tls/cert.pem", "/etc/pki/tls/openssl.cnf",
-        "/etc/pki/ca-trust/extracted", "/etc/crypto-policies", "/etc/ca-certificates/extracted",
+        "/etc/hosts",
+        "/etc/resolv.conf",
+        "/etc/host.conf",
+        "/etc/gai.conf",
+        "/etc/services",
+        "/etc/protocols",
+        "/etc/ssl/certs",
+        "/etc/ssl/cert.pem",
+        "/etc/ssl/openssl.cnf",
+        "/etc/pki/tls/certs",
+        "/etc/pki/tls/cert.pem",
+        "/etc/pki/tls/openssl.cnf",
+        "/etc/pki/ca-trust/extracted",
+        "/etc/crypto-policies",
+        "/etc/ca-certificates/extracted",
     ),
     "dev.read": ("/proc", "/sys", "/run/udev", "/etc/fstab", "/var/lib/usbutils"),
 }
@@ -162,8 +174,7 @@ def _demand(grant: Grant, version: int) -> None:
     if LEVELS.index(have) < LEVELS.index(grant.level_required):
         why = {"L1": "it has no Landlock that can confine changes", "L2": "its Landlock is older than version 6", "L3": lacking.rstrip(".")}
         raise NotEnforced(
-            f"This needs enforcement of level {grant.level_required}, and this kernel gives {have}: "
-            f"{why['L1' if have == 'L0' else grant.level_required]}.",
+            f"This needs enforcement of level {grant.level_required}, and this kernel gives {have}: {why['L1' if have == 'L0' else grant.level_required]}.",
             hint=_HINT,
         )
     if version < 4 and any(e.target != "*" for e in grant.effects if e.kind in ("net.connect", "net.listen") and "://" not in e.target):

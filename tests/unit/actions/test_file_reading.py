@@ -29,7 +29,7 @@ from nlsh.world import World, attributes, differences, following, patterns, same
 from nlsh.world import recent as recently
 from nlsh.world.files import Wanted, has_mode
 
-ODD = ["two\nlines", "it's \"quoted\"", "-rf", "tab\there", " blank ", "naïve ☃", os.fsdecode(b"caf\xe9")]
+ODD = ["two\nlines", 'it\'s "quoted"', "-rf", "tab\there", " blank ", "naïve ☃", os.fsdecode(b"caf\xe9")]
 ROOT = Path(__file__).resolve().parents[3]
 
 

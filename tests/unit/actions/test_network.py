@@ -295,7 +295,7 @@ def test_each_level_is_said_by_itself(home: Path, name_server: dict[str, Any], m
     assert list(found) == ["interface", "gateway", "name server"]
     assert found["gateway"][0] == "yes" and found["name server"][0] == "yes" and "answers in" in found["name server"][1]
     # The question is for the root's servers, and nothing of the user's.
-    assert name_server["asked"][0][2:] == bytes.fromhex("01000001000000000000" "00" "0002" "0001")
+    assert name_server["asked"][0][2:] == bytes.fromhex("010000010000000000000000020001")
     name_server["say"] = 5
     assert "error 5" in levels()["name server"][1]
     name_server["say"] = None
