@@ -1,4 +1,4 @@
-"""Fillers for what people work on: branches, commits and repositories, places in a recording, shapes of a picture, documents, models."""
+"""Fillers for what people work on: branches, commits and repositories, places in a recording, documents, models."""
 
 from __future__ import annotations
 
@@ -95,10 +95,6 @@ class WorkSlots(Names):
     def lines(self) -> str:
         return self.r.choice(["720p", "480p", "1080p", "360p", "540p", "240p", "720", "480px"])
 
-    def shape(self) -> str:
-        r = self.r
-        return r.choice(["16:9", "4:3", "3:2", "1:1", "9:16", "2:3", "5:4", "21:9", "4x3", "3x2", "16x9", f"{r.randint(1, 9)}:{r.randint(1, 9)}"])
-
     def language(self) -> str:  # of a text in a picture
         if self.zh and self.r.random() < 0.75:
             return self.r.choice(["英文", "中文", "德语", "法语", "日文", "韩语", "俄语", "西班牙语", "繁体中文"])
@@ -110,6 +106,8 @@ class WorkSlots(Names):
         return self._with_ending(["docx", "docx", "docx", "odt", "xlsx", "pptx", "ods", "odp", "rtf", "DOCX"])
 
     def docformat(self) -> str:
+        if self.r.random() < 0.4:
+            return self.r.choice(["pdf", "pdf", "PDF"])
         if self.r.random() < 0.2:
             return self.r.choice(["word文档", "纯文本"] if self.zh else ["word", "plain text", "opendocument"])
         return self.r.choice(["docx", "odt", "rtf", "txt", "html", ".docx", ".odt", "ODT", "DOCX"])
