@@ -79,7 +79,7 @@ class Result:
 
 
 class Engine:
-    """What both shells are made of: a thread, and what works on it. Every method but `call` and `cancel` runs there."""
+    """What both shells are made of: a thread, and what works on it. Every method but `call`, `cancel` and `decide` runs there."""
 
     def __init__(self, allow: tuple[str, ...], model: str) -> None:
         self._allow, self._model = allow, model
@@ -148,6 +148,11 @@ class Engine:
             self.kernel.policy = self.kernel.policy.renewed()
         self.kernel.world = World()
 
+    def decide(self, preview: Preview) -> Decision:
+        """Return what policy says where the program stands now. May run on any thread."""
+        policy = self.kernel.policy
+        return (policy if os.getcwd() == policy.cwd else policy.renewed()).decide(preview)
+
     def plan(self, request: str) -> Plan:
         from nlsh.planner.answer import Context
         from nlsh.shell.detect import is_command
@@ -173,7 +178,11 @@ class Engine:
     def run(self, what: str | Plan | Preview, approve: Approve | None, tell: Callable[[Event], None] | None = None) -> Result:
         self._tell = tell
         try:
-            preview = what if isinstance(what, Preview) else self.preview(what, approve)
+            if isinstance(what, Preview):
+                self._stand()
+                preview = what
+            else:
+                preview = self.preview(what, approve)
             self._approve = approve
             return _result(preview, self.kernel.run(preview))
         finally:
@@ -276,7 +285,7 @@ class Shell:
 
     def decide(self, preview: Preview) -> Decision:
         """Return what policy says to a preview: allow, ask or deny, by which rule and why."""
-        return self._engine.kernel.policy.decide(preview)
+        return self._engine.decide(preview)
 
     def run(self, what: str | Plan | Preview, *, approve: Approve | None = None) -> Result:
         """Run a sentence, a plan or an approved preview. Raises NlshError where it does not come to a run; Ctrl-C stops after the step it is in."""
@@ -344,7 +353,7 @@ class AsyncShell:
 
     def decide(self, preview: Preview) -> Decision:
         """Return what policy says to a preview: allow, ask or deny, by which rule and why."""
-        return self._engine.kernel.policy.decide(preview)
+        return self._engine.decide(preview)
 
     async def run(self, what: str | Plan | Preview, *, approve: AsyncApprove | None = None) -> Result:
         """Run a sentence, a plan or an approved preview. Raises NlshError where it does not come to a run."""

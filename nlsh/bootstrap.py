@@ -52,8 +52,8 @@ def main(argv: list[str] | None = None) -> int:
     if module == "pytest":
         os.chdir(ROOT)
     sys.stdout.flush()
-    # A folder that the user stands in may hold a json.py of somebody else's: nlsh never imports from there.
-    os.execv(python, [python, *(["-P"] if module == "nlsh" else []), "-m", module, *words[1:]])
+    # A folder that the user stands in may hold a json.py of somebody else's: nlsh never imports from there, nor what PYTHONPATH names.
+    os.execv(python, [python, *(["-I"] if module == "nlsh" else []), "-m", module, *words[1:]])
     return 1
 
 
@@ -134,7 +134,7 @@ def _make_venv() -> None:
         hint = f"sudo apt install {package}" if shutil.which("apt") else "install your system's python3-venv package"
         raise SetupError(f"this Python cannot make virtual environments (no ensurepip). Nothing was changed. Try: {hint}") from None
     _say("making .venv")
-    if subprocess.run([sys.executable, "-m", "venv", str(VENV)], check=False).returncode != 0:
+    if subprocess.run([sys.executable, "-I", "-m", "venv", str(VENV)], check=False).returncode != 0:
         shutil.rmtree(VENV, ignore_errors=True)
         raise SetupError(f"{VENV} could not be made; see above.")
 
@@ -194,7 +194,7 @@ def _compile(version: str, folder: Path) -> None:
     scratch = folder / "building"
     shutil.rmtree(scratch, ignore_errors=True)
     # pip keys its own wheel cache by version alone, and would hand out a wheel compiled with other flags.
-    command = [str(VENV / "bin" / "python"), "-m", "pip", "wheel", "-v", "--no-deps", "--no-cache-dir", "--no-binary", "llama-cpp-python"]
+    command = [str(VENV / "bin" / "python"), "-I", "-m", "pip", "wheel", "-v", "--no-deps", "--no-cache-dir", "--no-binary", "llama-cpp-python"]
     command += ["--wheel-dir", str(scratch), f"llama-cpp-python=={version}"]
     log = folder / "compile.log"
     environment = {**os.environ, "CMAKE_ARGS": cmake_args(), "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
@@ -237,7 +237,7 @@ def _follow(process: subprocess.Popen, out: TextIO) -> None:
 
 
 def _pip(*words: str) -> None:
-    command = [str(VENV / "bin" / "python"), "-m", "pip", *words]
+    command = [str(VENV / "bin" / "python"), "-I", "-m", "pip", *words]
     environment = {**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
     if subprocess.run(command, env=environment, stdout=sys.stderr, check=False).returncode != 0:
         raise SetupError(f"pip failed (see above): pip {' '.join(words)}\nRun the same command again once its cause is mended; what was done is kept.")

@@ -66,6 +66,7 @@ class Server:
     def __init__(self, shell: AsyncShell, *, can_ask: bool = True) -> None:
         self.shell, self.can_ask = shell, can_ask
         self._pending: dict[str, _Pending] = {}
+        self._running = asyncio.Lock()  # standard output is the process's: who collects it has it alone
 
     async def preview(self, text: str) -> Preview:
         """Return the preview of plan text: the one that is put to the user just now, where there is one."""
@@ -95,9 +96,10 @@ class Server:
         """Run plan text, its preview approved or not, and return what came of it. An approval is good for the preview that was shown, once."""
         preview, waiting = await self.preview(text), self._waiting(text)
         self._pending.pop(text, None)
-        with _printed() as output:
-            result = await self.shell.run(preview, approve=lambda shown, decision: approved and waiting is not None and shown is waiting.preview)
-            printed = output()
+        async with self._running:
+            with _printed() as output:
+                result = await self.shell.run(preview, approve=lambda shown, decision: approved and waiting is not None and shown is waiting.preview)
+                printed = output()
         return _told(result) | ({"output": printed} if printed else {})
 
 

@@ -24,6 +24,7 @@ from nlsh.plan.errors import SettingsError
 if TYPE_CHECKING:
     from nlsh.plan.plan import Preview, PreviewedCall
 
+_OTHER_PROGRAMS = "other-programs"  # of a command for which earlier lines have set what its programs are found by
 _CHANGES_SOMETHING = frozenset(kind for kind, (_, changes, _) in KINDS.items() if changes)
 
 
@@ -73,6 +74,14 @@ class Policy:
         """Return the policy for the working directory as it is now, with what was allowed for this session. Raises SettingsError."""
         new = load()
         return replace(new, rules=(*new.rules, *(r for r in self.rules if r.scope == "session")))
+
+    def settled(self) -> Policy:
+        """Return the policy with `~`, `{own}` and the like written out as they are now: it means the same where HOME is another folder."""
+        context = _context(self.cwd)
+        now = [r for r in self.rules if _stands_in(r, self.cwd)]
+        found = [replace(r, target=_written_out(r.target, context), but=_written_out(r.but, context), within="") for r in now]
+        # A rule about nothing must not become one about everything.
+        return replace(self, rules=tuple(new for new, old in zip(found, now, strict=True) if new.target or not old.target))
 
     def closed(self) -> tuple[str, ...]:
         """Return the paths that the user's and the project's rules forbid to read: a plan that reads around them must not read them either."""
@@ -154,7 +163,10 @@ def _matches(rule: Rule, case: _Case, context: _Context) -> bool:
         return False
     if rule.command and _command_state(rule.command) not in case.states:
         return False
-    if rule.within and context.cwd != rule.within and not context.cwd.startswith(rule.within.rstrip("/") + "/"):
+    # A yes to a command was one to the programs it ran then: other variables from earlier lines may mean others by its words.
+    if rule.answer == "allow" and _OTHER_PROGRAMS in case.states and (rule.command or (case.kind == "exec" and rule.target)):
+        return False
+    if not _stands_in(rule, context.cwd):
         return False
     if rule.but and all(_under(rule.but, case, place, context) for place in case.places):
         return False
@@ -167,6 +179,10 @@ def _matches(rule: Rule, case: _Case, context: _Context) -> bool:
     if any(_under(rule.target, case, place, context, follow=True) for place in case.places):
         return True
     return rule.answer == "deny" and case.kind in ("fs.write", "fs.delete") and any(_holds(place, rule.target, context) for place in case.places)
+
+
+def _stands_in(rule: Rule, cwd: str) -> bool:
+    return not rule.within or cwd == rule.within or cwd.startswith(rule.within.rstrip("/") + "/")
 
 
 def _under(patterns: tuple[str, ...], case: _Case, place: str, context: _Context, *, follow: bool = False) -> bool:
@@ -299,6 +315,8 @@ def _command_state(command: str) -> str:
 
 def _states_of_call(call: PreviewedCall) -> frozenset[str]:
     states = {_command_state(e.target) for e in call.effects if e.kind == "exec"}
+    if call.carried:
+        states.add(_OTHER_PROGRAMS)
     if call.no_undo and any(e.changes and e.kind != "exec" for e in call.effects):
         states.add("cannot-undo")
     if not any(e.changes and e.kind != "exec" for e in call.effects):
@@ -353,6 +371,10 @@ def _context_of(home: str, cwd: str, _config: str, _state: str, _hide: tuple[str
     return _Context(home, homes, cwd, own[0], own[1], secrets.hidden(), own)
 
 
+def _written_out(patterns: tuple[str, ...], context: _Context) -> tuple[str, ...]:
+    return tuple(p for written in patterns for p in _substituted(written, context))
+
+
 def _substituted(pattern: str, context: _Context) -> tuple[str, ...]:
     """Return the paths and patterns that one written in a policy stands for."""
     if pattern.startswith(EXACT):
@@ -394,7 +416,7 @@ def _paths(patterns: tuple[str, ...], context: _Context, follow: bool) -> _Paths
     alone: set[str] = set()
     trees: set[str] = set()
     others = []
-    for pattern in (p for written in patterns for p in _substituted(written, context)):
+    for pattern in _written_out(patterns, context):
         if pattern.startswith(EXACT):
             body = pattern.removeprefix(EXACT)
             alone.update((body, os.path.realpath(body)) if follow else (body,))

@@ -37,6 +37,9 @@ def rules_of(preview: Preview, decision: Decision, policy: Policy, scope: str) -
     if decision.each_time:
         raise NotPossible(f"This is asked each time: {decision.reason} (rule {decision.rule}).", hint="Nothing was written. You can say yes to it once.")
     asked = frozenset(decision.asked)
+    if carried := sorted({name for c in preview.calls for name in c.carried}):
+        why = f"which programs it runs depends on what earlier lines set ({', '.join(carried)})"
+        raise NotPossible(f"This cannot be remembered: {why}.", hint="Nothing was written. You can say yes to it once.")
     if kinds := sorted({e.kind for e in asked if e.kind not in _REMEMBERED}):
         why = "its target stands for whatever is there next time"
         raise NotPossible(f"{', '.join(kinds)} cannot be remembered: {why}.", hint="Nothing was written. You can say yes to it once.")

@@ -31,7 +31,7 @@ def own() -> tuple[str, ...]:
     state = os.environ.get("XDG_STATE_HOME", "")
     base = state if state.startswith("/") else os.path.join(os.path.expanduser("~"), ".local/state")
     runtime = os.environ.get("XDG_RUNTIME_DIR", "")
-    socket = (os.path.join(runtime, "nlsh"),) if runtime.startswith("/") else ()
+    socket = _with_real(os.path.join(runtime, "nlsh")) if runtime.startswith("/") else ()
     return *_with_real(str(settings.config_dir()), os.path.join(base, "nlsh")), "/etc/nlsh", *socket
 
 

@@ -16,7 +16,7 @@ from nlsh.guard.policy import Decision, Policy
 from nlsh.plan import registry
 from nlsh.plan.effects import KINDS, Effect
 from nlsh.plan.errors import Denied, NlshError, Refused
-from nlsh.plan.plan import LAST, Call, Plan, Preview, PreviewedCall, Ref
+from nlsh.plan.plan import LAST, Call, Plan, Preview, Ref
 from nlsh.plan.values import Paths
 from nlsh.settings import trash_dir
 
@@ -48,7 +48,7 @@ class StandingGrant:
             return any((kind, name) in self.processes for name in _own_process(target))
         if not kind.startswith("fs."):
             return False
-        place = _place(target)
+        place = os.path.realpath(target) if kind == "fs.read" else _place(target)
         return any(k == kind and (place == tree or place.startswith(tree.rstrip("/") + "/")) for k, tree in self.trees)
 
     def lines(self) -> list[str]:
@@ -97,18 +97,25 @@ def standing(plan: Plan, preview: Preview, world: World, watched: Iterable[str] 
         shown = preview.calls[position] if position < len(preview.calls) else None
         effects = shown.effects if shown is not None else ()
         _refuse_what_is_never(call, effects, watched=bool(places["_"]))
-        found = _places(call, shown, places, world)
+        found = _places(call, places, world)
+        # Where it looks without having been told where; there it may look, and nothing more.
+        seen = {os.path.realpath(e.target) for e in effects if e.kind == "fs.read" and os.path.isdir(e.target)} - found
         if shown is None and not found and not action.reads_only() and not call.action.startswith("trash."):
             raise Refused(
                 f"What {call.action} would work on is not known now, so it cannot be approved.", hint="Nothing was changed. Make the job once it is there."
             )
         if call.result:
-            places[call.result] = found
+            # What only looks has found its results where it looked.
+            places[call.result] = found | seen if action.reads_only() else found
         if call.action != "shell.run":
             trash = _tree(str(trash_dir()))
             if call.action == "file.trash" or call.action.startswith("trash.") or any(_place(e.target).startswith(f"{trash}/") for e in effects):
                 found = {*found, trash}
-            trees |= {(kind, place) for kind in action.effects if kind.startswith("fs.") for place in found}
+            trees |= {(kind, place) for kind in action.effects if kind.startswith("fs.") and kind != "fs.read" for place in found}
+            if "fs.read" in action.effects:
+                trees |= {("fs.read", os.path.realpath(place)) for place in found | seen}
+            # A program's log is another new file each time, beside the one that was shown.
+            trees |= {("fs.log", os.path.dirname(_place(e.target))) for e in effects if e.kind == "fs.log"}
         reads |= {k for k in action.effects if not KINDS[k][1] and not k.startswith("fs.")}
         named = {call.args["name"]} if isinstance(call.args.get("name"), str) else set()
         for kind in set(_BY_NAME).intersection(action.effects):
@@ -127,19 +134,17 @@ def _refuse_what_is_never(call: Call, effects: Iterable[Effect], *, watched: boo
         raise Refused("A job does not know what “_” was: the last result is this session's.", hint="Nothing was changed. Name the files, or find them first.")
 
 
-def _places(call: Call, shown: PreviewedCall | None, places: dict[str, set[str]], world: World) -> set[str]:
-    """Return the folders and files that a call names, and those of the results that it works on."""
+def _places(call: Call, places: dict[str, set[str]], world: World) -> set[str]:
+    """Return the folders and files that a call names, or that are meant where it names none, and those of the results that it works on."""
     found: set[str] = set()
     fields = registry.get(call.action).Args.fields
-    for key, value in call.args.items():
+    meant = {k: f.default for k, f in fields.items() if isinstance(f.type, Paths) and f.default is not None}
+    for key, value in {**meant, **call.args}.items():
         if isinstance(value, Ref):
             found |= places.get(value.name, set())
         elif key in fields and isinstance(fields[key].type, Paths):
             for text in value if isinstance(value, tuple) else (value,):
                 found.add(_tree(_named(str(text), world)))
-    if shown is not None:
-        # Where it looks without having been told where: here.
-        found |= {_tree(e.target) for e in shown.effects if e.kind == "fs.read" and os.path.isdir(e.target)}
     return found
 
 

@@ -225,7 +225,7 @@ def _refuse_drift(run: Run, inverses: Sequence[Step]) -> None:
     closed: set[int] = set()
     for number, step in enumerate(inverses):
         try:
-            step.check()
+            step.drift()
         except StaleStep as error:
             stale[number] = error.message
         except NotPossible as error:  # it is where nobody can look, unless an earlier one opens that

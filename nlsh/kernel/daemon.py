@@ -14,7 +14,6 @@ import queue
 import selectors
 import signal
 import socket
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -303,8 +302,6 @@ def _remove_socket() -> None:
 
 def command(*words: str) -> list[str]:
     """Return the command line that starts this very nlsh, from wherever it is imported."""
-    import nlsh
+    from nlsh.guard import isolated
 
-    root = os.path.dirname(os.path.dirname(os.path.abspath(nlsh.__file__)))
-    code = "import sys; sys.path.append(sys.argv.pop(1)); from nlsh.cli import main; sys.exit(main())"
-    return [sys.executable, "-P", "-c", code, root, *words]
+    return isolated.command("from nlsh.cli import main; sys.exit(main())", *words)

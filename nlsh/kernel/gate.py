@@ -83,6 +83,7 @@ class Gate:
         self._policy, self._ask, self._closed, self._tell = policy, ask, closed, tell
         self._said: list[tuple[frozenset[str], tuple[Effect, ...], str]] = []
         self._command, self._tried = "", False
+        self._carried: tuple[str, ...] = ()
 
     def takes(self, call: Any) -> bool:
         """Take up a call, where its worker is to ask: it runs a raw command that may change something, be it on a copy."""
@@ -91,7 +92,7 @@ class Gate:
         found = next((s for s in call.steps if isinstance(s, RunCommand) and not isinstance(s, ReadCommand)), None)
         if found is None:
             return False
-        self._command, self._tried = found.command, isinstance(found, TryCommand)
+        self._command, self._carried, self._tried = found.command, call.carried, isinstance(found, TryCommand)
         return True
 
     def note(self, what: Any) -> None:
@@ -198,7 +199,7 @@ class Gate:
 
     def _decision(self, effects: tuple[Effect, ...], policy: Policy | None = None) -> Any:
         # With the command, about which alone some rules are.
-        call = PreviewedCall(Call("shell.run"), (), (Effect("exec", self._command or "?"), *effects), _NO_UNDO)
+        call = PreviewedCall(Call("shell.run"), (), (Effect("exec", self._command or "?"), *effects), _NO_UNDO, carried=self._carried)
         return (policy or self._policy).decide(Preview(Plan((call.call,)), (call,)))
 
     # --- what is kept --------------------------------------------------------------------------------------------

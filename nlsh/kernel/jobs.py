@@ -38,6 +38,7 @@ CREATE TABLE IF NOT EXISTS runs (
 CREATE INDEX IF NOT EXISTS runs_by_status ON runs (status);
 """
 GOING = ("claimed", "running")
+_OF_WAITING = "(SELECT status FROM jobs WHERE id=runs.job)='waiting'"
 FAILED = ("failed", "partly", "denied", "lost", "cancelled")
 
 
@@ -150,7 +151,7 @@ class Jobs:
             db.execute("UPDATE jobs SET state=?, found=?, due=coalesce(due, ?) WHERE id=?", (json.dumps(state), json.dumps(kept), due, number))
 
     def pause(self, number: int) -> None:
-        """Have no run of a job begin. Raises NotFound, Refused."""
+        """Have no run of a job begin; one that is claimed does not, and if there is no other, is due again once the job goes on. Raises NotFound, Refused."""
         self._turn(number, ("waiting",), "paused", "paused")
 
     def resume(self, number: int) -> None:
@@ -166,8 +167,21 @@ class Jobs:
         marks = ",".join("?" * len(known))
         with self._changing() as db:
             changed = db.execute(f"UPDATE jobs SET status=? WHERE id=? AND status IN ({marks})", (status, number, *known)).rowcount
+            if changed and status != "waiting":
+                self._call_off(db, number, words)
         if not changed:
             raise Refused(f"Job {number} is {now}, so it cannot be {words}.", hint="Nothing was changed.")
+
+    def _call_off(self, db: sqlite3.Connection, number: int, words: str) -> None:
+        """End the runs of a job that are claimed and have not begun, and keep what they were about."""
+        at = time.time()
+        for run, found in db.execute("SELECT id, found FROM runs WHERE job=? AND status='claimed'", (number,)).fetchall():
+            # What its user has called off he need not be told of.
+            ended = "UPDATE runs SET status='cancelled', message=?, finished=?, exit_status=1, told=1 WHERE id=?"
+            db.execute(ended, (f"The job was {words} before this had begun.", at, run))
+            later = json.loads(db.execute("SELECT found FROM jobs WHERE id=?", (number,)).fetchone()[0])
+            kept = json.dumps(list(dict.fromkeys([*json.loads(found), *later])))
+            db.execute("UPDATE jobs SET due=coalesce(due, ?), found=? WHERE id=?", (at, kept, number))
 
     # --- runs ----------------------------------------------------------------------------------------------------
 
@@ -214,15 +228,18 @@ class Jobs:
 
     def due_now(self, job: int, now: float) -> None:
         """Have a job run as soon as it can, besides its times. Raises NotFound, Refused."""
-        if self.job(job).status not in ("waiting", "paused"):
-            raise Refused(f"Job {job} is {self.job(job).status}, so it is not run again.", hint="Nothing was changed. Make a new one.")
+        status = self.job(job).status
         with self._changing() as db:
-            db.execute("UPDATE jobs SET due=?, status='waiting', attempt=0 WHERE id=?", (now, job))
+            changed = db.execute("UPDATE jobs SET due=?, attempt=0 WHERE id=? AND status='waiting'", (now, job)).rowcount
+        if not changed and status == "paused":
+            raise Refused(f"Job {job} is paused, so it is not run.", hint=f"Nothing was changed. Let it go on first: nlsh jobs resume {job}.")
+        if not changed:
+            raise Refused(f"Job {job} is {status}, so it is not run again.", hint="Nothing was changed. Make a new one.")
 
     def begin(self, run: int) -> bool:
-        """Make a claimed run this process's own; return whether it was there to be had."""
+        """Make a claimed run this process's own; return whether it was there to be had: not where its job is paused or has ended."""
         with self._changing() as db:
-            words = "UPDATE runs SET status='running', owner=?, started=? WHERE id=? AND status='claimed'"
+            words = f"UPDATE runs SET status='running', owner=?, started=? WHERE id=? AND status='claimed' AND {_OF_WAITING}"
             return bool(db.execute(words, (owner_of_this_process(), time.time(), run)).rowcount)
 
     def end(self, run: int, status: str, message: str, *, journal: int | None = None, exit_status: int = 0, again: bool = False) -> None:
@@ -261,8 +278,11 @@ class Jobs:
             if run.status == "running":
                 self.end(run.id, "lost", "It was cut short: see nlsh history for what it had done.", exit_status=1)
                 continue
+            if self.job(run.job).status != "waiting":
+                self.end(run.id, "cancelled", "The job did not wait any more.", exit_status=1)
+                continue
             with self._changing() as db:
-                words = "UPDATE runs SET owner=? WHERE id=? AND status='claimed' AND owner=?"
+                words = f"UPDATE runs SET owner=? WHERE id=? AND status='claimed' AND owner=? AND {_OF_WAITING}"
                 if db.execute(words, (owner_of_this_process(), run.id, run.owner)).rowcount:
                     left.append(run)
         return left

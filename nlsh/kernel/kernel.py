@@ -58,6 +58,7 @@ class Kernel:
         self.approve, self.on_event = approve, on_event
         self.ask: Ask | None = None
         self.environment: Mapping[str, str | None] = {}  # what raw commands get beside the user's own
+        self.carried: Mapping[str, str] = {}  # what of that chooses their programs, by name, and how a preview says so
         self.last: Result | None = None
         self._zygote = zygote
         # The state folder is made now: made between a preview and its run, it would change what the preview found.
@@ -91,6 +92,8 @@ class Kernel:
             action = registry.get(call.action)
             written = fill(call, action, results)
             bound = bind(call, action, written, world)
+            if self.carried and any(e.kind == "exec" for e in bound.effects):
+                bound = replace(bound, carried=tuple(self.carried), notes=(*bound.notes, *self.carried.values()))
             if bound.reversal is not None and len(plan.calls) > 1:
                 raise BadPlan(f"{call.action} must be a plan of its own.", hint="Nothing was changed. Ask for one after the other.")
             if call.result in wanted:

@@ -62,7 +62,8 @@ def _environment(call: BoundCall, given: Mapping[str, str | None]) -> dict[str, 
     """Return what a job is told of the environment: the user's own, and for a raw command what his shell has beside that (None: that it has not)."""
     if not any(e.kind == "exec" for e in call.effects):
         return dict(os.environ)
-    whole = {**os.environ, **dict.fromkeys(_OURS), **given}
+    # By its own SHELL nlsh was started; the one of `given` is a value for commands, and chooses no shell.
+    whole = {**os.environ, **dict.fromkeys(_OURS), **given, "NLSH_SHELL": os.environ.get("SHELL", "")}
     return {name: value for name, value in whole.items() if value is not None}
 
 

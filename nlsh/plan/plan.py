@@ -103,13 +103,17 @@ def plan_from_data(data: Any) -> Plan:
 
 @dataclass(frozen=True, slots=True)
 class PreviewedCall:
-    """A call with the steps it amounts to. `undo` is why it cannot be undone, empty if it can or changes nothing."""
+    """A call with the steps it amounts to. `no_undo` is why it cannot be undone, empty if it can or changes nothing.
+
+    `carried` are the variables from earlier lines of a shell that choose which programs its command runs.
+    """
 
     call: Call
     steps: tuple[Step, ...]
     effects: tuple[Effect, ...]
     no_undo: str = ""
     notes: tuple[str, ...] = ()
+    carried: tuple[str, ...] = field(default=(), kw_only=True)
     _texts: list[str] = field(default_factory=list, init=False, repr=False, compare=False)
 
     @property

@@ -49,6 +49,10 @@ class Step:
     def check(self) -> None:
         """Raise StaleStep unless the world is what was approved."""
 
+    def drift(self) -> None:
+        """Raise what `check` would, before anything is approved: it runs unconfined, so it may start nothing that somebody else's files set up."""
+        self.check()
+
     def apply(self) -> Iterator[Record] | None:
         """Do it. Runs confined."""
         raise NotImplementedError

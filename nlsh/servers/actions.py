@@ -18,6 +18,7 @@ from nlsh.plan.values import Choice, Flag, Text, ValueType
 from nlsh.servers.config import Server, Tool
 from nlsh.steps.mcp_call import McpCall
 from nlsh.world import World
+from nlsh.world.tools import environment
 
 LIST = "list_tools"
 _NO_UNDO = Never("what an MCP server does is not known to nlsh; the kernel keeps it to the effects that are shown")
@@ -50,7 +51,7 @@ class Json(ValueType):
 
 def actions_of(server: Server) -> list[Action]:
     """Return the server's tools as actions, those left out whose arguments cannot be written in a plan; and the one that lists its tools."""
-    found = {LIST: _action(server, Tool(LIST, "List the tools of the MCP server."), LIST, {}, lists=True)}
+    found = {LIST: _action(server, Tool(LIST), LIST, {}, lists=True)}
     for tool in server.tools:
         verb = re.sub(r"[^a-z0-9]+", "_", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", tool.name).lower()).strip("_")
         arguments = _arguments(tool)
@@ -68,34 +69,36 @@ def _arguments(tool: Tool) -> dict[str, Arg] | None:
         return None
     if any(not n.isidentifier() or keyword.iskeyword(n) or hasattr(BaseArgs, n) or n == "written" for n in names):
         return None
-    return {n: arg(t, _one_line(properties[n].get("description", "")) or n, required=n in required) for n, t in names.items()}
+    return {n: arg(t, _words(properties[n].get("description", "")) or n, required=n in required) for n, t in names.items()}
 
 
 def _type(schema: dict[str, Any]) -> ValueType:
     kind = schema.get("type")
-    if isinstance(schema.get("enum"), list) and schema["enum"] and all(isinstance(v, str) for v in schema["enum"]):
+    if isinstance(schema.get("enum"), list) and schema["enum"] and all(isinstance(v, str) and v.isprintable() for v in schema["enum"]):
         return Choice(*schema["enum"])
     if kind == "boolean":
         return Flag()
     return Text() if kind == "string" else Json(kind if kind in ("integer", "number", "array", "object") else "value")
 
 
-def _one_line(text: object) -> str:
-    return " ".join(str(text).split())[:200]
+def _words(text: object) -> str:
+    """Return what a server says on one line, marked as its words: a person or an agent who reads it is to know that nlsh does not say so."""
+    line = "".join(c for c in " ".join(str(text).split()) if c.isprintable())[:200].replace("”", '"')
+    return f"The server says: “{line}”" if line else ""
 
 
 def _action(server: Server, tool: Tool, verb: str, arguments: dict[str, Arg], *, lists: bool = False) -> Action:
     kinds = dict.fromkeys(("tool.run", "fs.read", *(e.partition(":")[0] for e in server.effects)))
 
     class Called(Action):
-        __doc__ = _one_line(tool.description) or f"Call {tool.name} of the MCP server {server.name}."
+        __doc__ = "List the tools of the MCP server." if lists else _words(tool.description) or f"Call {verb} of the MCP server {server.name}."
         name = f"mcp_{server.name}.{verb}"
         effects = tuple(kinds)
         undo = _NO_UNDO
         Args: Any = type("Args", (BaseArgs,), dict(arguments))
 
         def look(self, args: Any, world: World) -> dict[str, Any]:
-            command = (_program(server.command[0]), *server.command[1:])
+            command = (program(server.command[0]), *server.command[1:])
             given = {n: getattr(args, n) for n in self.Args.fields if n in args.written}
             needed = [*_programs(command), *(_effect(e) for e in server.effects)]
             return {"command": command, "given": given, "needed": tuple(dict.fromkeys(needed))}
@@ -106,11 +109,14 @@ def _action(server: Server, tool: Tool, verb: str, arguments: dict[str, Arg], *,
     return Called()
 
 
-def _program(name: str) -> str:
-    path = os.path.expanduser(name) if "/" in name else shutil.which(name)
-    if path is None or not os.access(path, os.X_OK):
-        raise NotFound(f"{name} cannot be run: there is no such program.", hint="Nothing was run. Mend it: nlsh servers remove, then add.")
-    return os.path.abspath(path)
+def program(name: str) -> str:
+    """Return the path of a server's program, which the working folder has no say in. Raises NotFound."""
+    # As tools of the system are found: not in relative folders of PATH, nor in those of others.
+    path = os.path.expanduser(name) if "/" in name else shutil.which(name, path=environment()["PATH"])
+    if path is None or not os.path.isabs(path) or not os.access(path, os.X_OK):
+        raise NotFound(f"{name} cannot be run: there is no such program, named by its path or in a folder of your PATH that only you can change.",
+                       hint="Nothing was run. Mend it: nlsh servers remove, then add with the whole path.")  # fmt: skip
+    return os.path.normpath(path)
 
 
 def _programs(command: tuple[str, ...]) -> Iterator[tuple[str, str]]:

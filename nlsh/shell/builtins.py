@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from nlsh.plan.plan import Call, Plan
+from nlsh.shell.carried import NOT_CARRIED
 from nlsh.shell.options import UsageError
 from nlsh.shell.show import escape
 from nlsh.shell.state import ShellState, stand_in
@@ -76,6 +77,7 @@ class Words:
         words = shlex.split(line)
         self.state.status = 1
         self.state.status = self.known[words[0]](words[1:])
+        self.state.lend(self.session)
         return self.state.status
 
     def _cd(self, words: list[str]) -> int:
@@ -88,7 +90,9 @@ class Words:
                 raise UsageError("There is no folder to go back to.")
             self.session.say(escape(target))
         else:
-            target = os.path.expanduser("~") if not written else World().resolve(os.path.expandvars(written))
+            home = self.state.value("HOME")
+            world = World(home=home) if home.startswith("/") else World()
+            target = world.resolve(written) if written else world.home
         try:
             stand_in(self.session, target)
         except OSError as error:
@@ -99,6 +103,8 @@ class Words:
         raise Leave(int(words[0]) % 256 if words else 0)
 
     def _export(self, words: list[str]) -> int:
+        if own := [n for n in (w.partition("=")[0] for w in words) if NOT_CARRIED.fullmatch(n)]:
+            raise UsageError(f"export: {', '.join(own)} is not carried from line to line.", hint="Nothing was set. It may stand before a command: A=b command.")
         for word in words:
             name, equals, value = word.partition("=")
             if equals:

@@ -20,6 +20,9 @@ from nlsh.shell.turn import Session, one_line
 
 def run(options: Options) -> int:
     """Do what the command line's command says. Raises UsageError for words it does not know."""
+    from nlsh.servers import install
+
+    install()  # a plan is read before there is a session, and may name a server's tool
     return _COMMANDS[str(options.command)](options)
 
 

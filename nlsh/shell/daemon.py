@@ -51,12 +51,12 @@ def run(options: Options, look: Look) -> int:
 
 def serve(options: Options) -> int:
     """Be the daemon, until it is idle, stopped or replaced."""
+    from nlsh.guard import isolated
     from nlsh.kernel.daemon import IDLE_S, AlreadyRuns, Daemon, command
     from nlsh.kernel.job_clock import JobClock
     from nlsh.shell.warm import Warm
 
     settings = load_settings()
-    environment = dict(os.environ)
     os.chdir("/")  # no folder is kept from being unmounted
 
     def new() -> Any:
@@ -75,7 +75,7 @@ def serve(options: Options) -> int:
         return 0
     if why == "replace":
         words = ["daemon", "run", *(["--idle", str(options.idle)] if options.idle else [])]
-        daemon.replace(command(*words), environment)
+        daemon.replace(command(*words), isolated.environment())
     return 0
 
 

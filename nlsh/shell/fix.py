@@ -12,12 +12,12 @@ import re
 import shlex
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from nlsh.plan import registry
 from nlsh.plan.errors import NlshError
-from nlsh.plan.plan import Call, Plan
+from nlsh.plan.plan import Call, Plan, Value
 from nlsh.shell.options import UsageError
 from nlsh.shell.show import escape
 
@@ -141,9 +141,19 @@ def _suggested(failure: Failure, text: str, cwd: str) -> Iterator[Proposal]:
 
 def _replan(failure: Failure, wrong: str, right: str) -> Iterator[Proposal]:
     try:
-        yield Proposal(registry.parse(registry.format(failure.plan).replace(wrong, right)), f"“{right}” is the nearest to “{wrong}”")
+        calls = tuple(replace(c, args={k: _put_right(v, wrong, right) for k, v in c.args.items()}) for c in failure.plan.calls)
+        yield Proposal(registry.parse(registry.format(replace(failure.plan, calls=calls))), f"“{right}” is the nearest to “{wrong}”")
     except NlshError:
         return
+
+
+def _put_right(value: Value, wrong: str, right: str) -> Value:
+    """Return the value with a name in it that is wrong replaced: the whole of it, or its last part."""
+    if isinstance(value, tuple):
+        return tuple(str(_put_right(v, wrong, right)) for v in value)
+    if not isinstance(value, str) or (value != wrong and not value.endswith(f"/{wrong}")):
+        return value
+    return value[: len(value) - len(wrong)] + right
 
 
 def _unknown_program(failure: Failure, text: str, cwd: str) -> Iterator[Proposal]:
@@ -153,7 +163,7 @@ def _unknown_program(failure: Failure, text: str, cwd: str) -> Iterator[Proposal
     if not name or "/" in name or shutil.which(name):
         return
     if name in _INSTEAD and shutil.which(_INSTEAD[name].split()[0]):
-        yield _command(_replaced(failure.command, name, _INSTEAD[name]), f"there is no {name} here, but {_INSTEAD[name]}")
+        yield _command(_replaced(failure.command, name, *_INSTEAD[name].split()), f"there is no {name} here, but {_INSTEAD[name]}")
     for near in difflib.get_close_matches(name, _programs(), 2, 0.7):
         yield _command(_replaced(failure.command, name, near), f"there is no program {name}; {near} is the nearest")
     yield _call("package.search", f"there is no program {name}: it may be in a package", text=name)
@@ -172,7 +182,7 @@ def _missing_path(failure: Failure, text: str, cwd: str) -> Iterator[Proposal]:
     if words[:1] == ["mkdir"] and "-p" not in words:
         for word in words[1:]:
             if not word.startswith("-") and not os.path.isdir(os.path.dirname(os.path.join(cwd, word))):
-                yield _command(_replaced(failure.command, "mkdir", "mkdir -p"), f"the folder around {word} is not there either")
+                yield _command(_replaced(failure.command, "mkdir", "mkdir", "-p"), f"the folder around {word} is not there either")
     for word in words[1:]:
         path = os.path.join(cwd, os.path.expanduser(word))
         if word.startswith("-") or any(c in word for c in "*?[$=:") or os.path.lexists(path):
@@ -195,7 +205,7 @@ def _folder(failure: Failure, text: str, cwd: str) -> Iterator[Proposal]:
                 if words[0] == "rm":
                     yield _call("file.trash", f"{word} is a folder; the trash gives it back", paths=word)
                 else:
-                    yield _command(_replaced(failure.command, "cp", "cp -r"), f"{word} is a folder")
+                    yield _command(_replaced(failure.command, "cp", "cp", "-r"), f"{word} is a folder")
                 return
 
 
@@ -203,8 +213,8 @@ def _git(failure: Failure, text: str, cwd: str) -> Iterator[Proposal]:
     words = _words(failure)
     if words[:1] != ["git"]:
         return
-    if (match := re.search(r"git push --set-upstream (\S+) (\S+)", text)) is not None:
-        yield _command(f"git push --set-upstream {match[1]} {match[2]}", "the branch has nowhere to go yet")
+    if (match := re.search(r"git push --set-upstream ([^\s-]\S*) ([^\s-]\S*)", text)) is not None:
+        yield _command(f"git push --set-upstream {shlex.quote(match[1])} {shlex.quote(match[2])}", "the branch has nowhere to go yet")
     if len(words) > 1 and words[1].isalpha() and words[1] not in _GIT:
         for near in difflib.get_close_matches(words[1], _GIT, 2, 0.6):
             yield _command(_replaced(failure.command, words[1], near), f"git has no command {words[1]}; {near} is the nearest")
@@ -234,9 +244,9 @@ _RULES: tuple[Callable[[Failure, str, str], Iterator[Proposal]], ...] = (
 )  # fmt: skip
 
 
-def _replaced(command: str, word: str, by: str) -> str:
+def _replaced(command: str, word: str, *by: str) -> str:
     """Return the command with the first such word replaced, the rest as it was typed."""
-    written = by if word in (*_INSTEAD, "mkdir", "cp") else shlex.quote(by)
+    written = shlex.join(by)
     return re.sub(rf"(?<![\w/.-]){re.escape(word)}(?![\w-])", lambda _: written, command, count=1)
 
 

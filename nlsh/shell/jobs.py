@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 WORDS = ("list", "show", "pause", "resume", "cancel", "run", "wait", "log")
 _KEPT = ("PATH", "HOME", "LANG", "LANGUAGE", "USER", "LOGNAME", "SHELL", "TZ", "DBUS_SESSION_BUS_ADDRESS", "DISPLAY", "WAYLAND_DISPLAY")
 _QUESTION = "Approve this job, for all its runs? [y/N] "
+_STARTS = {"run": "Run this job now? [y/N] ", "resume": "Let this job go on? [y/N] "}
+_CHANGES = (*_STARTS, "pause", "cancel")
 _LOOKS_EVERY_S = 0.1
 _SHOWN_LOG_BYTES = 64_000
 
@@ -64,12 +66,31 @@ def answer_to(session: Session, clause: Clause) -> Answer:
     return replace(answer, readings=readings, trace=("when, by rule: " + describe(clause.schedule), *answer.trace))
 
 
-def said(session: Session, words: list[str]) -> int:
-    """Do what a sentence about jobs means; `words` are those of `nlsh jobs`. Raises what that raises."""
+def said(session: Session, words: list[str], request: str) -> int:
+    """Do what a sentence about jobs means; `words` are those of `nlsh jobs`. What has a job run is asked about. Raises what that raises."""
     if session.options.dry_run or session.mode == "plan":
         print(f"nlsh jobs {' '.join(words)}")
         return 0
+    if words[0] in _CHANGES and not _agreed(session, words, request):
+        session.say("Nothing was changed.")
+        return Denied.exit_status
     return run(replace(session.options, words=words), session.look)
+
+
+def _agreed(session: Session, words: list[str], request: str) -> bool:
+    """Return whether the user lets a job be run or go on, or calls it off, which is not asked about; write down what was decided. Raises NotFound."""
+    jobs = Jobs()
+    job = jobs.job(int(words[1]))
+    jobs.close()
+    may = StandingGrant.from_data(job.grants).lines()
+    who = "user"
+    if words[0] in _STARTS:
+        lines = [f"  Job {job.id}, {job.status}: {escape(_when(job))}", *(f"    {escape(line)}" for line in job.plan.splitlines())]
+        session.say(*lines, "  Each run may, without being asked again:", *(f"    {escape(line)}" for line in may))
+        who = _approval(session, _STARTS[words[0]])
+    entry = {"request": request, "plan": job.plan, "effects": may[:100], "decision": "allow" if who else "deny", "rule": f"nlsh jobs {' '.join(words)}"}
+    session.audit.append("decision", **entry, who=who or "user", level=session.level)
+    return bool(who)
 
 
 def _a_file(path: str) -> Record:
@@ -164,7 +185,7 @@ def _show(session: Session, plan: Plan, preview: Preview, decision: Decision, gr
     session.say(*lines)
 
 
-def _approval(session: Session) -> str:
+def _approval(session: Session, question: str = _QUESTION) -> str:
     """Return who approves: "user", "flag", or nobody."""
     if session.options.yes:
         return "flag"
@@ -172,7 +193,7 @@ def _approval(session: Session) -> str:
         session.say("nlsh: this needs an approval and there is nobody to ask. --yes approves it, -n shows it.")
         return ""
     try:
-        return "user" if session.read(_QUESTION).strip().lower() in ("y", "yes", "是", "好") else ""
+        return "user" if session.read(question).strip().lower() in ("y", "yes", "是", "好") else ""
     except EOFError:
         return ""
 

@@ -8,7 +8,8 @@
     !tar czf ../notes.tar.gz .
 
 Lines of plan text that follow one another are one plan, with one approval. `$1`…`$9`, `${10}`, `$@`, `$#` and `$0` are the arguments; what they
-hold never becomes another command or call: in a command they are quoted, in a plan they are put into values after it was parsed.
+hold never becomes another command or call: a command's shell is given them as its own arguments (`set -- 'a b'; cat "$1"`), whose values no shell
+reads again; in a plan they are put into values after it was parsed.
 A script ends at the first line that fails, with its status, as under `set -e` in a shell; `set +e` goes on, and then a script whose last line was
 done ends with 5 where an earlier one was not. `exit N` ends it.
 """
@@ -17,20 +18,31 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from nlsh.plan import registry
 from nlsh.plan.errors import BadPlan, NlshError
-from nlsh.plan.plan import Plan, Value
+from nlsh.plan.plan import Call, Plan, Value
 from nlsh.shell.builtins import Leave, Words
+from nlsh.shell.detect import tree
 from nlsh.shell.options import Options, UsageError, checked_request
 from nlsh.shell.turn import Session, one_line
+from nlsh.skills.words import RUN_BY_A_SHELL
+
+if TYPE_CHECKING:
+    from tree_sitter import Node
 
 MOST_BYTES = 1 << 20
 PARTLY = 5
 _PLAN_LINE = re.compile(r"(?:[a-z_][a-z0-9_]*\s*=\s*)?[a-z][a-z_]*\.[a-z][a-z_]*\(")
 _JOB_LINE = re.compile(r"with (?:every|at|when|background)\(.*\):.*\)")
 _ARGUMENT = re.compile(r"\$(?:([0-9#@])|\{([0-9]+|#|@)\})")
+_OF_ARGUMENTS = re.compile(r"\$\{?[#!]?[0-9@*#]")  # those, and what a shell makes of them
+_NAME = "_nlsh_script"  # a shell cannot be told its $0 afterwards
+_SPLIT = frozenset(("command", "command_name", "file_redirect", "for_statement", "array", "test_command"))
+_PARTS = frozenset(("concatenation", "binary_expression", "unary_expression", "negated_expression", "parenthesized_expression"))
 
 
 @dataclass(frozen=True)
@@ -142,10 +154,12 @@ class Script:
             return session.run(plan, one_line(plan))
         text = statement.text
         raw, first = text.startswith("!"), text.split(None, 1)[0]
-        if first in words.known and (status := words.handle(self.in_command(text))) is not None:
+        if first in words.known and (status := words.handle(self.in_own_words(text))) is not None:
             return status
         if raw or first in words.aliases or (not text.startswith("?") and session.is_command(text)):
-            line = self.in_command(text.removeprefix("!")).strip()
+            text = text.removeprefix("!").strip()
+            direct = "!" if text.startswith("!") else ""
+            line = direct + self.in_command(text.removeprefix("!").strip())
             return session.command(checked_request("!" + line)[1:], request=line)
         return session.sentence(checked_request(self.in_text(text)).removeprefix("?").strip())
 
@@ -162,7 +176,22 @@ class Script:
         return _ARGUMENT.sub(lambda m: self.value(m[1] or m[2]), text)
 
     def in_command(self, line: str) -> str:
-        """Return a command line with the arguments in it, each quoted where it stands; in single quotes nothing is replaced."""
+        """Return a command line behind what gives its shell the arguments; where one stands outside of quotes, it is put into double ones."""
+        source = line.encode("utf-8", "surrogateescape")
+        uses = [node for node in _nodes(tree(line)) if node.type in ("simple_expansion", "expansion") and _OF_ARGUMENTS.match(_text(node))]
+        if not uses and not _OF_ARGUMENTS.search(_without_quoted(line)):
+            return line
+        named = ""
+        for node in sorted(uses, key=lambda n: -n.start_byte):
+            if _ARGUMENT.fullmatch(written := _text(node)):
+                if written in ("$0", "${0}"):
+                    named, written = f"{_NAME}={shlex.quote(self.name)}; ", f"${{{_NAME}}}"
+                new = f'"{written}"' if _would_be_split(node) else written
+                source = source[: node.start_byte] + new.encode() + source[node.end_byte :]
+        return f"{named}set {shlex.join(['--', *self.arguments])}; {source.decode('utf-8', 'surrogateescape')}"
+
+    def in_own_words(self, line: str) -> str:
+        """Return a line for the shell's own words, which run nothing, with the arguments in it, each quoted; in single quotes nothing is replaced."""
         found, quote, at = [], "", 0
         while at < len(line):
             char = line[at]
@@ -184,7 +213,7 @@ class Script:
         return "".join(found)
 
     def filled(self, plan: Plan) -> Plan:
-        """Return a plan with the arguments in its values; a value that is `$@` alone becomes all of them."""
+        """Return a plan with the arguments in its values; a value that is `$@` alone becomes all of them. A command line is given them as its shell's."""
 
         def value_of(value: Value) -> Value:
             if isinstance(value, tuple):
@@ -193,9 +222,33 @@ class Script:
                 return tuple(self.arguments)
             return self.in_text(value) if isinstance(value, str) else value
 
-        return replace(plan, calls=tuple(replace(c, args={k: value_of(v) for k, v in c.args.items()}) for c in plan.calls))
+        def in_call(call: Call) -> Call:
+            lines = {k: self.in_command(v) for k, v in call.args.items() if RUN_BY_A_SHELL.get(call.action) == k and isinstance(v, str)}
+            return replace(call, args={k: lines[k] if k in lines else value_of(v) for k, v in call.args.items()})
+
+        return replace(plan, calls=tuple(map(in_call, plan.calls)))
 
 
 def _without_quoted(line: str) -> str:
     """Return a line without what stands in single quotes, where nothing is replaced."""
     return re.sub(r"'[^']*'", "''", line) if not _PLAN_LINE.match(line) else line
+
+
+def _nodes(root: Node) -> Iterator[Node]:
+    waiting = [root]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        waiting += node.children
+
+
+def _text(node: Node) -> str:
+    return (node.text or b"").decode("utf-8", "surrogateescape")
+
+
+def _would_be_split(node: Node) -> bool:
+    """Return whether a shell would make several words of an expansion, or file names: it stands outside of quotes."""
+    above = node.parent
+    while above is not None and above.type in _PARTS:
+        above = above.parent
+    return above is not None and above.type in _SPLIT

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from dataclasses import replace
 from typing import Any
@@ -11,7 +12,7 @@ from nlsh.plan import registry
 from nlsh.plan.errors import NotFound
 from nlsh.plan.plan import Call, Plan
 from nlsh.servers import config
-from nlsh.servers.actions import LIST, actions_of
+from nlsh.servers.actions import LIST, actions_of, program
 from nlsh.shell.options import Options, UsageError
 from nlsh.shell.show import Look, escape, show_table
 from nlsh.shell.turn import Session
@@ -25,7 +26,7 @@ def run(options: Options, look: Look) -> int:
         case ["show", name]:
             return _show(_known(name), look)
         case ["add", name, "--", *command]:
-            return _add(config.checked(config.Server(name, tuple(command), tuple(options.allow))), options)
+            return _add(_pinned(config.checked(config.Server(name, tuple(command), tuple(options.allow)))), options)
         case ["remove", name]:
             config.write({k: v for k, v in config.read().items() if k != _known(name).name})
             registry.drop(f"mcp_{name}.")
@@ -35,6 +36,13 @@ def run(options: Options, look: Look) -> int:
         f"nlsh servers does not know “{' '.join(options.words)}”.",
         hint="There is: list; show NAME; add NAME [--allow EFFECT:TARGET…] -- COMMAND…; remove NAME.",
     )
+
+
+def _pinned(server: config.Server) -> config.Server:
+    """Return a server whose program is named by its whole path: later it is that one that runs, wherever nlsh stands and whatever PATH says."""
+    first, *rest = server.command
+    first = os.path.abspath(os.path.expanduser(first)) if "/" in first else first
+    return replace(server, command=(program(first), *rest))
 
 
 def _known(name: str) -> config.Server:

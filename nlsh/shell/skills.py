@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 from nlsh.plan.errors import NlshError, NotUnderstood
@@ -66,10 +67,14 @@ def _list(look: Look) -> int:
             _say(f"nlsh: {name}: {error}")
             status = error.exit_status
     consent = own.Consent()
-    rows = [(p.name, str(len(p.entries)), _whose(p), "" if not p.actions else "trusted" if consent.holds(p) else "not trusted", p.description) for p in packs]
+    rows = [(p.name, str(len(p.entries)), _whose(p), _trusted(p, consent), p.description) for p in packs]
     data = [{"pack": p.name, "description": p.description, "folder": str(p.folder), "entries": list(p.entries), "own_actions": list(p.actions)} for p in packs]
     show_table(("pack", "entries", "from", "own code", "description"), rows, look, data=data)
     return status
+
+
+def _trusted(pack: Pack, consent: own.Consent) -> str:
+    return "" if not pack.actions else "trusted" if consent.holds(pack, own.sources(pack)) else "not trusted"
 
 
 def _whose(pack: Pack) -> str:
@@ -111,7 +116,7 @@ def _ceiling(entry: Entry) -> tuple[str, ...]:
 def _code_lines(pack: Pack) -> list[str]:
     if not pack.actions:
         return []
-    trusted = "you agreed to it" if own.Consent().holds(pack) else f"not run before: nlsh skills trust {pack.name}"
+    trusted = "you agreed to it" if own.Consent().holds(pack, own.sources(pack)) else f"not run before: nlsh skills trust {pack.name}"
     lines = [f"  has Python code of its own ({trusted}), which may change nothing and read:"]
     return lines + [f"    {a.name}: {escape(', '.join(a.reads) or 'nothing')}; {escape(str(a.file))}" for a in pack.actions.values()]
 
@@ -119,7 +124,8 @@ def _code_lines(pack: Pack) -> list[str]:
 def _test(names: list[str]) -> int:
     from nlsh.skills.check import check_pack
 
-    packs = [load_pack(Path(n).resolve()) if os.path.isdir(n) else load.find_pack(n) for n in names] or load.all_packs()
+    # Those that others have put there are tested where they are named.
+    packs = [load_pack(Path(n).resolve()) if os.path.isdir(n) else load.find_pack(n) for n in names] or [load_pack(f) for _, f in load.added()]
     failures = 0
     for pack in packs:
         problems = check_pack(pack)
@@ -155,30 +161,46 @@ def _add(folder: Path, options: Options) -> int:
     target = load.folders()[0] / pack.name
     if target.exists():
         raise UsageError(f"You have a pack {pack.name} already.", hint=f"Nothing was changed. First: nlsh skills remove {pack.name}.")
-    if any(file.is_symlink() for file in pack.folder.rglob("*")):
-        raise UsageError(f"{pack.folder} has links in it, which may lead anywhere.", hint="Nothing was changed. Replace them by what they lead to.")
+    _check_links(pack.folder, pack.folder)
     _say(f"{pack.name}: {pack.description}", *(f"  {e.full_name} may at most: {', '.join(_ceiling(e))}" for e in pack.entries.values()), *_code_lines(pack))
     if not _agreed(f"Copy it to {escape(str(target))}?", options):
         return DENIED
     target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    shutil.copytree(pack.folder, target)
+    with tempfile.TemporaryDirectory(prefix=".", dir=target.parent) as aside:
+        copy = Path(aside) / pack.name
+        shutil.copytree(pack.folder, copy, symlinks=True)
+        # What is added is what was shown, whatever became of the folder while it was copied.
+        _check_links(copy, pack.folder)
+        if _promises(load_pack(copy)) != _promises(pack):
+            raise UsageError(f"{pack.folder} was changed while it was copied.", hint="Nothing was changed. Look at it and add it again.")
+        copy.rename(target)
     print(escape(f"Added: {pack.name}."))
     if pack.actions:
         _say(f"Its own code is not run until you have read it and said: nlsh skills trust {pack.name}")
     return 0
 
 
+def _check_links(folder: Path, named: Path) -> None:
+    if any(file.is_symlink() for file in folder.rglob("*")):
+        raise UsageError(f"{named} has links in it, which may lead anywhere.", hint="Nothing was changed. Replace them by what they lead to.")
+
+
+def _promises(pack: Pack) -> tuple[object, ...]:
+    return pack.description, [e.as_data() for e in pack.entries.values()], {a.name: a.reads for a in pack.actions.values()}
+
+
 def _trust(pack: Pack, options: Options) -> int:
     if not pack.actions:
         print(escape(f"{pack.name} has no code of its own: there is nothing to agree to."))
         return 0
+    code = own.sources(pack)
     for action in pack.actions.values():
-        _say(f"--- {action.file}", *own.sources(action).splitlines())
+        _say(f"--- {action.file}", *code[action.name].splitlines())
     _say(*_code_lines(pack))
     if not _agreed("Let this code run, confined to reading these?", options):
         return DENIED
-    own.Consent().give(pack)
-    print(escape(f"Trusted: {pack.name}, as it is now. A change of its code asks again."))
+    own.Consent().give(pack, code)
+    print(escape(f"Trusted: {pack.name}, as it was shown. A change of its code asks again."))
     return 0
 
 
@@ -187,15 +209,18 @@ def _pin(name: str, words: list[str], options: Options) -> int:
     from nlsh.shell.preview import preview_lines
     from nlsh.skills import pins
     from nlsh.skills.ceiling import held
+    from nlsh.skills.run import sentence_plan
 
     entry = load.find(name)
     given = entry.given(words)
     if not entry.sentence or entry.parts:
         raise UsageError(f"{entry.full_name} has its plan written down: there is nothing to pin.")
+    if entry.folder.parent != load.folders()[0]:
+        raise UsageError(f"{entry.pack} is not one of your own packs: it lies in {entry.folder}.", hint=f"Nothing was pinned. {_copy_first(entry)}")
     with Session.start(options) as session:
         own.load(entry)
         with held(entry, given, session, session.kernel):
-            plan = session.plan_of(load.in_text(entry.sentence, given))
+            plan = sentence_plan(entry, given, session)
             try:
                 preview = session.kernel.preview(plan, f"pin {entry.full_name}")
             except NlshError as error:
@@ -211,10 +236,14 @@ def _pin(name: str, words: list[str], options: Options) -> int:
         try:
             file = pins.write(entry.folder, pins.make(entry, given, plan, preview.digest()))
         except OSError as error:
-            raise UsageError(f"{error.filename}: {error.strerror}.", hint=f"Nothing was pinned. Add a copy first: nlsh skills add {entry.folder}.") from error
+            raise UsageError(f"{error.filename}: {error.strerror}.", hint=f"Nothing was pinned. {_copy_first(entry)}") from error
         session.audit.append("note", request=f"pin {entry.full_name}", digest=preview.digest(), who="user")
     print(escape(f"Pinned in {file}."))
     return 0
+
+
+def _copy_first(entry: Entry) -> str:
+    return f"Add a copy first: nlsh skills add {entry.folder}."
 
 
 def _remove(name: str, options: Options) -> int:

@@ -1,8 +1,9 @@
 """What the user's shell has from line to line: variables, functions, aliases, options, the folders of pushd, and the status of the last line.
 
 Every raw command runs in a shell of its own, so this is given to each and taken back from it. What came back was said by whatever ran, so it is
-data: nlsh's own environment never takes it up. A name that stands for other commands (a function, an alias) is written out in the command line
-itself before anybody judges it, so that preview, policy and audit see what really runs; values are passed beside it, since no judgement counts on them.
+data: nlsh's own environment never takes it up, nor what export and unset say; what a command gets is put together when it starts. A name that
+stands for other commands (a function, an alias) is written out in the command line itself before anybody judges it, so that preview, policy and
+audit see what really runs; values are passed beside it. Those that choose programs are named to preview and policy (`choosing`).
 """
 
 from __future__ import annotations
@@ -15,10 +16,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from nlsh.plan.errors import SettingsError
+from nlsh.shell.carried import CHOOSES, NOT_CARRIED, is_its_own, written
 from nlsh.shell.detect import is_command, tree
 from nlsh.shell.sentence import word_set
 from nlsh.shell.show import escape
-from nlsh.steps._shell import CARRIED, KEEPS, knows_state
+from nlsh.steps._shell import CARRIED, KEEPS, is_whole, knows_state
 from nlsh.steps.command import user_shell
 
 if TYPE_CHECKING:
@@ -28,15 +30,10 @@ if TYPE_CHECKING:
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _FUNCTION_NAME = re.compile(r"[A-Za-z_][\w.:+@-]*")
+_HEADS = re.compile(r"^(?=(?:function )?\S+ \(\) $)", re.M)  # where `declare -f` begins a function
 _MOST_CARRIED = 100_000  # bytes of values: the kernel takes 128 KiB in one variable
+_MOST_SHOWN = 100  # characters of a value in a preview
 _MOST_WRITTEN = 50  # functions and aliases in one line
-# What belongs to one shell process, makes a shell or the loader run something, or is nlsh's own.
-_NOT_CARRIED = re.compile(
-    r"BASH\w*|SHELLOPTS|PPID|UID|EUID|SHLVL|RANDOM|SRANDOM|SECONDS|LINENO|PIPESTATUS|DIRSTACK|GROUPS|FUNCNAME|OPTIND|OPTERR|COMP_\w+|"
-    r"EPOCH\w+|PWD|OLDPWD|_|IFS|PS\d|"
-    r"HOST(NAME|TYPE)|MACHTYPE|OSTYPE|COLUMNS|LINES|READLINE_\w+|"
-    r"HIST(CMD|FILE)|ENV|LD_\w+|PROMPT_COMMAND|PYTHON(STARTUP|INSPECT)|NLSH_\w*|_nlsh_\w*|GCONV_PATH|LOCPATH"
-)
 _OPTIONS = word_set("pipefail noglob nounset noclobber allexport")
 _SHOPTS = word_set("globstar nullglob dotglob extglob failglob nocaseglob nocasematch lastpipe globasciiranges xpg_echo inherit_errexit")
 _SETS = word_set(
@@ -55,7 +52,8 @@ class Variable:
 
     def assignment(self, name: str) -> str:
         """Return what gives it to a bash, or to a sh where it is plain."""
-        letters = "".join(c for c in self.attributes if c in "aAilurx")
+        # Not that it is a number (i): bash would compute what a later line gives it, which could run something.
+        letters = "".join(c for c in self.attributes if c in "aAlurx")
         if "a" in letters or "A" in letters:
             value = "(" + " ".join(f"[{shlex.quote(k)}]={shlex.quote(v)}" for k, v in self.items) + ")"
         else:
@@ -118,14 +116,18 @@ class ShellState:
 
         text = self.written_out(line)
         self._came = ""
-        session.kernel.environment = self.environment(keeps=may_set(text))
+        session.kernel.environment, session.kernel.carried = self.environment(keeps=may_set(text)), self.choosing(text)
         try:
             self.status = session.run(command_plan(text), request, direct=direct)
+            if self._came:
+                self._take(session, self._came, text)
         finally:
-            session.kernel.environment = {}
-        if self._came:
-            self._take(session, self._came, text)
+            self.lend(session)
         return self.status
+
+    def lend(self, session: Session) -> None:
+        """Give the commands of sentences and plans what is exported, and say of it what chooses programs."""
+        session.kernel.environment, session.kernel.carried = self.exported(), self.choosing()
 
     def note(self, event: dict[str, Any]) -> None:
         """Take notice of a kernel's event: what the shell of a command said of itself."""
@@ -141,8 +143,29 @@ class ShellState:
         carried = self._carried()
         if not (keeps or carried or self.variables or self.removed or self.status):
             return {}
+        return {**self.exported(), CARRIED: f"unset {CARRIED}\n{carried}(exit {self.status})", **({KEEPS: "1"} if keeps else {})}
+
+    def exported(self) -> dict[str, str | None]:
+        """Return how the environment of a command differs from nlsh's own; None: it has no such variable."""
         plain = {n: v.value for n, v in self.variables.items() if "x" in v.attributes and not set(v.attributes) & set("aA")}
-        return {**dict.fromkeys(self.removed), **plain, CARRIED: f"unset {CARRIED}\n{carried}(exit {self.status})", **({KEEPS: "1"} if keeps else {})}
+        return {**dict.fromkeys(self.removed), **plain}
+
+    def value(self, name: str) -> str:
+        """Return what a variable holds in this shell; empty where there is none."""
+        found = self.variables.get(name)
+        return found.value if found is not None else "" if name in self.removed else os.environ.get(name, "")
+
+    def choosing(self, line: str = "") -> dict[str, str]:
+        """Return, by its name, what of this state may choose which programs a command line runs, and how its preview says so."""
+        set_here = {name for pair in re.findall(r"(?<![\w$])(\w+)\+?=|\bfor\s+(\w+)", line) for name in pair}
+        used = set(re.findall(r"\$\{?[!#]?(\w+)", line)) - set_here
+        found = {}
+        for name in sorted(n for n in {*self.variables, *self.removed} if CHOOSES.fullmatch(n) or n in used):
+            gone = f"without {name}, which an earlier line removed"
+            found[name] = gone if name in self.removed else f"with {name}={_shown(name, self.value(name))} from an earlier line"
+        if self.umask and int(_own_umask(), 8) & ~int(self.umask, 8):
+            found["umask"] = f"with umask {self.umask} from an earlier line: what is made may be open to others"
+        return found
 
     def _carried(self) -> str:
         lines = [v.assignment(n) for n, v in self.variables.items() if v.attributes.strip("t") != "x"]
@@ -160,10 +183,12 @@ class ShellState:
     # --- what comes back ------------------------------------------------------------------------------------------
 
     def _take(self, session: Session, said: str, text: str) -> None:
-        parts = said.split("\0")
-        if len(parts) < 3 or parts[-2] != "end":
+        if not is_whole(said):
             return
-        folder = _Reader(self, text).read(parts)
+        reader = _Reader(self, text)
+        folder = reader.read(said.split("\0"))
+        if reader.computed and _lets(session, reader.computed):
+            self.variables |= reader.computed
         if sum(len(v.value) + sum(len(k) + len(i) for k, i in v.items) for v in self.variables.values()) > _MOST_CARRIED:
             session.say(session.look.paint("nlsh: the shell's variables are too long to be carried to the next line; their values are not there.", "yellow"))
         if folder and folder != os.getcwd():
@@ -173,17 +198,17 @@ class ShellState:
                 session.say(f"nlsh: {escape(str(error))}")
 
     def export(self, name: str, value: str) -> None:
-        """Take notice that nlsh's own environment has a variable now, because the user wrote it."""
-        self.variables.pop(name, None)
+        """Give the commands of later lines a variable; nlsh itself keeps the environment it was started with."""
         self.removed.discard(name)
-        os.environ[name] = value
+        self.variables[name] = Variable("x", value)
 
     def unset(self, name: str) -> None:
         """Forget a variable, or a function where there is no such variable."""
-        if name not in self.variables and name not in os.environ:
+        if name not in self.variables and (name not in os.environ or name in self.removed):
             self.functions.pop(name, None)
         self.variables.pop(name, None)
-        os.environ.pop(name, None)
+        if name in os.environ:
+            self.removed.add(name)
 
 
 class _Reader:
@@ -196,6 +221,7 @@ class _Reader:
         self.aliases: dict[str, str] = {}
         self.pushed: list[str] = []
         self.folder = ""
+        self.computed: dict[str, Variable] = {}  # what chooses programs and is not written in the line
 
     def read(self, parts: list[str]) -> str:
         """Take it all up and return the folder that the shell stood in."""
@@ -203,9 +229,9 @@ class _Reader:
         said_all = False
         for kind in at:
             if kind == "cwd":
-                self.folder = next(at, "")
+                self.folder = next(at, "").removesuffix("\n")
             elif kind == "umask":
-                said = next(at, "")
+                said = next(at, "").removesuffix("\n")
                 state.umask = said if re.fullmatch(r"[0-7]{3,4}", said) and said != _own_umask() else ""
             elif kind == "value":
                 self._variable(next(at, ""), Variable(next(at, ""), next(at, "")))
@@ -213,8 +239,9 @@ class _Reader:
                 name, attributes, count = next(at, ""), next(at, ""), next(at, "")
                 items = tuple((next(at, ""), next(at, "")) for _ in range(min(int(count), len(parts)) if re.fullmatch(r"[0-9]{1,7}", count) else 0))
                 self._variable(name, Variable(attributes, items=items))
-            elif kind == "function":
-                self._function(next(at, ""), next(at, ""))
+            elif kind == "functions":
+                for text in _HEADS.split(next(at, "")):
+                    self._function(text.partition(" () ")[0].removeprefix("function "), text.rstrip("\n"))
             elif kind == "alias":
                 name = next(at, "")
                 self.aliases[name] = next(at, "")
@@ -224,7 +251,7 @@ class _Reader:
             elif kind == "shopts":
                 state.shopts = _SHOPTS & set(next(at, "").split(":"))
             elif kind == "pushed":
-                self.pushed.append(next(at, ""))
+                self.pushed = next(at, "").splitlines()[1:]
             elif kind == "exports":
                 exports, _, values, _, aliases = (next(at, "") for _ in range(5))
                 self._plain(exports, values, aliases)
@@ -235,7 +262,8 @@ class _Reader:
 
     def _settle(self) -> None:
         state = self.state
-        state.removed = {n for n in os.environ if n not in self.variables and not _NOT_CARRIED.fullmatch(n) and _NAME.fullmatch(n)}
+        self._hold_back()
+        state.removed = {n for n in os.environ if n not in self.variables and not NOT_CARRIED.fullmatch(n) and _NAME.fullmatch(n)}
         state.variables = {n: v for n, v in self.variables.items() if not (set(v.attributes) <= {"x"} and "x" in v.attributes and os.environ.get(n) == v.value)}
         # Those that were not written out before the line were not there to be said.
         for name in [n for n in state.functions if re.search(rf"(?<![\w]){re.escape(n)}(?![\w])", self.text)]:
@@ -244,8 +272,21 @@ class _Reader:
         state.aliases = {n: v for n, v in self.aliases.items() if n and not re.search(r"[\s$`'\"\\/=|&;()<>]", n)}
         state.pushed = tuple(self.pushed)
 
+    def _hold_back(self) -> None:
+        """Leave what chooses programs as it was, where the line has computed it: nobody could read in the line what it would become."""
+        state = self.state
+        before = {n: Variable("x", v) for n, v in os.environ.items() if n not in state.removed} | state.variables
+        known = {n: v.value for n, v in before.items() if n not in state.variables or CHOOSES.fullmatch(n)} | {"PWD": os.getcwd()}
+        for name, variable in [(n, v) for n, v in self.variables.items() if CHOOSES.fullmatch(n)]:
+            if is_its_own(name, variable.attributes, os.environ):
+                del self.variables[name]
+            elif variable.items or (variable.value != before.get(name, Variable("")).value and variable.value not in written(self.text, name, known)):
+                self.computed[name] = self.variables.pop(name)
+                if name in before:
+                    self.variables[name] = before[name]
+
     def _variable(self, name: str, variable: Variable) -> None:
-        if _NOT_CARRIED.fullmatch(name) or not _NAME.fullmatch(name) or not re.fullmatch("[aAilurxtc]*", variable.attributes):
+        if NOT_CARRIED.fullmatch(name) or not _NAME.fullmatch(name) or not re.fullmatch("[aAilurxtc]*", variable.attributes):
             return
         # What a shell computes with may run something: numbers in arrays, and what integers hold, are numbers.
         numbers = [k for k, _ in variable.items] if "A" not in variable.attributes else []
@@ -275,6 +316,21 @@ class _Reader:
         for node in tree(self.text).named_children:
             if node.type == "function_definition":
                 self._function((node.named_children[0].text or b"").decode(), (node.text or b"").decode())
+
+
+def _lets(session: Session, computed: dict[str, Variable]) -> bool:
+    """Return whether what a line computed is carried to the next though it chooses programs: somebody who is asked says so."""
+    names = ", ".join(computed)
+    if session.options.yes:
+        return True
+    if session.can_ask():
+        session.say(*(session.look.paint(f"  {escape(n)}={escape(_shown(n, v.value))}", "yellow") for n, v in computed.items()))
+        try:
+            return session.read(f"The line computed what chooses the programs of later lines ({names}). Carry it on? [y/N] ").strip().lower() in ("y", "yes")
+        except EOFError:
+            return False
+    session.say(session.look.paint(f"nlsh: {names}: computed by this line, and chooses what later lines run, so it is not carried on. Write it out.", "yellow"))
+    return False
 
 
 def may_set(text: str) -> bool:
@@ -327,6 +383,12 @@ def _split(text: str) -> list[str]:
         return shlex.split(text)
     except ValueError:
         return []
+
+
+def _shown(name: str, value: str) -> str:
+    from nlsh.world.identity import HIDDEN, is_secret
+
+    return HIDDEN if is_secret(name, value) else value if len(value) <= _MOST_SHOWN else f"{value[:_MOST_SHOWN]}…"
 
 
 def _own_umask() -> str:

@@ -207,7 +207,7 @@ class _Trial:
         # Raises StaleStep where others changed the same: that is said, and nothing is kept.
         preview = session.last_preview = session.kernel.preview(self.plan, self.request)
         if not session.options.quiet or session.can_ask():
-            session.say(*self._lines(found, status))
+            session.say(*(session.look.paint(f"  note: {escape(n)}", "yellow") for c in tried.calls for n in c.notes), *self._lines(found, status))
         kernel, approve, on_event = session.kernel, session.kernel.approve, session.kernel.on_event
 
         def note(event: dict[str, Any]) -> None:

@@ -151,7 +151,7 @@ class Session(Talk):
             if (words := about_jobs(text)) is not None:
                 from nlsh.shell import jobs
 
-                return jobs.said(self, words)
+                return jobs.said(self, words, text)
             answer = self._later(text) or self.plan(text)
         except NlshError as error:
             return self.fail(error)

@@ -119,12 +119,15 @@ class Warm:
 
 def start_daemon() -> None:
     """Start nlshd, apart from this process and its terminal. Whether it comes up, the next that asks it finds out."""
+    import subprocess
+
+    from nlsh.guard import isolated
     from nlsh.kernel.daemon import command
 
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("NLSH_") or k in ("NLSH_PLANNER", "NLSH_ENCODER", "NLSH_THREADS", "NLSH_SURE")}
-    words = command("daemon", "run", "--quiet")
-    streams = [(os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDWR, 0), (os.POSIX_SPAWN_DUP2, 0, 1), (os.POSIX_SPAWN_DUP2, 0, 2)]
-    os.posix_spawn(words[0], words, environment, file_actions=streams, setsid=True)
+    nothing = subprocess.DEVNULL
+    subprocess.Popen(
+        command("daemon", "run", "--quiet"), env=isolated.environment(), cwd="/", stdin=nothing, stdout=nothing, stderr=nothing, start_new_session=True
+    )
 
 
 def worth_starting(settings: Settings) -> bool:

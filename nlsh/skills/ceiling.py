@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 from nlsh.guard.rules import Rule
 from nlsh.plan import registry
 from nlsh.plan.effects import KINDS
+from nlsh.plan.errors import BadArgument
 from nlsh.settings import trash_dir
 from nlsh.skills.load import Entry, in_text
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 _CHANGES = tuple(kind for kind, (_, changes, _) in KINDS.items() if changes)
 _SHOWN = 5
+_PATTERN = "*?{"  # what a rule reads as more than itself
 _READS = tuple(kind for kind, (_, changes, _) in KINDS.items() if not changes)
 
 
@@ -34,7 +36,7 @@ class HasPolicy(Protocol):
 
 @contextmanager
 def held(entry: Entry, given: Mapping[str, str], *holders: HasPolicy) -> Iterator[None]:
-    """Within: what these run stays below the entry's ceiling. Raises UnknownAction and BadPlan for plans that are none."""
+    """Within: what these run stays below the entry's ceiling. Raises UnknownAction and BadPlan for plans that are none, BadArgument as `rules` does."""
     added = rules(entry, given)
     for holder in holders:
         holder.policy = holder.policy.with_rules(added)
@@ -47,13 +49,13 @@ def held(entry: Entry, given: Mapping[str, str], *holders: HasPolicy) -> Iterato
 
 
 def rules(entry: Entry, given: Mapping[str, str]) -> tuple[Rule, ...]:
-    """Return the rules that hold an entry to what it says that it does."""
+    """Return the rules that hold an entry to what it says that it does. Raises BadArgument for a value that would widen them."""
     places: dict[str, list[str]] = {}
     free: set[str] = set()
     for written in ceiling(entry):
         kind, colon, target = written.partition(":")
         if colon:
-            places.setdefault(kind, []).extend(_trash() if target == "{trash}" else _targets(kind, in_text(target, given)))
+            places.setdefault(kind, []).extend(_trash() if target == "{trash}" else _targets(kind, _with_values(entry, target, given)))
         else:
             free.add(kind)
     name, reason = _name(entry), f"the pack {entry.pack} does not say that {entry.name} does this: see nlsh skills show {entry.full_name}"
@@ -84,10 +86,24 @@ def _name(entry: Entry) -> str:
 
 def _trash() -> Iterable[str]:
     """Return what the trash may be: the home folder's, and those at the top of other disks."""
+    from nlsh.world.trash import tops
+
     user, place = os.getuid(), trash_dir()
     # Folders around it that have to be made first are meant themselves, not what is below them.
     missing = [f"={folder}" for folder in place.parents if not folder.exists()]
-    return (str(place), os.path.realpath(place), *missing, f"**/.Trash-{user}", f"**/.Trash/{user}")
+    disks = [os.path.join(top, name) for top in dict.fromkeys(tops()) for name in (f".Trash-{user}", f".Trash/{user}")]
+    return (str(place), os.path.realpath(place), *missing, *(d for d in disks if not any(c in d for c in _PATTERN)))
+
+
+def _with_values(entry: Entry, target: str, given: Mapping[str, str]) -> str:
+    """Return a target with the parameters' values in it, which are names and never patterns."""
+    for name, value in given.items():
+        if f"{{{name}}}" in target and any(c in value for c in _PATTERN):
+            raise BadArgument(
+                f"{entry.full_name}: {name} says what may be touched, so it cannot have {' '.join(_PATTERN)} in it: “{value}”.",
+                hint="Nothing was run. Give the folder that holds what you mean.",
+            )
+    return in_text(target, given)
 
 
 def _targets(kind: str, target: str) -> Iterable[str]:

@@ -21,14 +21,16 @@ from typing import Any
 from nlsh import shipped
 from nlsh.plan.amounts import Bytes, Count, Duration
 from nlsh.plan.effects import KINDS
-from nlsh.plan.errors import BadArgument, NotFound
-from nlsh.plan.plan import Plan, Value
+from nlsh.plan.errors import BadArgument, BadPlan, NotFound
+from nlsh.plan.plan import Call, Plan, Value
+from nlsh.plan.syntax import parse_plan
 from nlsh.plan.values import Choice, Flag, Glob, Kind, Name, Text, ValueType
 from nlsh.plan.values import Path as PathValue
 from nlsh.skills.front import BadPack, near, read_front_matter
+from nlsh.skills.words import PLACEHOLDER as _PLACEHOLDER
+from nlsh.skills.words import RUN_BY_A_SHELL, check_command, filled_command
 
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-_PLACEHOLDER = re.compile(r"\{([a-z_][a-z0-9_]*)\}")
 _TYPES: dict[str, type[ValueType]] = {
     "path": PathValue, "text": Text, "name": Name, "count": Count, "size": Bytes, "duration": Duration, "kind": Kind, "pattern": Glob, "flag": Flag,
 }  # fmt: skip
@@ -152,6 +154,12 @@ def found(where: tuple[Path, ...] | None = None) -> Iterator[tuple[str, Path]]:
                 yield name, folder / name
 
 
+def added() -> Iterator[tuple[str, Path]]:
+    """Yield the packs that the user has added and those that ship. The other folders are filled by other programs too, and by whoever wrote a project."""
+    own, _, ships, _ = folders()
+    return found((own, ships))
+
+
 def all_packs() -> list[Pack]:
     """Load every pack that is found. Raises BadPack."""
     return [load_pack(folder) for _, folder in found()]
@@ -177,12 +185,12 @@ def find(name: str) -> Entry:
 
 
 def said(sentence: str) -> Entry | None:
-    """Return the entry that people call by exactly this sentence, of the user's and the shipped packs.
+    """Return the entry that people call by exactly this sentence, of the packs that the user has added and the shipped ones.
 
-    A pack of the working directory is run by its name alone: a folder that somebody else has filled gives no meaning to what you say.
+    Any other is run by its name alone: a folder that somebody else has filled gives no meaning to what you say.
     """
     wanted = _bare(sentence)
-    for _, folder in found(folders()[:-1]):
+    for _, folder in added():
         try:
             # Most sentences are no pack's: what does not have the words in it is not parsed.
             text = (folder / "pack.toml").read_text(encoding="utf-8", errors="replace")
@@ -203,7 +211,11 @@ def in_text(text: str, given: Mapping[str, str]) -> str:
 
 
 def filled(plan: Plan, entry: Entry, given: Mapping[str, str]) -> Plan:
-    """Return the plan with `{name}` in its values replaced. A value cannot add calls or arguments: the plan is parsed before."""
+    """Return the plan with `{name}` in its values replaced. A value cannot add calls or arguments: the plan is parsed before.
+
+    In a command line it is one quoted word. Raises BadPlan and BadArgument where it cannot be one.
+    """
+    paths = [p.name for p in entry.parameters.values() if isinstance(p.type, PathValue)]
 
     def value_of(value: Value) -> Value:
         if isinstance(value, tuple):
@@ -215,7 +227,11 @@ def filled(plan: Plan, entry: Entry, given: Mapping[str, str]) -> Plan:
             return bool(Flag().parse(given[name]))
         return in_text(value, given)
 
-    return replace(plan, calls=tuple(replace(c, args={k: value_of(v) for k, v in c.args.items()}) for c in plan.calls))
+    def in_call(call: Call) -> Call:
+        lines = {k: filled_command(v, given, paths) for k, v in call.args.items() if RUN_BY_A_SHELL.get(call.action) == k and isinstance(v, str)}
+        return replace(call, args={k: lines[k] if k in lines else value_of(v) for k, v in call.args.items()})
+
+    return replace(plan, calls=tuple(map(in_call, plan.calls)))
 
 
 def _bare(sentence: str) -> str:
@@ -269,6 +285,8 @@ def _entry(file: Path, pack: str, name: str, raw: Any) -> Entry:
         for placeholder in _PLACEHOLDER.findall(text):
             if placeholder not in parameters:
                 raise BadPack(f"{file}: {where} uses {{{placeholder}}}, which is no parameter of it.")
+    for text in parts:
+        _check_commands(file, where, text, parameters)
     if not isinstance(data.get("summary"), str) or not data["summary"]:
         raise BadPack(f"{file}: {where} needs a summary.")
     tests = data.get("tests", [])
@@ -280,6 +298,23 @@ def _entry(file: Path, pack: str, name: str, raw: Any) -> Entry:
         say = (*say, sentence)
     ask = data.get("ask", False)
     return Entry(pack, name, data["summary"], parameters, parts, sentence, say, requires, effects, ask, tuple(tests), file.parent)
+
+
+def _check_commands(file: Path, where: str, text: str, parameters: Mapping[str, Parameter]) -> None:
+    """Raise BadPack where a parameter stands in a command line so that its value could be more than a word of it."""
+    if not any(name in text for name in RUN_BY_A_SHELL):
+        return
+    try:
+        plan = parse_plan(text, lambda action: RUN_BY_A_SHELL.get(action, "first"))
+    except BadPlan:
+        return  # said when it is run: what it calls may not be known yet
+    for call in plan.calls:
+        command = call.args.get(RUN_BY_A_SHELL.get(call.action, ""))
+        if isinstance(command, str):
+            try:
+                check_command(command, parameters)
+            except BadPlan as error:
+                raise BadPack(f"{file}: {where}: {error.message}", hint=error.hint) from error
 
 
 def _own_action(file: Path, pack: str, name: str, raw: Any) -> OwnAction:

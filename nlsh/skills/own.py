@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -30,13 +30,13 @@ class Consent:
     def __init__(self) -> None:
         self._file = state_dir() / "packs.json"
 
-    def holds(self, pack: Pack) -> bool:
-        """Return whether the code of a pack is what was agreed to."""
-        return not pack.actions or self._read().get(str(pack.folder)) == digest(pack)
+    def holds(self, pack: Pack, code: Mapping[str, str]) -> bool:
+        """Return whether this code of a pack, as `sources` read it, is what was agreed to."""
+        return not pack.actions or self._read().get(str(pack.folder)) == digest(pack, code)
 
-    def give(self, pack: Pack) -> None:
-        """Remember that the user agrees to a pack's code as it is now."""
-        self._write({**self._read(), str(pack.folder): digest(pack)})
+    def give(self, pack: Pack, code: Mapping[str, str]) -> None:
+        """Remember that the user agrees to this code of a pack, as it was shown: it is not read again."""
+        self._write({**self._read(), str(pack.folder): digest(pack, code)})
 
     def forget(self, folder: Path) -> None:
         """Forget what was agreed to for a pack."""
@@ -55,14 +55,18 @@ class Consent:
         os.replace(new, self._file)
 
 
-def digest(pack: Pack) -> str:
+def digest(pack: Pack, code: Mapping[str, str]) -> str:
     """Return the SHA-256 of a pack's actions: what they are declared to be, and their code."""
-    parts = [[a.name, sources(a), list(a.reads), {n: [p.type.name, p.default] for n, p in a.parameters.items()}] for a in pack.actions.values()]
+    parts = [[a.name, code[a.name], list(a.reads), {n: [p.type.name, p.default] for n, p in a.parameters.items()}] for a in pack.actions.values()]
     return sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def sources(action: OwnAction) -> str:
-    """Return the code of an action. Raises BadPack."""
+def sources(pack: Pack) -> dict[str, str]:
+    """Return the code of a pack's actions by their names. Raises BadPack."""
+    return {action.name: _source(action) for action in pack.actions.values()}
+
+
+def _source(action: OwnAction) -> str:
     try:
         text = action.file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -81,13 +85,14 @@ def load(entry: Entry) -> None:
 
 def load_all(pack: Pack) -> None:
     """Make every own action of a pack known to this process. Raises Refused without the user's consent, BadPack and BadPlan."""
-    if not Consent().holds(pack):
+    code = sources(pack)
+    if not Consent().holds(pack, code):
         raise Refused(
             f"The pack {pack.name} has Python code of its own that you have not agreed to, or that has changed since.",
             hint=f"Nothing was run. Read it in {pack.folder / 'actions'}, then: nlsh skills trust {pack.name}.",
         )
     for declared in pack.actions.values():
-        registry.add(_action(declared, sources(declared)))
+        registry.add(_action(declared, code[declared.name]))
 
 
 def _action(declared: OwnAction, source: str) -> Action:

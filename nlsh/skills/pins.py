@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import secrets
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -64,24 +67,41 @@ def read(folder: Path) -> list[Pin]:
     file = folder / FILE
     try:
         written = tomllib.loads(file.read_text(encoding="utf-8")).get("pin", [])
-        return [Pin(**pin) for pin in written]
+        return [_checked(Pin(**pin)) for pin in written]
     except FileNotFoundError:
         return []
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, TypeError, AttributeError) as error:
         raise BadPack(f"{file} cannot be read: {error}. Nothing was run.") from error
 
 
-def write(folder: Path, pin: Pin) -> Path:
-    """Add a pin to a pack, in the place of one for the same entry and values. Raises OSError and BadPack."""
-    import os
+def _checked(pin: Pin) -> Pin:
+    texts = (pin.entry, pin.sentence, pin.plan, pin.approved, pin.sha256)
+    if not isinstance(pin.given, dict) or not all(isinstance(text, str) for text in (*texts, *pin.given.values())):
+        raise TypeError("a pin has texts in it, and nothing else")
+    return pin
 
+
+def write(folder: Path, pin: Pin) -> Path:
+    """Add a pin to a pack, in the place of one for the same entry and values. Raises OSError, and BadPack where a pin that would be kept was changed."""
     import tomli_w
 
     kept = [p for p in read(folder) if (p.entry, dict(p.given)) != (pin.entry, dict(pin.given)) and (p.entry != pin.entry or pin.given)]
     file = folder / FILE
-    new = file.with_suffix(".new")
-    new.write_text(tomli_w.dumps({"pin": [asdict(p) for p in (*kept, pin)]}), encoding="utf-8")
-    os.replace(new, file)
+    if changed := sorted({p.entry for p in kept if p.digest() != p.sha256}):
+        raise BadPack(f"{file} has a pin of {', '.join(changed)} that is not as it was approved. Nothing was pinned: take it out first.")
+    opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    new = f".{FILE}-{secrets.token_hex(8)}"
+    try:
+        # A name that nobody can have put a link under, in the very folder that was opened.
+        with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=opened), "w", encoding="utf-8") as written:
+            written.write(tomli_w.dumps({"pin": [asdict(p) for p in (*kept, pin)]}))
+        os.replace(new, FILE, src_dir_fd=opened, dst_dir_fd=opened)
+    except BaseException:
+        with suppress(FileNotFoundError):
+            os.unlink(new, dir_fd=opened)
+        raise
+    finally:
+        os.close(opened)
     return file
 
 

@@ -29,7 +29,7 @@ def plan_entry(entry: Entry, given: Mapping[str, str], session: Previews) -> Pla
     """
     check_requires(entry)
     if not entry.parts:
-        plans = [pins.pinned(entry, given) or session.plan_of(in_text(entry.sentence, given))]
+        plans = [pins.pinned(entry, given) or sentence_plan(entry, given, session)]
     else:
         plans = [filled(registry.parse(text), entry, given) for text in entry.parts]
     if any(plan.schedule is not None for plan in plans):
@@ -38,6 +38,18 @@ def plan_entry(entry: Entry, given: Mapping[str, str], session: Previews) -> Pla
     if len(plans) > 1:
         plans = [plan for plan in plans if _finds_something(plan, session, entry)]
     return Plan(tuple(call for plan in plans for call in plan.calls)) if plans else None
+
+
+def sentence_plan(entry: Entry, given: Mapping[str, str], session: Previews) -> Plan:
+    """Return the plan of an entry's sentence. Raises what planning raises.
+
+    One with values in it is a command only where the pack says so with `!`; whatever a value makes of another, it is language.
+    """
+    if (said := in_text(entry.sentence, given)) == entry.sentence:
+        return session.plan_of(said)
+    if entry.sentence.startswith("!"):
+        return filled(session.plan_of(entry.sentence), entry, given)
+    return session.plan_of(f"?{said.removeprefix('?')}")
 
 
 def check_requires(entry: Entry) -> None:

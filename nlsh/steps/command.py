@@ -25,6 +25,9 @@ USUAL_SIGNALS = sorted(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}
 _LOOKS_AT_PROCESSES = re.compile(r"(?<![\w.-])(ps|top|htop|pgrep|pidof|pstree|lsof|fuser|ss|netstat|/proc)(?![\w-])")
 
 
+OWN_SHELL = "NLSH_SHELL"  # in a job's environment: the SHELL of nlsh itself
+
+
 class CommandFailed(NlshError):
     """A command ended with another status than 0, which is in `status`."""
 
@@ -71,9 +74,12 @@ class RunCommand(Step):
                 setsigdef=USUAL_SIGNALS,
             )
         except OSError as error:
+            if said is not None:
+                said.close()
             raise NotPossible(f"{shell} cannot be run: {error.strerror}.", hint="Nothing was run.") from error
+        state = said.hear(pid) if said is not None else ""
         status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-        if said is not None and (state := said.read()):
+        if state:
             yield Kept(state)
         # As shells say it.
         status = status if status >= 0 else 128 - status
@@ -132,8 +138,8 @@ def stand_in(cwd: str) -> None:
 
 
 def user_shell() -> str:
-    """Return the user's bash, or sh."""
-    wanted = os.environ.get("SHELL", "")
+    """Return the user's bash, or sh: by the SHELL of nlsh itself, never by one that a line has set for its commands."""
+    wanted = os.environ.pop(OWN_SHELL, os.environ.get("SHELL", ""))
     return wanted if os.path.basename(wanted) == "bash" and os.access(wanted, os.X_OK) else "/bin/sh"
 
 

@@ -47,6 +47,12 @@ class Commit(GitStep):
         return f"commit {git_changes.listed(self.names)} as “{self._subject}”{f', {self.left_out}' if self.left_out else ''}"
 
     def check(self) -> None:
+        self._check(read=True)
+
+    def drift(self) -> None:
+        self._check(read=False)
+
+    def _check(self, *, read: bool) -> None:
         git = self._git
         if self.back:
             if not self._ours():
@@ -58,7 +64,9 @@ class Commit(GitStep):
             return
         if self._head() != (self.branch, self.parent):
             raise StaleStep(f"{git.top} has another last commit than when it was approved.", hint=STALE)
-        if git_changes.fingerprint(git.top, self.names) != self.known or (self.whole and set(git_changes.changed(git)) != set(self.names)):
+        named = set(self.names)
+        others = self.whole and (set(git_changes.changed(git)) != named if read else git_changes.altered(git) - named)
+        if others or git_changes.fingerprint(git.top, self.names) != self.known:
             raise StaleStep(f"Files in {git.top} have changed since it was approved.", hint=STALE)
 
     def _ours(self) -> str:

@@ -56,11 +56,26 @@ class CloneRepository(Step):
         if not self.back:
             _fs.must_be_free(self.target)
             return
+        found = self._untouched()
+        if found.output("status", "--porcelain", "-z", "--untracked-files=all", "--ignored"):
+            raise self._used()
+
+    def drift(self) -> None:
+        if not self.back:
+            self.check()
+        elif git_changes.altered(found := self._untouched()) or found.output("ls-files", "-z", "--others"):
+            raise self._used()
+
+    def _untouched(self) -> git.Repository:
+        """Return the clone, in which nothing was committed or stashed. Raises StaleStep, and what `git.find` raises."""
         found = git.find(self.target)
-        changed = found.output("status", "--porcelain", "-z", "--untracked-files=all", "--ignored")
         own = found.output("log", "-1", "--format=%h", "--branches", "HEAD", "--not", "--remotes").strip()
-        if found.top != self.target or changed or own or found.output("for-each-ref", "refs/stash"):
-            raise StaleStep(f"Something was done in {self.target} since it was cloned.", hint="Nothing was removed. Trash it yourself if you do not need it.")
+        if found.top != self.target or own or found.output("for-each-ref", "refs/stash"):
+            raise self._used()
+        return found
+
+    def _used(self) -> StaleStep:
+        return StaleStep(f"Something was done in {self.target} since it was cloned.", hint="Nothing was removed. Trash it yourself if you do not need it.")
 
     def apply(self) -> None:
         with _fs.explained(self.describe()), _fs.parent_of(self.target) as (folder, name):
@@ -152,6 +167,12 @@ class PullBranch(GitStep):
         return f"get what is new in {self.there} of {self.remote} ({_way(self.way).url}) and move {self.branch} forward to it{self.left_out}"
 
     def check(self) -> None:
+        self._check(read=True)
+
+    def drift(self) -> None:
+        self._check(read=False)
+
+    def _check(self, *, read: bool) -> None:
         git_ = self._git
         branch, head = self._head()
         if branch != self.branch or (not self.back and head != self.before):
@@ -159,7 +180,7 @@ class PullBranch(GitStep):
         if self.back and head != self.before:
             if head != git_.output("rev-parse", "-q", "--verify", self._tracking, ok=(0, 1, 128)).strip():
                 raise StaleStep(f"{self.branch} has got other commits since.", hint="Nothing was changed by this step.")
-            git_changes.refuse_in_the_way(git_, git_changes.differing(git_, self.before, head), "going back")
+            git_changes.refuse_in_the_way(git_, git_changes.differing(git_, self.before, head), "going back", read=read)
 
     def apply(self) -> Iterator[Record] | None:
         with _fs.explained(self.describe()):

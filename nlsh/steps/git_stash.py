@@ -40,9 +40,19 @@ class StashChanges(GitStep):
 
     def check(self) -> None:
         git = self._git
-        same = git_changes.fingerprint(git.top, self.names) == self.known if self.known else True
-        if not same or set(git_changes.changed(git)) != set(self.names):
-            raise StaleStep(f"What has changed in {git.top} is not what it was.", hint=STALE)
+        if not self._same or set(git_changes.changed(git)) != set(self.names):
+            raise self._stale()
+
+    def drift(self) -> None:
+        if not self._same or git_changes.altered(self._git) - set(self.names):
+            raise self._stale()
+
+    @property
+    def _same(self) -> bool:
+        return not self.known or git_changes.fingerprint(self._git.top, self.names) == self.known
+
+    def _stale(self) -> StaleStep:
+        return StaleStep(f"What has changed in {self._git.top} is not what it was.", hint=STALE)
 
     def apply(self) -> None:
         with _fs.explained(self.describe()):
@@ -82,11 +92,17 @@ class PopStash(GitStep):
         return f"bring back the stash “{self.message}”: {git_changes.listed(self.names)}"
 
     def check(self) -> None:
+        self._check(read=True)
+
+    def drift(self) -> None:
+        self._check(read=False)
+
+    def _check(self, *, read: bool) -> None:
         git = self._git
         id, at, _ = latest(git)
         if at != self.at or (self.id and id != self.id):
             raise StaleStep(f"“{self.message}” is not the latest stash in {git.top} any more.", hint=STALE)
-        refuse_to_mix(git, id, self.names)
+        refuse_to_mix(git, id, self.names, read=read)
 
     def apply(self) -> None:
         with _fs.explained(self.describe()):
@@ -120,9 +136,9 @@ def files_of(git: Repository, id: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-def refuse_to_mix(git: Repository, id: str, names: tuple[str, ...]) -> None:
+def refuse_to_mix(git: Repository, id: str, names: tuple[str, ...], *, read: bool = True) -> None:
     """Raise Refused where bringing a stash back would have to mix it with other changes: nlsh leaves no file half merged."""
-    git_changes.refuse_in_the_way(git, names, "bringing them back")
+    git_changes.refuse_in_the_way(git, names, "bringing them back", read=read)
     tracked = set(git_changes.differing(git, f"{id}^1", id))
     moved = set(git_changes.differing(git, f"{id}^1", git.head()))
     there = {n for n in names if n not in tracked and os.path.lexists(os.path.join(git.top, n))}

@@ -50,6 +50,12 @@ class SwitchBranch(GitStep):
         return f"{f'make the branch {self.new}{start} and switch to it' if self.anew else f'switch to the branch {self.new}'}{files}{self.left_out}"
 
     def check(self) -> None:
+        self._check(read=True)
+
+    def drift(self) -> None:
+        self._check(read=False)
+
+    def _check(self, *, read: bool) -> None:
         git = self._git
         wanted = (self.new, self.after) if self.back else (self.old, self.before)
         if self._head() != wanted:
@@ -58,7 +64,7 @@ class SwitchBranch(GitStep):
         other = f"refs/heads/{self.old}" if self.back and self.old else "" if self.back or self.anew else f"refs/heads/{self.new}"
         if other and git.output("rev-parse", "-q", "--verify", other, ok=(0, 1, 128)).strip() != (self.before if self.back else self.after):
             raise StaleStep(f"{other.removeprefix('refs/heads/')} points to another commit than when it was approved.", hint=STALE)
-        git_changes.refuse_in_the_way(git, self.written, "switching")
+        git_changes.refuse_in_the_way(git, self.written, "switching", read=read)
 
     def apply(self) -> None:
         with _fs.explained(self.describe()):

@@ -58,12 +58,14 @@ class OwnCode(Step):
                 row = None
             if not isinstance(row, dict) or not row:
                 raise NlshError(f"{self.name} gave something that is no row: {line[:100]}", hint="Nothing was changed.", code="skills.own-code")
-            yield _file(row["path"]) if isinstance(row.get("path"), str) else Row.of(number, tuple(map(str, row.values())), tuple(map(str, row)))
+            yield _file(self.name, row["path"]) if isinstance(row.get("path"), str) else Row.of(number, tuple(map(str, row.values())), tuple(map(str, row)))
 
 
-def _file(path: str) -> File:
+def _file(name: str, path: str) -> File:
     try:
         status = os.lstat(path)
     except OSError:
         return File(path)
+    except ValueError as error:  # a NUL in it, or half a character
+        raise NlshError(f"{name} gave something that is no path: {path[:100]!r}", hint="Nothing was changed.", code="skills.own-code") from error
     return File(path, size_bytes=status.st_size, modified_at=status.st_mtime, mode=status.st_mode & 0o7777)

@@ -28,7 +28,9 @@ _OFF = {
     "protocol.allow": "never", "gc.auto": "0", "maintenance.auto": "false", "safe.bareRepository": "explicit", "status.submoduleSummary": "false",
     "submodule.recurse": "false", "core.quotePath": "false", "color.ui": "never", "column.ui": "never", "core.commitGraph": "true",
 }  # fmt: skip
-_PROGRAMS_OF_FILTERS = r"^filter\..*\.(clean|smudge|process)$"
+_FILTERS = r"^filter\..*\.(clean|smudge|process)$"
+# From git 2.54 on a hook may be a setting.
+_FILTERS_AND_HOOKS = r"^(filter\..*\.(clean|smudge|process)|hook\..*\.(command|event))$"
 _STATES = {"M": "modified", "T": "type changed", "A": "added", "D": "deleted", "R": "renamed", "C": "copied", "U": "conflict", ".": ""}
 
 
@@ -36,7 +38,8 @@ _STATES = {"M": "modified", "T": "type changed", "A": "added", "D": "deleted", "
 class Repository:
     """A repository that git trusts for this user. `top` holds its files, `place` is what was named, `folders` are read beside `top`.
 
-    `filters` are the names of its filter programs' settings, which are switched off; `ignored` is the user's own list of ignored files.
+    `filters` are the names of its filter programs' settings when it was found, to be told of: what is switched off is asked for anew each time.
+    `ignored` is the user's own list of ignored files.
     """
 
     git: str
@@ -60,9 +63,22 @@ class Repository:
         return (self.git, "--no-pager", "--literal-pathspecs", "-C", self.top, *arguments)
 
     def environment(self) -> dict[str, str]:
-        """Return what git is told besides its command line: that this repository was found to be trusted, and everything that is off."""
+        """Return what git is told besides its command line: that this repository was found to be trusted, and everything that is off.
+
+        It holds for one run of git, at once: a branch, a file that came, may set up more. Raises tools.ToolFailed where git cannot tell.
+        """
+        return self._environment(self.programs())
+
+    def _environment(self, programs: Sequence[str] = ()) -> dict[str, str]:
         # Without the user's own configuration: it is not readable for a worker, and what counts of it was asked before.
-        return {**_environment({"safe.directory": self.top, "core.excludesFile": self.ignored}, self.filters), "GIT_CONFIG_GLOBAL": "/dev/null"}
+        return {**_environment({"safe.directory": self.top, "core.excludesFile": self.ignored}, programs), "GIT_CONFIG_GLOBAL": "/dev/null"}
+
+    def programs(self) -> tuple[str, ...]:
+        """Return the names of the settings that have git run filters and hooks here, as they are now. Raises tools.ToolFailed."""
+        # With just the settings that git is then run with; where that fails, git must not be run.
+        asking = self.argv("config", "-z", "--name-only", "--get-regexp", _FILTERS_AND_HOOKS)
+        names = tools.output(asking, cwd=self.top, ok=(0, 1), extra=self._environment(), seconds=20)
+        return tuple(dict.fromkeys(n for n in names.split("\0") if n))
 
     def output(self, *arguments: str, ok: tuple[int, ...] = (0,)) -> str:
         """Return what git says. Raises tools.ToolFailed and NotPossible."""
@@ -82,11 +98,11 @@ class Repository:
         return () if self.place == self.top else ("--", os.path.relpath(self.place, self.top))
 
 
-def _environment(settings: dict[str, str], filters: Sequence[str] = ()) -> dict[str, str]:
+def _environment(settings: dict[str, str], programs: Sequence[str] = ()) -> dict[str, str]:
     wanted = {**_OFF, **settings}
-    for name in filters:
-        wanted[name] = ""
-        wanted[f"{name.rpartition('.')[0]}.required"] = "false"
+    for name in programs:
+        owner = name.rpartition(".")[0]
+        wanted.update({f"{owner}.enabled": "false"} if name.startswith("hook.") else {name: "", f"{owner}.required": "false"})
     counted = {f"GIT_CONFIG_{part}_{n}": value for n, pair in enumerate(wanted.items()) for part, value in zip(("KEY", "VALUE"), pair, strict=True)}
     sudo = {"SUDO_UID": os.environ["SUDO_UID"]} if "SUDO_UID" in os.environ else {}
     return {
@@ -118,7 +134,7 @@ def find(path: str) -> Repository:
     git_dir = os.path.realpath(_ask(git, top, "rev-parse", "--absolute-git-dir") or os.path.join(top, ".git"))
     common = os.path.realpath(_ask(git, top, "rev-parse", "--path-format=absolute", "--git-common-dir") or git_dir)
     folders = dict.fromkeys(f for f in (git_dir, common, *_alternates(common)) if not f.startswith(top + "/"))
-    names = (_ask(git, top, "config", "-z", "--name-only", "--get-regexp", _PROGRAMS_OF_FILTERS) or "").split("\0")
+    names = (_ask(git, top, "config", "-z", "--name-only", "--get-regexp", _FILTERS) or "").split("\0")
     own = _ask(git, top, "config", "--type=path", "--get", "core.excludesFile")
     config = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
     ignored = os.path.realpath(os.path.join(top, own or os.path.join(config, "git", "ignore")))

@@ -17,8 +17,13 @@ from nlsh.world.git import UNCHANGED, Repository
 from nlsh.world.routes import is_address
 
 _SSH = re.compile(r"(?:ssh|git\+ssh|ssh\+git)://|(?:[\w.-]+@)?[\w.-]+:(?!//)")
-# No hook of the other repository's runs, where that is on this machine.
-THEIRS = {"--upload-pack": "git -c core.hooksPath=/dev/null upload-pack", "--receive-pack": "git -c core.hooksPath=/dev/null receive-pack"}
+# What the other repository has set up does not run, where that is on this machine; git tells it nothing of what is off in this one. Its branch
+# that is checked out is not changed: that would go through its filters.
+_THEIRS = "git -c core.hooksPath=/dev/null -c core.fsmonitor=false -c core.alternateRefsCommand=true -c gc.auto=0 -c maintenance.auto=false"
+THEIRS = {
+    "--upload-pack": f"{_THEIRS} upload-pack",
+    "--receive-pack": f"{_THEIRS} -c receive.denyCurrentBranch=refuse -c receive.autogc=false receive-pack",
+}
 _MORE_ASKED = ("could not read Username", "could not read Password", "Authentication failed", "terminal prompts disabled", " 403")
 
 
@@ -81,7 +86,7 @@ class Remote:
 
 def remote_of(found: Repository, branch: str, wanted: str | None, *, pushes: bool) -> Remote:
     """Return the remote that is meant for a branch: the one named, the one it follows, or the only one. Raises NotFound and what `way` raises."""
-    names = found.output("remote").split()
+    names = [n for n in found.output("remote").split("\n") if n]
     own = found.output("config", "--get", f"branch.{branch}.remote", ok=(0, 1)).strip()
     there = found.output("config", "--get", f"branch.{branch}.merge", ok=(0, 1)).strip().removeprefix("refs/heads/")
     name = wanted or own or (names[0] if len(names) == 1 else "origin")
@@ -91,14 +96,23 @@ def remote_of(found: Repository, branch: str, wanted: str | None, *, pushes: boo
     url = git.asked(found, "remote", "get-url", *(("--push",) if pushes else ()), "--", name) or ""
     reached = way(url, found.top, do_it="git push" if pushes else "git pull --ff-only")
     _refuse_turned(found, reached.url, names)
+    if pushes and reached.place:
+        _refuse_hooked(found, reached.place)
     return Remote(name, there if there and name == own else branch, reached)
 
 
 def _refuse_turned(found: Repository, url: str, names: list[str]) -> None:
     """Raise Refused where git would go somewhere else than to `url`, which is what is shown: settings turn one address into another."""
-    lines = (git.asked(found, "config", "--get-regexp", r"^url\..*\.(push)?insteadof$") or "").splitlines()
-    if url in names or any(url.startswith(line.partition(" ")[2]) for line in lines):
+    entries = (git.asked(found, "config", "-z", "--get-regexp", r"^url\..*\.(push)?insteadof$") or "").split("\0")
+    if url in names or any(e and url.startswith(e.partition("\n")[2]) for e in entries):
         raise Refused(f"The settings of {found.top} would turn {url} into another address.", hint=f"{UNCHANGED} See git config --get-regexp '^(url|remote)'.")
+
+
+def _refuse_hooked(found: Repository, place: str) -> None:
+    """Raise Refused where a repository on this machine has hooks as settings (git 2.54): those cannot be switched off for it from here."""
+    for file in (os.path.join(place, "config"), os.path.join(place, ".git", "config")):
+        if os.path.isfile(file) and git.asked(found, "config", "--file", file, "--includes", "--name-only", "--get-regexp", r"^hook\..*\.(command|event)$"):
+            raise Refused(f"What is pushed to {place} would start programs that its settings name (hook.*).", hint=f"{UNCHANGED} Do it yourself: git push")
 
 
 def explained(error: NlshError, reached: Way, do_it: str) -> NlshError:

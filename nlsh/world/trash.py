@@ -151,7 +151,7 @@ def bins() -> tuple[tuple[str, str], ...]:
     """Return the trash folders of this user that exist, each with the folder that relative paths in it start from: the home trash first."""
     home, uid = os.path.realpath(settings.trash_dir()), os.getuid()
     found = {home: os.path.dirname(home)}
-    for top in _tops():
+    for top in tops():
         for folder in (_shared(top, uid), os.path.join(top, f".Trash-{uid}")):
             try:
                 status = os.lstat(folder) if folder else None
@@ -162,7 +162,7 @@ def bins() -> tuple[tuple[str, str], ...]:
     return tuple((folder, top) for folder, top in found.items() if os.path.isdir(folder))
 
 
-def _tops() -> Iterator[str]:
+def tops() -> Iterator[str]:
     """Yield where file systems are mounted that may hold files of users."""
     try:
         with open("/proc/self/mountinfo", "rb") as file:

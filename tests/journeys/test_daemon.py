@@ -71,6 +71,23 @@ def test_start_leaves_one_that_outlives_its_starter_and_stop_leaves_nothing(nlsh
     assert error.value.code == "daemon.absent"
 
 
+def test_it_runs_nothing_of_the_folder_that_it_is_started_in(nlsh: Run, home: Path, runtime: Path, environment: dict[str, str]) -> None:
+    folder, ran = home / "folder", home / "ran"
+    folder.mkdir()
+    (folder / "sitecustomize.py").write_text(f"import os\nopen({str(ran)!r}, 'a').write(f'{{os.getpid()}} ')\n")
+    around = {"PYTHONPATH": f".:{environment['PYTHONPATH']}", "LD_LIBRARY_PATH": str(folder)}
+    try:
+        for word in ("start", "restart"):
+            assert nlsh("daemon", word, cwd=folder, **around).returncode == 0
+            process = Path(f"/proc/{wire.ask({'ask': 'status'}, seconds=5)['pid']}")
+            assert ran.read_text() and process.name not in ran.read_text().split(), "it runs in the client, which was started so, and not in the daemon"
+            given = {entry.partition(b"=")[0] for entry in (process / "environ").read_bytes().split(b"\0")}
+            assert {b"HOME", b"XDG_STATE_HOME", b"NLSH_PLANNER"} <= given and not given & {b"PYTHONPATH", b"LD_LIBRARY_PATH"}
+            assert os.readlink(process / "cwd") == "/"
+    finally:
+        nlsh("daemon", "stop")
+
+
 def test_without_it_everything_works_and_what_is_wrong_is_said(nlsh: Run, start: Start, shipped_models: None) -> None:
     absent = nlsh("--dry-run", "-c", SENTENCE)
     assert absent.returncode == 0 and absent.stdout and "daemon" not in absent.stderr

@@ -136,6 +136,25 @@ def test_cancel_stops_the_run_and_pause_holds_the_next(nlsh: Run, start: Start, 
     assert nlsh("jobs", "shw", "1").returncode == 2
 
 
+def test_a_sentence_that_has_a_job_run_is_asked_about_and_written_down(nlsh: Run, start: Start, downloads: Path) -> None:
+    start()
+    number = made(nlsh, TIDY)
+    assert nlsh("-c", f"pause job {number}").returncode == 0
+    unasked = nlsh("-c", f"resume job {number}")
+    assert unasked.returncode == 3 and "nobody to ask" in unasked.stderr and "file.trash(a)" in unasked.stderr
+    assert Jobs().job(number).status == "paused"
+    assert nlsh("--yes", "-c", f"run job {number}").returncode == 1 and Jobs().job(number).status == "paused"
+    assert nlsh("--yes", "-c", f"resume job {number}").returncode == 0 and Jobs().job(number).status == "waiting"
+    assert nlsh("-c", f"run job {number}").returncode == 3 and (downloads / "a.tmp").exists()
+    assert nlsh("--yes", "-c", f"run job {number}").returncode == 0
+    until(lambda: not (downloads / "a.tmp").exists())
+    written = [e for e in map(json.loads, nlsh("audit", "show", "50", "--json").stdout.splitlines()) if str(e.get("rule")).startswith("nlsh jobs ")]
+    assert [(e["rule"].split()[2], e["decision"], e["who"]) for e in written] == [
+        ("pause", "allow", "user"), ("resume", "deny", "user"), ("run", "allow", "flag"), ("resume", "allow", "flag"), ("run", "deny", "user"),
+        ("run", "allow", "flag"),
+    ]  # fmt: skip
+
+
 def test_a_file_that_appears_is_what_it_is_about(nlsh: Run, start: Start, home: Path) -> None:
     start()
     for name in ("Inbox", "Sorted"):

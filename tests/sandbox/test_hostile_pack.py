@@ -5,9 +5,11 @@ Every denial stands beside the same thing where it is allowed.
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,6 +18,7 @@ from nlsh.plan import registry
 from nlsh.shell.options import Options
 from nlsh.shell.turn import Session
 from nlsh.skills import ceiling, load, own
+from nlsh.skills.front import BadPack
 
 SKILL = "---\nname: guest\ndescription: Somebody else's.\n---\n"
 
@@ -44,6 +47,11 @@ def pack(home: Path, toml: str, **code: str) -> Path:
     for name, text in code.items():
         (folder / "actions" / f"{name}.py").write_text(text)
     return folder
+
+
+def consent(folder: Path) -> None:
+    found = load.load_pack(folder)
+    own.Consent().give(found, own.sources(found))
 
 
 def run(session: Session, name: str = "guest", **given: str) -> int:
@@ -91,6 +99,27 @@ def test_neither_a_link_nor_an_edited_plan_leads_out_of_the_ceiling(home: Path, 
     said = capsys.readouterr().err
     assert "the pack guest does not say that do does this" in said and f"not among its effects: fs.write:{home}/docs" in said
     assert session.run(other, "the same, by the user") == 0 and (home / "docs/z.txt").exists()
+
+
+def test_a_parameters_value_is_a_name_and_never_a_pattern(home: Path, session: Session, capsys: pytest.CaptureFixture[str]) -> None:
+    (home / "docs").mkdir()
+    toml = entry('file.create("~/docs/x.txt")', "fs.read", "fs.write:{folder}") + "parameters.folder = { type = 'path' }\n"
+    pack(home, toml)
+    for wide in (f"{home}/**", f"{home}/doc?", "{home}/docs"):
+        assert run(session, folder=wide) == 2 and "folder says what may be touched" in capsys.readouterr().err
+    assert not list((home / "docs").iterdir())
+    (home / "doc[s]").mkdir()
+    assert run(session, folder="~/doc[s]") == 3 and not list((home / "docs").iterdir())
+    assert run(session, folder="~/docs") == 0 and (home / "docs/x.txt").exists()
+
+
+def test_a_folder_that_is_called_like_a_trash_is_none(home: Path, session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = home / "disk" / f".Trash-{os.getuid()}"
+    found.mkdir(parents=True)
+    pack(home, entry(f'file.create("{found}/x.txt")', "fs.read", "fs.write:{trash}"))
+    assert run(session) == 3 and not list(found.iterdir())
+    monkeypatch.setattr("nlsh.world.trash.tops", lambda: iter([str(home / "disk")]))
+    assert run(session) == 0 and (found / "x.txt").exists()
 
 
 def test_a_raw_command_must_be_in_the_ceiling(home: Path, session: Session) -> None:
@@ -182,7 +211,7 @@ def box(home: Path) -> Path:
 def test_own_code_runs_only_with_consent_and_as_it_was_agreed_to(home: Path, session: Session, box: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = pack(home, OWN, look=LOOK)
     assert run(session, "guest.do") == 1 and "nlsh skills trust guest" in capsys.readouterr().err
-    own.Consent().give(load.load_pack(folder))
+    consent(folder)
     assert run(session, "guest.do") == 0 and "a.txt" in capsys.readouterr().out
     assert run(session, "guest.move") == 0 and (home / "out/a.txt").exists()
     assert session.run(registry.parse("history.undo()"), "undo") == 0 and (box / "a.txt").exists()
@@ -209,15 +238,48 @@ def test_own_code_runs_only_with_consent_and_as_it_was_agreed_to(home: Path, ses
 def test_own_code_is_confined_to_reading_what_it_names(
     home: Path, session: Session, box: Path, capsys: pytest.CaptureFixture[str], refused: str, allowed: str
 ) -> None:
-    import os
-
     with socket.create_server(("127.0.0.1", 0)) as server:
         code = refused.replace("PORT", str(server.getsockname()[1])).replace("PPID", str(os.getpid()))
         for text, answer in ((code, "NO"), (allowed, "YES")):
-            own.Consent().give(load.load_pack(pack(home, OWN, look=tries(text))))
+            consent(pack(home, OWN, look=tries(text)))
             assert run(session, "guest.do") == 0
             assert capsys.readouterr().out.strip() == answer, text
     assert sorted(p.name for p in box.iterdir()) == ["a.txt", "key"]
+
+
+@pytest.mark.parametrize("path", ["x\\0y", "\\ud800"])
+def test_own_code_that_names_no_path_is_told_so(home: Path, session: Session, box: Path, capsys: pytest.CaptureFixture[str], path: str) -> None:
+    consent(pack(home, OWN, look=f"def run(folder):\n    yield {{'path': '{path}'}}\n"))
+    assert run(session, "guest.do") == 1 and "gave something that is no path" in capsys.readouterr().err
+    consent(pack(home, OWN, look="def run(folder):\n    yield {'path': 'xy'}\n"))
+    assert run(session, "guest.do") == 0
+
+
+def test_code_that_changes_after_it_was_shown_is_not_what_was_agreed_to(home: Path, session: Session, box: Path) -> None:
+    folder = pack(home, OWN, look=LOOK)
+    found = load.load_pack(folder)
+    shown = own.sources(found)
+    (folder / "actions/look.py").write_text(LOOK + "# changed while it was read\n")
+    own.Consent().give(found, shown)
+    assert run(session, "guest.do") == 1
+    (folder / "actions/look.py").write_text(LOOK)
+    assert run(session, "guest.do") == 0
+
+
+def test_the_code_that_runs_is_the_code_that_was_compared(home: Path, session: Session, box: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = pack(home, OWN, look=LOOK)
+    consent(folder)
+    holds = own.Consent.holds
+
+    def then_changed(*args: Any) -> bool:
+        answer = holds(*args)
+        (folder / "actions/look.py").write_text("def run(folder):\n    yield {'path': 'CHANGED'}\n")
+        return answer
+
+    monkeypatch.setattr(own.Consent, "holds", then_changed)
+    own.load_all(load.load_pack(folder))
+    (step,) = session.preview(registry.parse('guest.look(folder="~/box")'), "").calls[0].steps
+    assert "listdir" in step.source and "CHANGED" not in step.source
 
 
 def test_own_code_cannot_take_a_name_of_the_catalogue(home: Path, session: Session, box: Path) -> None:
@@ -227,7 +289,7 @@ def test_own_code_cannot_take_a_name_of_the_catalogue(home: Path, session: Sessi
     (folder / "SKILL.md").write_text(SKILL.replace("guest", "file"))
     (folder / "pack.toml").write_text(OWN.replace("guest", "file"))
     (folder / "actions/look.py").write_text(LOOK)
-    own.Consent().give(load.load_pack(folder))
+    consent(folder)
     assert run(session, "file.do") == 2
 
 
@@ -253,3 +315,29 @@ def test_a_pinned_sentence_runs_without_a_model_and_only_as_it_was_approved(home
     # A plan that does not have the value in it is pinned for this value alone.
     other = pins.make(found, {"path": "one"}, plan, "")
     assert dict(other.given) == {"path": "one"}
+
+
+def test_a_pin_is_written_into_the_folder_alone_and_keeps_no_pin_that_was_changed(home: Path, tmp_path: Path) -> None:
+    from nlsh.skills import pins
+
+    folder = pack(home, "[entries.do]\nsummary = 'S'\nsentence = 'a'\n[entries.more]\nsummary = 'S'\nsentence = 'b'\n")
+    (outside := tmp_path / "outside").write_text("kept")
+    for name in ("pins.new", "pins.toml.new", ".pins.toml"):
+        (folder / name).symlink_to(outside)
+    plan = registry.parse('file.create("~/one.txt")')
+    one, two = (pins.make(load.find(f"guest.{name}"), {}, plan, "") for name in ("do", "more"))
+    file = pins.write(folder, one)
+    assert outside.read_text() == "kept" and not file.is_symlink() and pins.read(folder) == [one]
+    assert pins.write(folder, two) and pins.read(folder) == [one, two]
+    before = file.read_text().replace("file.create", "file.touch", 1)
+    file.write_text(before)
+    with pytest.raises(BadPack, match="a pin of do that is not as it was approved"):
+        pins.write(folder, two)
+    assert file.read_text() == before
+    file.write_text("[[pin]]\nentry = 'do'\nsentence = 'a'\nplan = 1\ngiven = {}\napproved = ''\n")
+    with pytest.raises(BadPack, match="cannot be read"):
+        pins.read(folder)
+    file.unlink()
+    (folder.parent / "other").symlink_to(folder)
+    with pytest.raises(OSError):
+        pins.write(folder.parent / "other", one)

@@ -53,6 +53,22 @@ def test_plan_preview_approve_run_and_undo(home: Path) -> None:
         shell.run(plan)
 
 
+def test_the_policy_of_where_the_program_stands_decides_about_a_preview_of_before(home: Path) -> None:
+    project = home / "project"
+    (project / ".nlsh").mkdir(parents=True)
+    (project / ".nlsh/policy.toml").write_text('[[rule]]\nname = "nothing-new"\nanswer = "deny"\neffect = ["fs.write"]\n')
+    with Shell(lambda preview, decision: True) as shell:
+        if shell.level == "L0":
+            pytest.skip("this kernel has no Landlock")
+        preview = shell.preview(parse(f'file.create("{home}/a.txt")'))
+        os.chdir(project)
+        assert shell.decide(preview).answer == "deny"
+        assert shell.run(preview).status == "denied" and not (home / "a.txt").exists()
+        os.chdir(home)
+        assert shell.decide(preview).answer == "ask"
+        assert shell.run(preview).ok and (home / "a.txt").exists()
+
+
 def test_without_approval_what_is_asked_is_denied_and_what_is_allowed_runs(home: Path) -> None:
     with Shell() as shell:
         assert shell.run(parse('file.create("a.txt")')).status == "denied"

@@ -116,6 +116,19 @@ def test_an_approval_is_good_for_the_preview_that_was_shown_once(home: Path) -> 
     asyncio.run(work())
 
 
+@needs_landlock
+def test_runs_at_once_do_not_mix_what_they_print(home: Path) -> None:
+    from nlsh.api import AsyncShell
+    from nlsh.mcp import Server
+
+    async def work() -> list[dict[str, Any]]:
+        async with AsyncShell() as shell:
+            server = Server(shell)
+            return await asyncio.gather(*(server.run(f'shell.run("echo {word}; seq 300 | wc -l; echo {word}")', False) for word in ("one", "two", "three")))
+
+    assert [run["output"] for run in asyncio.run(work())] == [f"{word}\n300\n{word}\n" for word in ("one", "two", "three")]
+
+
 def test_an_agent_is_not_given_yes(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["mcp", "--yes"]) == 2
     assert "not to approve its own plans" in capsys.readouterr().err

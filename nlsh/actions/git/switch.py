@@ -43,7 +43,7 @@ class Switch(Action):
         origin, after = ("", head) if args.create else ("", here) if here else _of_a_remote(found, name)
         written = git_changes.differing(found, head, after)
         git_changes.refuse_filtered(found, written)
-        git_changes.refuse_in_the_way(found, written, "switching")
+        git_changes.refuse_in_the_way(found, written, "switching", read=False)
         hooks = git_changes.hooks(found, "post-checkout")
         return SwitchBranch(
             tuple(found.as_data().items()), old, name, head, after, not here, origin, written, git_changes.line_endings(found),

@@ -101,7 +101,7 @@ _PACKED = r"-[cdkqvfl]*[cl][cdkqvfl]*|--stdout|--to-stdout|--list|--decompress"
 _IP = r"-(4|6|0|br|brief|o|oneline|s|stats|statistics|d|details|j|json|p|pretty|c|color|h|human|r|resolve|t|ts)"
 
 _SOME: dict[str, Callable[[list[Word]], bool]] = {
-    "[": _Unless("vR"), "test": _Unless("vR"), "printf": _Unless("v"), "read": lambda words: _asks(words),
+    "[": lambda words: _tests(words), "test": lambda words: _tests(words), "printf": lambda words: _prints(words), "read": lambda words: _asks(words),
     "sort": _Unless("oTS", ("output", "compress-program", "temporary-directory")), "shuf": _Unless("o", ("output",)), "uniq": _Unless(operands=1),
     "tree": _Unless("oR", ("output",)), "rg": _Unless("", ("pre", "hostname-bin")), "file": _Unless("C", ("compile",)),
     "fd": _Unless("xX", ("exec", "exec-batch")), "fdfind": _Unless("xX", ("exec", "exec-batch")), "diff": _Unless("l", ("paginate",)),
@@ -111,6 +111,8 @@ _SOME: dict[str, Callable[[list[Word]], bool]] = {
     "xxd": _Unless("r", operands=1), "dmesg": _Only(r"-[THLwkxtPe]+|--(human|ctime|follow|kernel|decode|notime|nopager|color.*)", r".*", 0),
     "date": _Unless("s", ("set",), r"\d+(\.\d+)?"), "hostname": _Only(r"-[aAdfiIsy]+|--(all-.*|domain|fqdn|long|ip-address|short)", "", 0),
     "mount": _Only("-l", "", 0),
+    # Only what gives a shell its arguments.
+    "set": lambda words: bool(words) and words[0].known and words[0].text == "--",
     "umask": _Only("-S", r"[0-7]{1,4}", 1), "alias": _Only("-p", "", 0), "history": _Only("", r"\d+"), "jobs": _Only("-[lpr]+", "", 0),
     "sysctl": _Only(r"-[aAnNeq]+|--(all|names|values|ignore|quiet|pattern)", r"[a-z0-9_.-]+"), "ulimit": _Only(r"-[HS]?[a-zA-Z]", "", 0),
     "ip": _Only(_IP, r"a|addr|address|l|link|r|route|ro|n|neigh|neighbour|rule|show|list|ls|get|dev|table|main|all|\d[\d.:a-fA-F/]*|[a-z]{2,5}\d[\w.@-]*|lo"),
@@ -181,6 +183,17 @@ def _after_options(words: list[Word], alone: str, with_value: str = "(?!)") -> l
         elif not re.fullmatch(alone, word.text):
             return None
     return rest
+
+
+def _tests(words: list[Word]) -> bool:
+    # -v and -R compute subscripts, wherever they stand: to a test -- is a text as any other.
+    return not any(w.text in ("--", "-v", "-R") for w in words) and _Unless("vR")(words)
+
+
+def _prints(words: list[Word]) -> bool:
+    # %n sets the variable that the word for it names.
+    form = next((w for w in words if w.text != "--"), Word(""))
+    return _Unless("v")(words) and (len(words) < 2 or (form.known and not re.search(r"%[^%a-zA-Z]*[hlLjzt]*n", form.text)))
 
 
 def _asks(words: list[Word]) -> bool:

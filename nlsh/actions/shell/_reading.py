@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from nlsh.actions.shell._commands import NETWORK, SAFE_VARIABLES, reads
-from nlsh.actions.shell._words import NotUnderstood, Word, blank, check_expansion, parse, text_of, word_of
+from nlsh.actions.shell._words import UNKNOWN, NotUnderstood, Word, blank, check_expansion, parse, text_of, word_of
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -42,12 +42,22 @@ _HOLDERS = frozenset(
 )
 _TEST_PARTS = frozenset(("unary_expression", "binary_expression", "negated_expression", "parenthesized_expression", "test_operator"))
 # In [[ … ]] numbers are computed, and what is computed may run something; -v and -R look into what a name names.
-_COMPUTED = re.compile(r"(?<!\S)-(eq|ne|lt|le|gt|ge|v|R)(?!\S)")
+_COMPUTED = re.compile(r"(?<!\w)-(eq|ne|lt|le|gt|ge|v|R)(?!\w)")
+# {name}<file puts a number into a variable, or where a computed subscript says.
+_NUMBERED = re.compile(r"(?<!\$)\{[A-Za-z_]\w*(\[.*\])?\}[<>]", re.S)
+_NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
+# Bash computes what is given to these, or expands it as a prompt.
+_COMPUTES = re.compile(r"BASH\w*|PS\d|S?RANDOM|SECONDS|LINENO|OPTIND|OPTERR|HISTCMD|EPOCH\w+|DIRSTACK|COMP_\w+|E?UID|PPID")
+# Attributes that leave a value a text: not numbers (i), other names (n) or arrays (a, A).
+_ATTRIBUTES = re.compile(r"-[xrglutp]+|--")
+_TAKES_ARRAYS = frozenset(("declare", "typeset", "local"))
 
 
 def only_reads(command: str, folder: str = "") -> bool:
     """Whether every part of a command line is known to only read, with these options. `folder`: where it runs, whose file names may look like options."""
     try:
+        if _NUMBERED.search(command.replace("\\\n", "")):
+            raise NotUnderstood("a redirection into a variable")
         root = parse(command)
         _Reading(command, folder, only_sets=_only_sets(root)).statement(root, 0)
     except (NotUnderstood, RecursionError):
@@ -155,16 +165,22 @@ class _Reading:
             raise NotUnderstood(text_of(node))
 
     def _setting(self, node: Node, inside: Inside) -> None:
-        """Check what is put together for a value; a function that is not called does nothing."""
+        """Check that names and values stay names and values; a function that is not called does nothing."""
+        if node.type == "variable_assignment":
+            return _given_value(node, inside, declared=False)
         if node.type == "function_definition":
-            return
+            return None
+        keyword = text_of(node.children[0])
         for child in node.named_children:
-            if child.type in ("variable_assignment", "array"):
-                self._setting(child, inside)
-            elif child.type not in ("variable_name", "subscript"):
-                word_of(child, inside)
-            elif child.type == "subscript" and re.search(r"[$`]", text_of(child)):
-                raise NotUnderstood("it computes")
+            if child.type == "variable_assignment":
+                _given_value(child, inside, declared=keyword in _TAKES_ARRAYS)
+                continue
+            word = Word(text_of(child)) if child.type == "variable_name" else word_of(child, inside)
+            # Another word could be an assignment, a subscript or an option that is found out only as it runs.
+            options = re.compile("-[vf]|--") if keyword == "unset" else _ATTRIBUTES
+            if not word.known or not (_NAME.fullmatch(word.text) or options.fullmatch(word.text)):
+                raise NotUnderstood(f"{keyword} {text_of(child)}")
+        return None
 
     def _for(self, node: Node, depth: int, inside: Inside) -> None:
         for child in node.children:
@@ -200,6 +216,23 @@ def _assignment(node: Node, inside: Inside) -> tuple[str, Word]:
     if name not in SAFE_VARIABLES:
         _check_name(name)
     return name, value
+
+
+def _given_value(node: Node, inside: Inside, *, declared: bool) -> None:
+    """Check what a variable is given; `declared`: by a word that takes a text in parentheses for an array, if the variable is one."""
+    name = text_of(node.children[0])
+    if not re.fullmatch(rf"{_NAME.pattern}(\[\d+\])?", name, re.ASCII) or _COMPUTES.fullmatch(name.partition("[")[0]):
+        raise NotUnderstood(f"it sets {name}")
+    for child in node.children[2:]:
+        if child.type != "array":
+            value = word_of(child, inside)
+            if declared and value.text.startswith(("(", UNKNOWN)):
+                raise NotUnderstood("it may be an array")
+            continue
+        for item in child.named_children:
+            word_of(item, inside)
+            if not re.fullmatch(r"(\[\d+\]\+?=)?[^\[]*", text_of(item)):
+                raise NotUnderstood("a subscript")
 
 
 def _redirect(node: Node, inside: Inside) -> None:
@@ -243,7 +276,7 @@ def _given(node: Node, inside: Inside) -> None:
 
 
 def _test(node: Node, inside: Inside) -> None:
-    if _COMPUTED.search(text_of(node)):
+    if _COMPUTED.search(text_of(node).replace("\\\n", "")):
         raise NotUnderstood("it computes")
     waiting = list(node.children)
     while waiting:

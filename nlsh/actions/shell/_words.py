@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 # Stands in a word for what an expansion will put there.
 UNKNOWN = "\0"
 # ${name}, its length, a part of it, or something else where it is not set. Not ${!name}, ${name:=…}, ${name@P} and arithmetic, which run or set.
-_EXPANSION = re.compile(r"\$\{#?[A-Za-z_]\w*(:?[-+?].*|[#%]{1,2}.*)?\}", re.S)
+_EXPANSION = re.compile(r"\$\{#?(?:[A-Za-z_]\w*|[0-9]+)(:?[-+?].*|[#%]{1,2}.*)?\}", re.S)
 _NUMBERS = re.compile(r"\$\(\([\d\s+*/%<>=!&|^~?:()-]*\)\)")
 _BLANK = re.compile(r"(?:[ \t]|\\\n)*")
 

@@ -69,10 +69,11 @@ class Worker:
         try:
             grant = Grant.from_data(job["grant"])
             steps = [step_from_data(s) for s in job["steps"]]
-            _set_environment(job.get("env", {}), everything=grant.has("exec"))
             os.chdir(job["cwd"])
             _import_for(steps)
+            # What is nlsh's own and what is secret is found by nlsh's environment, before it is the command's.
             grant, layer = _on_copy(steps, grant)
+            _set_environment(job.get("env", {}), everything=grant.has("exec"))
             if "ask" in job:
                 _hand_over(enter(grant, layer, ASKS))
             else:

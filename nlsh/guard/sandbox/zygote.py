@@ -21,7 +21,6 @@ _LAST = ("done", "failed", "denied")
 _READ = 1 << 16
 _STDIO = 3
 _GIVEN = 100  # the descriptor over which a spawned zygote hears
-_PACKAGE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__)))))
 _HELD_WITHIN_S = 5.0
 # What the client says to a supervisor: that a job is to stop, or, with the number of a question, its answer or that it is about to be shown.
 CANCEL = b"c"
@@ -62,13 +61,13 @@ class Zygote:
 
         It ends when the thread does that called this.
         """
-        import sys
+        from nlsh.guard import isolated
 
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
-            code = f"import sys; sys.path.insert(0, {_PACKAGE!r}); from nlsh.guard.sandbox.zygote import serve; serve({_GIVEN}, {os.getpid()})"
+            words = isolated.command(f"from nlsh.guard.sandbox.zygote import serve; serve({_GIVEN}, {os.getpid()})")
             given = [(os.POSIX_SPAWN_DUP2, theirs.fileno(), _GIVEN)]
-            pid = os.posix_spawn(sys.executable, [sys.executable, "-P", "-c", code], os.environ, file_actions=given)
+            pid = os.posix_spawn(words[0], words, isolated.environment(), file_actions=given)
         return cls(pid, ours)
 
     @cached_property

@@ -22,7 +22,8 @@ from nlsh.plan.steps import Step
 from nlsh.settings import cache_dir
 from nlsh.world import World, pressure, process_facts, processes, samples
 
-NAMES = sorted(n for n in registry.names() if n.startswith("resource.") and n != "resource.limit")
+# Those that tell how busy the machine is; the others are about programs and files that are named.
+NAMES = sorted(n for n in registry.names() if n.startswith("resource.") and n.partition(".")[2] not in ("fit", "limit", "release", "share", "spare"))
 
 
 def step_of(text: str) -> Step:

@@ -221,7 +221,7 @@ def test_the_trash_of_another_mount(scene: Scene) -> None:
 
 def test_a_trash_that_is_a_link_or_somebody_elses_is_not_used(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     build(scene.home, {"mount/x": "x", "elsewhere/files": None, f"mount/.Trash-{os.getuid()}": {"link": "../elsewhere"}})
-    monkeypatch.setattr("nlsh.world.trash._tops", lambda: iter([str(scene.home / "mount")]))
+    monkeypatch.setattr("nlsh.world.trash.tops", lambda: iter([str(scene.home / "mount")]))
     assert all("mount" not in folder for folder, _ in bins())
     (scene.home / f"mount/.Trash-{os.getuid()}").unlink()
     (scene.home / f"mount/.Trash-{os.getuid()}").mkdir()

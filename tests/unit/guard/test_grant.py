@@ -187,3 +187,14 @@ def test_splitting_leaves_out_what_is_hidden(home: Path) -> None:
     assert all(found.values())
     assert dict(landlock.split(str(home / "docs"), secrets.hidden())) == {str(home / "docs"): True}
     assert dict(landlock.split(str(home / ".ssh"), secrets.hidden())) == {}
+
+
+def test_the_daemons_socket_is_its_own_where_the_runtime_folder_is_a_link(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for folder in ("real/nlsh", "real/mine"):
+        (home / folder).mkdir(parents=True)
+    (home / "runtime").symlink_to(home / "real")
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(home / "runtime"))
+    for top in ("runtime", "real"):
+        with pytest.raises(Denied):
+            grant_of(("fs.write", home / top / "nlsh" / "x.sock"))
+        assert grant_of(("fs.write", home / top / "mine" / "x.sock")).change == (str(home / "real" / "mine"),)

@@ -317,3 +317,19 @@ def home_folder(home: Path) -> Path:
     (home / "link").symlink_to("in")
     (home / "in" / "b").symlink_to("/etc/hosts")
     return home
+
+
+def test_a_yes_to_a_command_holds_only_for_the_programs_that_it_ran_then(home: Path) -> None:
+    step = RunCommand("make", str(home / "p"))
+    both = 'effect = ["exec", "fs.write", "fs.delete", "fs.meta", "proc.read"]\n'
+
+    def said(rule: str, *carried: str) -> str:
+        user_policy(home, f"[[rule]]\n{rule}{both}")
+        call = PreviewedCall(Call("shell.run"), (step,), step.effects(), "it cannot", carried=carried)
+        return policy.load().decide(Preview(Plan((call.call,)), (call,))).answer
+
+    for rule in ('answer = "allow"\ncommand = "make"\n', f'answer = "allow"\ntarget = ["make", "{home}/p"]\n'):
+        assert (said(rule), said(rule, "PATH")) == ("allow", "ask"), rule
+    # What names no command was not meant for one's programs, and what forbids one still does.
+    assert said('answer = "allow"\n', "PATH") == "allow"
+    assert said('answer = "deny"\ncommand = "make"\n', "PATH") == "deny"

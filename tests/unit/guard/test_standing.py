@@ -49,6 +49,28 @@ def test_a_command_is_held_to_its_words_and_its_folder(home: Path) -> None:
     assert grant.beyond(others) == others
 
 
+def test_what_is_read_over_a_link_is_what_it_leads_to(home: Path) -> None:
+    for folder in ("Downloads", "private"):
+        (home / folder).mkdir()
+    (home / "private" / "key").write_text("k")
+    (home / "Downloads" / "a.tmp").write_text("a")
+    grant = granted('file.find(under="Downloads")')
+    for name, target in (("out", home / "private" / "key"), ("in", home / "Downloads" / "a.tmp")):
+        (home / "Downloads" / name).symlink_to(target)
+    inside, out = (Effect("fs.read", f"{home}/Downloads/{name}") for name in ("in", "out"))
+    assert grant.beyond([inside, out]) == [out]
+
+
+def test_a_folder_that_is_only_looked_at_may_not_be_changed(home: Path) -> None:
+    shown = (Effect("exec", "sleep 1"), Effect("fs.read", "/"), Effect("fs.write", str(home)), Effect("fs.log", f"{home}/logs/1.log"))
+    grant = granted('process.start("sleep 1")', *shown)
+    may = [*shown, Effect("fs.read", "/etc/hosts"), Effect("fs.log", f"{home}/logs/2.log")]
+    others = [Effect(k, "/etc/hosts") for k in ("fs.write", "fs.delete", "fs.meta", "fs.log")]
+    assert grant.beyond([*may, *others]) == others
+    # A folder that is meant where none is named may be changed as one that is named.
+    assert granted('git.commit(message="m")').beyond([Effect("fs.write", f"{home}/.git/index")]) == []
+
+
 def test_processes_are_held_to_their_names(home: Path) -> None:
     own = Path(f"/proc/{os.getpid()}/comm").read_text().strip()
     one = Effect("proc.signal", str(os.getpid()))

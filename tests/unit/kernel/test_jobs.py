@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from nlsh.kernel.jobs import JobRun, Jobs
+from nlsh.plan.errors import Refused
 
 NOW = 1_790_000_000.0
 HOUR = 'with every("1h"): file.list()'
@@ -72,6 +73,49 @@ def test_what_was_claimed_and_never_begun_is_handed_on_and_what_was_cut_short_is
     assert Jobs().settle() == []
     assert [(r.job, r.status) for r in Jobs().untold()] == [(cut, "lost")]
     assert Jobs().untold() == []
+
+
+def test_what_is_claimed_does_not_begin_once_its_job_is_paused_or_cancelled(home: Path) -> None:
+    jobs = Jobs()
+    for plan, call_off in ((HOUR, jobs.pause), (HOUR, jobs.cancel), ("with background(): file.list()", jobs.pause)):
+        number = add(plan)
+        run = claimed(number)
+        call_off(number)
+        assert not jobs.begin(run) and jobs.run(run).status == "cancelled"
+        assert jobs.settle() == [] and jobs.untold() == []
+        if call_off == jobs.pause:
+            jobs.resume(number)
+            # What was to run once is not lost; what comes again waits for its next time.
+            job = jobs.job(number)
+            again = jobs.claim(job, job.due or 0.0)
+            assert again is not None and jobs.begin(again) and (job.due == NOW + 3600) == (plan == HOUR)
+
+
+def test_a_claim_that_outlived_its_job_is_not_handed_on(home: Path) -> None:
+    number = add()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            claimed(number)
+        finally:
+            os._exit(0)
+    os.waitpid(pid, 0)
+    jobs = Jobs()
+    with jobs._changing() as db:  # as an earlier nlsh left it
+        db.execute("UPDATE jobs SET status='cancelled'")
+    assert not jobs.begin(jobs.runs(number)[0].id) and jobs.settle() == []
+    assert jobs.runs(number)[0].status == "cancelled"
+
+
+def test_to_run_a_paused_job_is_refused_and_it_stays_paused(home: Path) -> None:
+    jobs, number = Jobs(), add()
+    jobs.pause(number)
+    with pytest.raises(Refused, match="paused"):
+        jobs.due_now(number, NOW)
+    assert jobs.job(number).status == "paused"
+    jobs.resume(number)
+    jobs.due_now(number, NOW - 1)
+    assert jobs.job(number).due == NOW - 1
 
 
 @pytest.mark.parametrize(

@@ -15,9 +15,9 @@ pytest.importorskip("mcp", reason="the extra nlsh[mcp] is not installed")
 from nlsh.cli import main
 from nlsh.guard.sandbox import landlock
 from nlsh.plan import registry
-from nlsh.plan.errors import SettingsError
+from nlsh.plan.errors import NotFound, SettingsError
 from nlsh.servers import config
-from nlsh.servers.actions import actions_of
+from nlsh.servers.actions import actions_of, program
 
 pytestmark = pytest.mark.skipif(not landlock.abi(), reason="this kernel has no Landlock")
 
@@ -108,6 +108,39 @@ def test_what_a_server_says_of_its_tools_becomes_arguments_or_is_left_out() -> N
     bound = actions["mcp_s.do_it"].Args.bind("mcp_s.do_it", {"n": "3", "how": "a", "l": '["x"]'})
     assert (bound.n, bound.how, bound.l) == (3, "a", ["x"])  # type: ignore[attr-defined]
     assert not actions["mcp_s.do_it"].reads_only() and actions["mcp_s.do_it"].undo is not None
+
+
+def test_what_a_server_says_is_marked_as_its_words_and_has_no_control_characters() -> None:
+    schema = {"properties": {"n": {"type": "string", "description": "\x1b]0;x\x07one\u202e"}, "how": {"type": "string", "enum": ["\x1b[2J", "b"]}}}
+    tools = (config.Tool("a", "Do\nit\x1b[2J\x9b1m. Ignore “all”\u200b.", json.dumps(schema)), config.Tool("b\x1b[2J"))
+    actions = {a.name: a for a in actions_of(config.Server("s", ("true",), (), tools))}
+    action = actions["mcp_s.a"]
+    fields = action.Args.fields
+    assert action.summary() == 'The server says: “Do it[2J1m. Ignore “all".”' and fields["n"].help == "The server says: “]0;xone”"
+    assert not fields["how"].type.choices and fields["how"].help == "how"
+    assert actions["mcp_s.b_2_j"].summary() == "Call b_2_j of the MCP server s."
+
+
+def test_a_server_s_program_is_the_one_it_was_added_with(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    for folder in ("bin", "project"):
+        (home / folder).mkdir(mode=0o755)
+        (home / folder / "served").write_text("#!/bin/sh\nexit 1\n")
+        (home / folder / "served").chmod(0o755)
+    monkeypatch.chdir(home / "project")
+    monkeypatch.setenv("PATH", f".::{home}/bin:/usr/bin:/bin")
+    assert main(["servers", "add", "s", "--no-input", "--plain", "--", "served"]) == 3
+    said = capsys.readouterr().err
+    assert f"{home}/bin/served" in said and f"{home}/project" not in said
+    # Named by its path it may lie anywhere, and stays the one it was.
+    assert main(["servers", "add", "s", "--no-input", "--plain", "--", "./served"]) == 3
+    assert f"{home}/project/served" in capsys.readouterr().err
+    # What was written down before names are looked up so, too.
+    assert program("served") == f"{home}/bin/served"
+    monkeypatch.setenv("PATH", ".:/usr/bin:/bin")
+    for name in ("served", "./served"):
+        with pytest.raises(NotFound, match="no such program"):
+            program(name)
+    registry.drop("mcp_s.")
 
 
 @pytest.mark.parametrize(

@@ -59,6 +59,33 @@ def test_what_is_not_known_is_not_guessed(here: Path) -> None:
     assert found(here, "make 'all'", 2) == []
 
 
+@pytest.mark.parametrize(
+    ("command", "said", "first"),
+    [
+        ("git push", "git push --set-upstream origin x;reboot", "git push --set-upstream origin 'x;reboot'"),
+        ("git push", "git push --set-upstream --receive-pack=reboot topic", ""),
+        ("docker cp a b", "Did you mean: x", "docker x a b"),
+        ("docker cp a b", "The most similar command is\n\tx;reboot", "docker 'x;reboot' a b"),
+    ],
+)
+def test_what_is_pasted_stays_one_word(here: Path, command: str, said: str, first: str) -> None:
+    assert (found(here, command, 1, said) or [""])[0] == first
+
+
+def test_what_is_pasted_stays_an_argument(here: Path) -> None:
+    plan = registry.parse('file.move("docs/reprot.txt", to="file")')
+    hostile = 'x"); file.delete("docs'
+    for wrong, right, args in (
+        ("reprot.txt", "report.txt", {"paths": "docs/report.txt", "to": "file"}),
+        ("reprot.txt", hostile, {"paths": f"docs/{hostile}", "to": "file"}),
+        ("file", "folder", {"paths": "docs/reprot.txt", "to": "folder"}),
+    ):
+        failure = Failure("r", plan, 1, (f"There is no “{wrong}” in here. Did you mean “{right}”?",))
+        [proposal] = proposals(failure, "", str(here))
+        [call] = proposal.plan.calls
+        assert call.action == "file.move" and dict(call.args) == args
+
+
 def test_the_nearest_name_that_an_error_gives(here: Path) -> None:
     plan = registry.parse('file.read("reprot.txt")')
     failure = Failure("read it", plan, 1, ("There is no “reprot.txt” in here. Did you mean “report.txt”?",))

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
 
+from nlsh.actions.shell._reading import only_reads
 from nlsh.cli import main
 from nlsh.plan import registry
+from nlsh.servers import config
 from nlsh.shell.script import Script, Statement, statements_of
+from tests.unit.guard.test_policy import user_policy
 
 
 def test_lines_comments_continuations_and_plans() -> None:
@@ -22,20 +27,62 @@ def test_lines_comments_continuations_and_plans() -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("line", "says"),
-    [
-        ("cat $1", "cat 'a b;rm x'"),
-        ('cat "$1"', 'cat "a b;rm x"'),
-        ("cat '$1'", "cat '$1'"),
-        ("cat \\$1", "cat \\$1"),
-        ('echo "$2"', 'echo "\\$(id)\\`"'),
-        ("cat $@", "cat 'a b;rm x' '$(id)`'"),
-        ("echo $# ${1} $HOME", "echo 2 'a b;rm x' $HOME"),
-    ],
-)
-def test_what_an_argument_holds_is_never_another_command(line: str, says: str) -> None:
-    assert Script("s", ["a b;rm x", "$(id)`"]).in_command(line) == says
+HOSTILE = ["a  b; touch pwned", "$(touch pwned)", "/dev/null; touch pwned", "`touch pwned`", '"; touch pwned; "', "\\'; touch pwned #", "* ~ {a,b}", "it's"]
+
+
+@pytest.mark.parametrize("shell", ["bash", "sh"])
+@pytest.mark.parametrize("value", HOSTILE)
+def test_what_an_argument_holds_is_never_another_command(tmp_path: Path, shell: str, value: str) -> None:
+    (tmp_path / "x").touch()
+
+    def prints(line: str) -> str:
+        command = Script("s;touch pwned", [value, "two"]).in_command(line)
+        done = subprocess.run([shell, "-c", command], cwd=tmp_path, capture_output=True, text=True, env={"PATH": os.environ["PATH"]}, check=False)
+        assert not (tmp_path / "pwned").exists(), command
+        return done.stdout
+
+    for line in ("printf '[%s]' $1", "printf '[%s]' \"$1\"", 'printf \'[%s]\' "$(printf %s "$1")"', "printf '[%s]' \"$(printf %s $1)\"", "cat <<E\n[$1]\nE"):
+        assert prints(line).strip() == f"[{value}]", line
+    for line in ("wc -l < $1", 'echo "$(wc -l < $1)"', "echo `basename $1`", 'echo "$(basename "$1")" $$$1', 'echo ${1:-$2} $((1)) "${x:-$1}" 2>/dev/null'):
+        prints(line)
+    assert prints("printf '[%s]' $@") == f"[{value}][two]"
+    assert prints("echo $# ${2} '$1' \\$1 $0") == "2 two $1 $1 s;touch pwned\n"
+
+
+def test_a_command_without_arguments_is_as_it_is_written_and_one_with_them_still_only_reads() -> None:
+    script = Script("s", ["a b", "-o"])
+    for line in ("ls -la", "awk '{print $1}' x", 'echo "$HOME"'):
+        assert script.in_command(line) == line
+    assert script.in_command("wc -l $1") == "set -- 'a b' -o; wc -l \"$1\""
+    for line in ("wc -l $1", 'echo "$(basename "$1")" $0 ${10}', 'sort -- "$1"'):
+        assert only_reads(script.in_command(line)), line
+    for line in ("rm $1", 'sort "$2" x', "$1"):  # an argument may be an option, or a program
+        assert not only_reads(script.in_command(line)), line
+    assert not only_reads("set -x; ls")
+
+
+def test_an_argument_runs_nothing_in_a_script(home: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (home / "d").mkdir()
+    lines = 'cd d\n!echo "$(basename "$1")"\n!echo "$(wc -l < $2)"\nshell.run("wc -l $2")\n!echo "$(touch made)"\n'
+    assert script(home, "set +e\n" + lines, "$(touch pwned1)", "/dev/null; touch pwned2") == 5
+    assert "touch pwned1)" in capfd.readouterr().out
+    # What the line itself says is done.
+    assert [p.name for p in (home / "d").iterdir()] == ["made"]
+    (home / "d/a b.txt").write_text("1\n2\n")
+    os.chdir(home)
+    assert script(home, 'cd d\n!echo "$(wc -l < $1)"\nshell.run("wc -l $1")\n', "a b.txt") == 0
+    assert capfd.readouterr().out.split() == ["2", "2", "a", "b.txt"]
+
+
+def test_a_script_and_a_plan_know_the_tools_of_servers(home: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(registry, "_PROVIDERS", {})
+    config.write({"s": config.Server("s", ("/bin/false",), (), (config.Tool("do"),))})
+    (home / "s.nlsh").write_text("mcp_s.do()\n")
+    try:
+        assert main(["-n", "--plain", "s.nlsh"]) == 0 and main(["plan", "-n", "--plain", "mcp_s.do()"]) == 0
+        assert main(["plan", "-n", "mcp_t.do()"]) == 2 and "There is no action" in capfd.readouterr().err
+    finally:
+        registry.drop("mcp_")
 
 
 def test_what_an_argument_holds_is_never_another_call() -> None:
@@ -74,3 +121,15 @@ def test_it_ends_at_the_first_failure_unless_told_to_go_on(home: Path, capfd: py
 def test_what_is_wrong_is_found_before_anything_runs(home: Path, capfd: pytest.CaptureFixture[str], text: str, says: str) -> None:
     assert script(home, 'file.create("made")\n' + text, "one") == 2
     assert says in capfd.readouterr().err.replace("\n", " ") and not (home / "made").exists()
+
+
+def test_a_script_cannot_bring_its_own_policy(home: Path) -> None:
+    theirs = home / "clone" / "nlsh" / "policy.toml"
+    theirs.parent.mkdir(parents=True)
+    theirs.write_text('[[rule]]\nanswer = "allow"\neffect = ["fs.*", "exec", "tool.run"]\n')
+    (home / "s.nlsh").write_text(f'export XDG_CONFIG_HOME={home}/clone\ncd .\nfile.create("made.txt")\n')
+    assert main(["--plain", "-q", "s.nlsh"]) == 3
+    assert not (home / "made.txt").exists()
+    user_policy(home, theirs.read_text())
+    assert main(["--plain", "-q", "s.nlsh"]) == 0
+    assert (home / "made.txt").exists()

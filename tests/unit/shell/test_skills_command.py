@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from nlsh.cli import main
+from nlsh.plan import registry
+from nlsh.shell.turn import Session
 from nlsh.skills import load
 
 
@@ -67,3 +72,43 @@ def test_adding_trusting_and_removing_ask_first(home: Path, capfd: pytest.Captur
     assert do("skills", "remove", "guest", "--yes") == 0 and not (home / ".config/nlsh/skills/guest").exists()
     assert do("skills", "remove", "backup", "--yes") == 2
     assert do("skills", "fly") == 2
+
+
+def test_what_is_added_is_what_was_shown(home: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    folder, into = home / "guest", home / ".config/nlsh/skills"
+    folder.mkdir()
+    (folder / "SKILL.md").write_text("---\nname: guest\ndescription: G.\n---\n")
+    (folder / "pack.toml").write_text("[entries.do]\nsummary = 'S'\nplan = 'file.read(\"~/x\")'\n")
+    (home / "secret").write_text("moon")
+    copied = shutil.copytree
+
+    def between(change: Callable[[], object]) -> None:
+        def copy(*args: Any, **given: Any) -> object:
+            change()
+            return copied(*args, **given)
+
+        monkeypatch.setattr(shutil, "copytree", copy)
+
+    between(lambda: (folder / "notes.txt").symlink_to(home / "secret"))
+    assert do("skills", "add", str(folder), "--yes") == 2 and "links in it" in capfd.readouterr().err
+    (folder / "notes.txt").unlink()
+    between(lambda: (folder / "pack.toml").write_text("[entries.do]\nsummary = 'S'\nplan = 'file.trash(\"~/x\")'\n"))
+    assert do("skills", "add", str(folder), "--yes") == 2 and "was changed while" in capfd.readouterr().err
+    assert not list(into.iterdir())
+    between(lambda: None)
+    assert do("skills", "add", str(folder), "--yes") == 0 and [p.name for p in into.iterdir()] == ["guest"]
+    assert sorted(p.name for p in (into / "guest").iterdir()) == ["SKILL.md", "pack.toml"]
+
+
+def test_only_a_pack_of_your_own_is_pinned(home: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    toml = "[entries.do]\nsummary = 'S'\nsentence = 'make a file'\neffects = ['fs.read', 'fs.write']\n"
+    project = home / "project/.agents/skills/guest"
+    project.mkdir(parents=True)
+    (project / "SKILL.md").write_text("---\nname: guest\ndescription: G.\n---\n")
+    (project / "pack.toml").write_text(toml)
+    monkeypatch.chdir(home / "project")
+    monkeypatch.setattr(Session, "plan_of", lambda self, text: registry.parse('file.create("~/one.txt")'))
+    assert do("skills", "pin", "guest.do", "--yes") == 2 and f"nlsh skills add {project}" in capfd.readouterr().err
+    assert sorted(p.name for p in project.iterdir()) == ["SKILL.md", "pack.toml"]
+    assert do("skills", "add", str(project), "--yes") == 0 and do("skills", "pin", "guest.do", "--yes") == 0
+    assert (home / ".config/nlsh/skills/guest/pins.toml").exists() and not (home / "one.txt").exists()

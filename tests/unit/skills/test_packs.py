@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shlex
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import pytest
 
 from nlsh.plan import registry
 from nlsh.plan.errors import BadArgument, NlshError, NotFound, NotPossible
-from nlsh.plan.plan import Plan, Preview
+from nlsh.plan.plan import Call, Plan, Preview
 from nlsh.shipped import skills_dir
 from nlsh.skills import check, load, run
 from nlsh.skills.load import BadPack, Entry, Pack, load_pack
@@ -165,7 +167,7 @@ def test_another_sentence_does_not(home: Path, sentence: str) -> None:
     assert load.said(sentence) is None
 
 
-def test_a_project_gives_no_meaning_to_what_you_say(home: Path) -> None:
+def test_only_what_the_user_added_gives_meaning_to_what_you_say(home: Path) -> None:
     speaking = TOML.replace("summary", 'say = ["find pdfs"]\nsummary').replace('help = "What."', 'default = "x"')
     write(home / ".agents-project" / "demo", toml=speaking)
     (home / ".agents").mkdir()
@@ -175,7 +177,10 @@ def test_a_project_gives_no_meaning_to_what_you_say(home: Path) -> None:
     os.chdir(home / "project")
     assert load.find("demo").say == ("find pdfs",)
     assert load.said("find pdfs") is None
+    # Nor does another agent that keeps its skills there.
     write(home / ".agents" / "skills" / "demo", toml=speaking)
+    assert load.find("demo").folder.is_relative_to(home / ".agents") and load.said("find pdfs") is None
+    write(home / ".config" / "nlsh" / "skills" / "demo", toml=speaking)
     assert load.said("find pdfs") is not None
 
 
@@ -259,7 +264,58 @@ def test_any_other_error_of_a_part_is_not_swallowed(tmp_path: Path) -> None:
 def test_a_sentence_goes_to_the_planner(tmp_path: Path) -> None:
     one = entry(tmp_path, "[entries.one]\nsummary = 'S'\nsentence = 'find {what} here'\nparameters.what = { type = 'text', default = 'pdfs' }\n")
     plan = run.plan_entry(one, one.given(["what=zips"]), Session())
-    assert plan is not None and registry.format(plan) == 'file.list("find zips here")'
+    assert plan is not None and registry.format(plan) == 'file.list("?find zips here")'
+
+
+HOSTILE = ["/dev/null; touch pwned", "$(touch pwned)", "`touch pwned`", "a'; touch pwned; '", '"; touch pwned; "', "a\ntouch pwned", "x}; touch pwned #"]
+
+
+@pytest.mark.parametrize("value", HOSTILE)
+def test_a_value_in_a_command_is_a_word_of_it_and_no_other_command(tmp_path: Path, value: str) -> None:
+    toml = "[entries.one]\nsummary = 'S'\nplan = 'shell.run(\"ls {file} {dir}/{file}.txt | wc -l < {file}; ls -- {word}\")'\n"
+    one = entry(tmp_path, toml + "parameters.file = { type = 'text' }\nparameters.dir = { type = 'path' }\nparameters.word = { type = 'text' }\n")
+    plan = run.plan_entry(one, one.given([f"file={value}", "dir=~/d", "word=-o"]), Session())
+    assert plan is not None
+    command = plan.calls[0].args["command"]
+    assert isinstance(command, str) and command.startswith(f"ls {shlex.quote(value)} {shlex.quote(os.path.expanduser('~/d'))}/{shlex.quote(value)}.txt")
+    done = subprocess.run(["sh", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert not (tmp_path / "pwned").exists() and "syntax" not in done.stderr.lower()
+    with pytest.raises(BadArgument, match="begins with a dash"):
+        run.plan_entry(one, one.given(["file=--output=x", "dir=.", "word=x"]), Session())
+    # Where the pack takes a command line, the value is one.
+    whole = entry(tmp_path / "w", "[entries.one]\nsummary = 'S'\nplan = 'process.start(\"{line}\")'\nparameters.line = { type = 'text' }\n")
+    plan = run.plan_entry(whole, whole.given(["line=ls -la"]), Session())
+    assert plan is not None and plan.calls[0].args == {"command": "ls -la"}
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["echo '{x}'", "echo $(ls {x})", "echo `ls {x}`", "{x} --version", "cat <<E\\n{x}\\nE", "ls # {x}", "A={x} ls", "echo $(({x}))", "[[ {x} ]]", "ls {x} '"],
+)
+def test_a_pack_whose_values_could_end_what_they_stand_in_is_refused(tmp_path: Path, command: str) -> None:
+    def toml(written: str) -> str:
+        return f"[entries.one]\nsummary = 'S'\nplan = '''shell.run(\"{written}\")'''\nparameters.x = {{ type = 'text', default = 'a' }}\n"
+
+    assert entry(tmp_path, toml("ls {x} 'one'")).name == "one"
+    with pytest.raises(BadPack, match=r"entries\.one"):
+        load_pack(write(tmp_path / "other" / "demo", toml=toml(command)))
+
+
+def test_what_a_value_makes_of_a_sentence_is_never_a_raw_command(tmp_path: Path) -> None:
+    class Asked(Session):
+        def plan_of(self, text: str) -> Plan:
+            return Plan((Call("shell.run", {"command": text.removeprefix("!")}),)) if text.startswith(("!", "wc")) else registry.parse("system.uptime()")
+
+    def planned(number: int, sentence: str, *words: str) -> str:
+        toml = f"[entries.one]\nsummary = 'S'\nsentence = '{sentence}'\nparameters.file = {{ type = 'text', default = 'x' }}\n"
+        one = entry(tmp_path / str(number), toml)
+        plan = run.plan_entry(one, one.given(list(words)), Asked())
+        assert plan is not None
+        return registry.format(plan)
+
+    assert planned(1, "wc -l {file}", "file=/dev/null; touch pwned") == planned(2, "{file}", "file=!touch pwned") == "system.uptime()"
+    assert planned(3, "!wc -l {file}", "file=/dev/null; touch pwned") == "shell.run(\"wc -l '/dev/null; touch pwned'\")"
+    assert planned(4, "wc -l notes.txt") == 'shell.run("wc -l notes.txt")'
 
 
 def test_what_an_entry_requires_must_be_there(tmp_path: Path) -> None:

@@ -417,6 +417,82 @@ def test_a_text_that_computes_or_is_run_may_change(command: str) -> None:
     assert not only_reads(command)
 
 
+# Bash computes in all of these, and what it computes may say to run something: what a file or a variable holds, too.
+COMPUTES = r"""
+declare -i n=$(cat f)
+declare -i n=$x
+declare -xi n
+declare -"i" n=1
+declare \-i n=1
+declare -$x n=1
+typeset -i x=y[1]
+local -i n="$(cat f)"
+declare -n r="a[\$(id)]"
+declare "a[$(cat f)]=1"
+declare -a a=(['x[$(id)]']=1)
+declare -A m
+declare a='([x]=1)'
+declare a=$x
+export "x=$(cat f)"
+export $x
+unset 'a[$(id)]'
+unset a[x]
+unset $x
+a[x]=1
+a[1+y]=1
+a=([x]=1)
+a=(["x"]=1)
+RANDOM=$x
+export OPTIND=$x
+PS4='$(id)'; set -x; y=1
+ls {x}</dev/null
+ls {a[x]}</dev/null
+[[ (-v $x) ]]
+test -- -o -v x
+printf '%n' PATH
+printf -v 'a[$(id)]' x
+read 'a[$(id)]'
+mapfile a
+getopts a b
+wait -p x
+let x
+((x))
+echo $((x))
+echo $[x]
+echo ${a[x]}
+echo ${x:y}
+echo ${!x}
+""".strip().splitlines()
+KEEPS = r"""
+export n=$((1 + 2))
+declare -xr n=3
+declare n="a $b" m
+export x=$(cat f) PATH=$PATH:/x
+export -p
+unset x y
+unset -v x
+unset -f x
+a[1]=$x
+a=(1 [2]=$x $(ls))
+x+=1
+[ -n x -o -f x ]
+[[ x-v == $x ]]
+printf '%s\n' new
+echo ${x}</dev/null
+{ ls; }</dev/null
+""".strip().splitlines()
+
+
+@pytest.mark.parametrize("command", COMPUTES)
+def test_what_computes_may_change(command: str) -> None:
+    assert not only_reads(command)
+
+
+@pytest.mark.parametrize("command", KEEPS)
+def test_what_takes_texts_as_they_are_reads(command: str) -> None:
+    assert only_reads(command)
+
+
 def test_every_reading_command_stays_one_in_a_pipeline() -> None:
     for command in READS[:4]:
         assert only_reads(f"{command} | cat")
@@ -452,7 +528,7 @@ def test_a_changing_command_may_change_its_folder_only(home: Path, monkeypatch: 
     assert not any(e.kind.startswith("net") for e in step.effects())
 
 
-@pytest.mark.parametrize("where", [".", "..", "/"])
+@pytest.mark.parametrize("where", [".", "..", "/", "/proc", "/proc/self"])
 def test_a_whole_home_is_not_given_to_a_command(home: Path, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
     monkeypatch.chdir(home / where)
     with pytest.raises(Refused, match="too much"):
