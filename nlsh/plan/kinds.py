@@ -41,6 +41,10 @@ KINDS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "subtitle": (("srt", "vtt", "ass", "sub"), ("subtitles", "字幕")),
     "database": (("db", "sqlite", "sqlite3"), ("databases", "sqlite", "数据库")),
 }  # fmt: skip
+# Endings that belong to no kind above and that people say bare: "find fastq under /data".
+OTHER_ENDINGS = frozenset((
+    "psd", "ai", "blend", "stl", "obj", "gcode", "dwg", "dxf", "fastq", "bam", "vcf", "fasta", "bin", "dat", "pcap", "npy", "h5", "pkl", "rds", "vue", "scss", "lock", "env", "service", "apk", "jar", "class", "o", "so", "pyc", "whl", "patch", "diff", "eml", "ics", "mbox", "torrent", "crt", "pem", "gpg", "eps", "webp", "mid", "sav", "pak", "ova", "numbers", "cbz", "kdbx", "prv", "xcf", "kra", "fig", "sketch", "indd", "drawio", "gpx", "kml", "geojson", "shp", "las", "wasm", "dng", "bib",
+))  # fmt: skip
 _KIND_WORDS: dict[str, str] = {}
 for _kind, (_extensions, _words) in KINDS.items():
     for _word in (_kind, *_words):
@@ -62,7 +66,7 @@ def kind_extensions(written: str) -> tuple[str, ...]:
     for candidate in _kind_candidates(text):
         match = _EXTENSION.fullmatch(candidate)
         if match and re.search(r"[a-z]", match[1]):
-            known = {e for extensions, _ in KINDS.values() for e in extensions}
+            known = OTHER_ENDINGS.union(*(extensions for extensions, _ in KINDS.values()))
             # "jpegs", "txts": a plural of an extension; an unknown word is taken as an extension only with a dot or "files".
             if match[1] in known or (candidate.startswith((".", "*."))):
                 return {"jpg": ("jpg", "jpeg"), "jpeg": ("jpg", "jpeg"), "tif": ("tif", "tiff")}.get(match[1], (match[1],))

@@ -41,6 +41,8 @@ OCR_LANGUAGES = {
     "eng": ("english", "英文", "英语"), "chi_sim": ("chinese", "simplified chinese", "中文", "简体中文", "汉语"), "chi_tra": ("繁体中文",),
     "deu": ("german", "德语", "德文"), "fra": ("french", "法语", "法文"), "spa": ("spanish", "西班牙语"), "ita": ("italian", "意大利语"),
     "por": ("portuguese", "葡萄牙语"), "rus": ("russian", "俄语", "俄文"), "jpn": ("japanese", "日语", "日文"), "kor": ("korean", "韩语", "韩文"),
+    "nld": ("dutch", "荷兰语"), "pol": ("polish", "波兰语"), "tur": ("turkish", "土耳其语"), "ukr": ("ukrainian", "乌克兰语"), "ces": ("czech", "捷克语"),
+    "swe": ("swedish", "瑞典语"), "vie": ("vietnamese", "越南语"), "ara": ("arabic", "阿拉伯语"), "hin": ("hindi", "印地语"), "heb": ("hebrew", "希伯来语"),
 }  # fmt: skip
 FILE_SYSTEMS = {"ext4": ("linux",), "vfat": ("fat32", "fat"), "exfat": (), "ntfs": ("windows",), "xfs": (), "btrfs": ()}
 PACKAGE_BACKENDS = {
@@ -303,13 +305,13 @@ class Pages(ValueType):
 
 
 class Pixels(ValueType):
-    """A number of pixels, "800" or "800px"."""
+    """A number of pixels, "800" or "800px" or, as of a film, "720p"."""
 
     name = "pixels"
     example = "800"
 
     def parse(self, written: Any) -> int:
-        value = number(re.sub(r"\s*(px|pixels?|像素)( (wide|high|tall|宽|高))?$", "", str(written).strip().lower()))
+        value = number(re.sub(r"\s*(px|p|pixels?|像素)( (wide|high|tall|宽|高))?$", "", str(written).strip().lower()))
         if value != int(value) or not 1 <= value <= 65_535:
             raise ValueError(f"“{written}” is not a number of pixels from 1 to 65535")
         return int(value)
