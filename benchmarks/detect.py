@@ -21,8 +21,8 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from nlsh.actions.shell._reading import only_reads  # noqa: E402 - after the path
-from nlsh.shell import detect  # noqa: E402
-from nlsh.shell.builtins import is_own  # noqa: E402
+from nlsh.shell.line import detect  # noqa: E402
+from nlsh.shell.line.builtins import is_own  # noqa: E402
 
 LINES = ROOT / "tests" / "data" / "lines.txt"
 

@@ -155,7 +155,7 @@ class Engine:
 
     def plan(self, request: str) -> Plan:
         from nlsh.planner.answer import Context
-        from nlsh.shell.detect import is_command
+        from nlsh.shell.line.detect import is_command
         from nlsh.shell.options import checked_request
 
         text = checked_request(request)

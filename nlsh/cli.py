@@ -270,7 +270,7 @@ def _dispatch(options: Options) -> int:
     if options.command is None:
         if not (sys.stdin.isatty() and sys.stderr.isatty()):
             return _say("nlsh: no terminal to talk on. Give a request: nlsh -c REQUEST, or nlsh -c - to read it from stdin.", 2)
-        from nlsh.shell.repl import Repl
+        from nlsh.shell.prompt.repl import Repl
 
         return Repl(options).run()
     if options.command == "mcp":
@@ -278,12 +278,12 @@ def _dispatch(options: Options) -> int:
 
         return mcp.serve(options)
     if options.command == "shell-integration":
-        from nlsh.shell import integration
+        from nlsh.shell.prompt import integration
 
         return integration.run(options, _parser())
-    from nlsh.shell import commands
+    from nlsh.shell.commands import registered
 
-    return commands.run(options)
+    return registered.run(options)
 
 
 def _from_stdin() -> str:

@@ -86,7 +86,7 @@ def _asked(session: Session, question: Question, standstill: Standstill, termina
 def _written(session: Session, question: Question, standstill: Standstill, terminal: int, until: float) -> bool:
     """Show the rule, and write it where that is agreed to."""
     from nlsh.guard import remember
-    from nlsh.shell.policy import rule_lines
+    from nlsh.shell.commands.policy import rule_lines
 
     try:
         rules = question.rules()

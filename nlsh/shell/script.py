@@ -25,8 +25,8 @@ from typing import TYPE_CHECKING
 from nlsh.plan import registry
 from nlsh.plan.errors import BadPlan, NlshError
 from nlsh.plan.plan import Call, Plan, Value
-from nlsh.shell.builtins import Leave, Words
-from nlsh.shell.detect import tree
+from nlsh.shell.line.builtins import Leave, Words
+from nlsh.shell.line.detect import tree
 from nlsh.shell.options import Options, UsageError, checked_request
 from nlsh.shell.turn import Session, one_line
 from nlsh.skills.words import RUN_BY_A_SHELL

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from nlsh.kernel.outcome import Outcome
     from nlsh.planner.answer import Answer, Context
     from nlsh.shell.fix import Failure
-    from nlsh.shell.state import ShellState
+    from nlsh.shell.line.state import ShellState
     from nlsh.skills.load import Entry
 
 NOT_UNDERSTOOD = 4
@@ -135,7 +135,7 @@ class Session(Talk):
 
     def is_command(self, text: str) -> bool:
         """Return whether a line is plainly a raw command, here and now."""
-        from nlsh.shell.detect import is_command
+        from nlsh.shell.line.detect import is_command
 
         return is_command(text) if self.shell is None else self.shell.is_command(text)
 
@@ -149,7 +149,7 @@ class Session(Talk):
 
         try:
             if (words := about_jobs(text)) is not None:
-                from nlsh.shell import jobs
+                from nlsh.shell.commands import jobs
 
                 return jobs.said(self, words, text)
             answer = self._later(text) or self.plan(text)
@@ -163,7 +163,7 @@ class Session(Talk):
 
         if (clause := split(text)) is None:
             return None
-        from nlsh.shell.jobs import answer_to
+        from nlsh.shell.commands.jobs import answer_to
 
         return answer_to(self, clause)
 
@@ -250,7 +250,7 @@ class Session(Talk):
         corrected, self.last_gated, self._unsure = learn, None, learn
         while True:
             if plan.schedule is not None:
-                from nlsh.shell import jobs
+                from nlsh.shell.commands import jobs
 
                 return jobs.offer(self, plan, request)
             self._instead, self._others = None, [p for p in others if p != plan]
@@ -359,7 +359,7 @@ class Session(Talk):
         return answer
 
     def _remember(self, preview: Preview, decision: Decision) -> bool:
-        from nlsh.shell import policy
+        from nlsh.shell.commands import policy
 
         return policy.remember(self, preview, decision)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from nlsh.shell.builtins import Words
+from nlsh.shell.line.builtins import Words
 from nlsh.shell.options import Options
 from nlsh.shell.turn import Session
 

@@ -30,8 +30,8 @@ from nlsh.plan import registry
 from nlsh.plan.effects import Effect
 from nlsh.plan.errors import BadPlan, Denied, JournalError, NlshError, NotPossible, SettingsError, StaleStep
 from nlsh.plan.plan import Call, Plan, Preview, PreviewedCall
-from nlsh.shell.builtins import Words
-from nlsh.shell.commands import plan_from_text
+from nlsh.shell.commands.registered import plan_from_text
+from nlsh.shell.line.builtins import Words
 from nlsh.shell.show import escape, place
 from nlsh.steps.archives import CreateArchive
 from nlsh.steps.command import ReadCommand, RunCommand

@@ -26,7 +26,7 @@ def test_version_imports_next_to_nothing() -> None:
     assert not found & {"argparse", "json", "dataclasses", "re", "subprocess", "nlsh.plan.plan", "nlsh.shell.show", "inspect"}
 
 
-@pytest.mark.parametrize("module", ["nlsh.shell.turn", "nlsh.shell.commands", "nlsh.kernel.kernel", "nlsh.guard.sandbox.zygote"])
+@pytest.mark.parametrize("module", ["nlsh.shell.turn", "nlsh.shell.commands.registered", "nlsh.kernel.kernel", "nlsh.guard.sandbox.zygote"])
 def test_a_one_shot_imports_nothing_heavy(module: str) -> None:
     found = imported_by(f"import {module}")
     assert not found & {"rich", "typer", "click", "pydantic", "numpy", "prompt_toolkit", "llama_cpp", "psutil", "asyncio", "torch"}

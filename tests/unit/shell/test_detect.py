@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.detect import is_wrong, labelled, machine, runs_unasked
-from nlsh.shell import detect
+from nlsh.shell.line import detect
 
 PROGRAMS = "git ls grep cat rm mkdir find kill sort head python firefox docker yes top make touch du who free tar curl ps watch time echo systemctl".split()  # noqa: SIM905
 

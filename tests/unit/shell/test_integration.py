@@ -14,8 +14,8 @@ import pytest
 
 from nlsh.cli import _parser
 from nlsh.settings import Settings
-from nlsh.shell import integration
 from nlsh.shell.options import Options, UsageError
+from nlsh.shell.prompt import integration
 from tests.journeys.conftest import ROOT
 
 SHELLS = {"bash": integration.bash, "zsh": integration.zsh, "fish": integration.fish}

@@ -24,9 +24,9 @@ from nlsh.planner.chat import ChatPlanner
 from nlsh.planner.learned import Learned
 from nlsh.planner.planner import Planner
 from nlsh.settings import Settings
-from nlsh.shell.config_file import set_setting
+from nlsh.shell.commands.config_file import set_setting
 from nlsh.shell.options import Options, UsageError
-from nlsh.shell.slash import Slash
+from nlsh.shell.prompt.slash import Slash
 from nlsh.shell.turn import Session
 
 tiny_models = pytest.importorskip("tests.unit.planner.tiny_models", reason="the package gguf is not installed")

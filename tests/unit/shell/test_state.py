@@ -15,9 +15,9 @@ from nlsh.guard.sandbox import view
 from nlsh.guard.sandbox.seccomp import number_of
 from nlsh.plan import registry
 from nlsh.plan.plan import Preview
-from nlsh.shell.builtins import Words
+from nlsh.shell.line.builtins import Words
+from nlsh.shell.line.state import ShellState, _Reader, may_set
 from nlsh.shell.options import Options, UsageError
-from nlsh.shell.state import ShellState, _Reader, may_set
 from nlsh.shell.turn import Session
 from nlsh.steps._shell import is_whole
 from nlsh.steps.command import ReadCommand

@@ -16,11 +16,11 @@ from prompt_toolkit.document import Document
 from nlsh.plan import registry
 from nlsh.plan.records import Process
 from nlsh.planner.answer import Answer, Context, Reading
-from nlsh.shell.complete import ShellCompleter
-from nlsh.shell.highlight import pieces
+from nlsh.shell.prompt.complete import ShellCompleter
+from nlsh.shell.prompt.highlight import pieces
+from nlsh.shell.prompt.top import lines
+from nlsh.shell.prompt.typed import Typed, lines_of
 from nlsh.shell.show import Look, bar, width
-from nlsh.shell.top import lines
-from nlsh.shell.typed import Typed, lines_of
 
 
 @given(st.text(alphabet=st.characters(exclude_characters="\n"), max_size=80))
@@ -42,8 +42,8 @@ def test_completion_knows_arguments_processes_and_services(home: Path, monkeypat
     monkeypatch.chdir(home)
     assert completed("/plan file.trash(pa") == ["paths="]
     assert "paths=" not in completed("/plan file.move(paths=_, ") and "to=" in completed("/plan file.move(paths=_, ")
-    monkeypatch.setattr("nlsh.shell.complete._processes", lambda: ["nginx", "python3"])
-    monkeypatch.setattr("nlsh.shell.complete._services", lambda: ["nginx-proxy", "ssh"])
+    monkeypatch.setattr("nlsh.shell.prompt.complete._processes", lambda: ["nginx", "python3"])
+    monkeypatch.setattr("nlsh.shell.prompt.complete._services", lambda: ["nginx-proxy", "ssh"])
     assert completed("kill ng") == ["nginx"]
     assert completed("restart the ng") == ["nginx", "nginx-proxy"]
     assert completed("look at ng") == []

@@ -80,7 +80,7 @@ class Typed:
     def _read(self, text: str, turn: int) -> tuple[Styled, ...] | None:
         """Return what to show for a line, or None for what it was."""
         session = self._session
-        from nlsh.shell.builtins import is_own
+        from nlsh.shell.line.builtins import is_own
 
         if text.startswith("/") or is_own(text):
             return ()

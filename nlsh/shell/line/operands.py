@@ -10,7 +10,7 @@ import os
 import re
 from collections.abc import Callable
 
-from nlsh.shell.sentence import CJK, FUNCTION_WORDS, STRONG_WORDS, WEAK_WORDS, Operand, word_set
+from nlsh.shell.line.sentence import CJK, FUNCTION_WORDS, STRONG_WORDS, WEAK_WORDS, Operand, word_set
 
 _HOST = re.compile(r"[\w-]+(\.[\w-]+)+(:\d+)?(/\S*)?|\S*://\S+|\S+@\S+|localhost(:\d+)?(/\S*)?|[\da-fA-F:]*:[\da-fA-F:]+|\S+:\S*")
 

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any
 from nlsh import settings
 from nlsh.plan.errors import NlshError, NotPossible, Refused
 from nlsh.plan.plan import Call, Plan
-from nlsh.shell.config_file import set_setting
-from nlsh.shell.models import accuracy, in_use, show, usage
+from nlsh.shell.commands.config_file import set_setting
+from nlsh.shell.commands.models import accuracy, in_use, show, usage
 from nlsh.shell.options import Options, UsageError
 from nlsh.shell.show import size
 from nlsh.shell.turn import Session, one_line

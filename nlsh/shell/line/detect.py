@@ -14,8 +14,8 @@ from collections.abc import Collection, Iterator
 from functools import cache
 from typing import TYPE_CHECKING
 
-from nlsh.shell.operands import CARRIERS, OWN_WORDS, fits
-from nlsh.shell.sentence import STRONG_WORDS, Operand
+from nlsh.shell.line.operands import CARRIERS, OWN_WORDS, fits
+from nlsh.shell.line.sentence import STRONG_WORDS, Operand
 
 if TYPE_CHECKING:
     from tree_sitter import Node, Parser

@@ -64,7 +64,7 @@ def _list(look: Look) -> int:
 
 
 def _show(server: config.Server, look: Look) -> int:
-    from nlsh.shell.commands import action_lines
+    from nlsh.shell.commands.registered import action_lines
 
     if look.json:
         print(json.dumps(_data(server)))

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nlsh.shell.prompt.typed import LINES, Typed
 from nlsh.shell.show import escape, here, place, width
-from nlsh.shell.typed import LINES, Typed
 
 if TYPE_CHECKING:
     from prompt_toolkit import PromptSession
@@ -100,8 +100,8 @@ class LineEditor:
         from prompt_toolkit.history import FileHistory
         from prompt_toolkit.output import ColorDepth
 
-        from nlsh.shell.complete import ShellCompleter
-        from nlsh.shell.highlight import STYLE, LineLexer
+        from nlsh.shell.prompt.complete import ShellCompleter
+        from nlsh.shell.prompt.highlight import STYLE, LineLexer
 
         class History(FileHistory):
             def append_string(self, string: str) -> None:
@@ -194,7 +194,7 @@ class LineEditor:
 
         @Condition
         def unfinished() -> bool:
-            from nlsh.shell.detect import is_unfinished
+            from nlsh.shell.line.detect import is_unfinished
 
             text = self._prompt.default_buffer.text
             # Enter on an empty line always ends it: nobody is kept in a line that nlsh reads otherwise.

@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from nlsh.plan.errors import SettingsError
-from nlsh.shell.carried import CHOOSES, NOT_CARRIED, is_its_own, written
-from nlsh.shell.detect import is_command, tree
-from nlsh.shell.sentence import word_set
+from nlsh.shell.line.carried import CHOOSES, NOT_CARRIED, is_its_own, written
+from nlsh.shell.line.detect import is_command, tree
+from nlsh.shell.line.sentence import word_set
 from nlsh.shell.show import escape
 from nlsh.steps._shell import CARRIED, KEEPS, is_whole, knows_state
 from nlsh.steps.command import user_shell

@@ -72,13 +72,13 @@ def _history(options: Options) -> int:
 
 
 def _audit(options: Options) -> int:
-    from nlsh.shell import audit
+    from nlsh.shell.commands import audit
 
     return audit.run(options, _look(options))
 
 
 def _policy(options: Options) -> int:
-    from nlsh.shell import policy
+    from nlsh.shell.commands import policy
 
     return policy.run(options, _look(options))
 
@@ -193,13 +193,13 @@ def _run_pack(options: Options) -> int:
 
 
 def _skills(options: Options) -> int:
-    from nlsh.shell import skills
+    from nlsh.shell.commands import skills
 
     return skills.run(options, _look(options))
 
 
 def _servers(options: Options) -> int:
-    from nlsh.shell import servers
+    from nlsh.shell.commands import servers
 
     return servers.run(options, _look(options))
 
@@ -213,7 +213,7 @@ def _script(options: Options) -> int:
 def _model(options: Options) -> int:
     if options.words[:1] == ["learned"]:
         return _learned(options)
-    from nlsh.shell import models
+    from nlsh.shell.commands import models
 
     return models.run(options)
 
@@ -240,19 +240,19 @@ def _learned(options: Options) -> int:
 
 
 def _daemon(options: Options) -> int:
-    from nlsh.shell import daemon
+    from nlsh.shell.commands import daemon
 
     return daemon.run(options, _look(options))
 
 
 def _jobs(options: Options) -> int:
-    from nlsh.shell import jobs
+    from nlsh.shell.commands import jobs
 
     return jobs.run(options, _look(options))
 
 
 def _doctor(options: Options) -> int:
-    from nlsh.shell.doctor import checks
+    from nlsh.shell.commands.doctor import checks
 
     found = checks(options)
     look = _look(options)

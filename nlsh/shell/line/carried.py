@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from nlsh.shell.detect import tree
+from nlsh.shell.line.detect import tree
 
 if TYPE_CHECKING:
     from tree_sitter import Node

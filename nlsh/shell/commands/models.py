@@ -74,7 +74,7 @@ def in_use(options: Options) -> Path:
 
 
 def _facts(options: Options) -> int:
-    from nlsh.shell.doctor import model_facts
+    from nlsh.shell.commands.doctor import model_facts
 
     facts = model_facts(options)
     show_table(("model", "path", "what"), [(f["model"], f["path"], f["what"]) for f in facts], _look(options), data=facts)
@@ -168,7 +168,7 @@ def _sha256(path: Path) -> str:
 def _use(options: Options, words: list[str]) -> int:
     """Write the user's choice into config.toml."""
     from nlsh.planner.models import SHIPPED, check, resolve
-    from nlsh.shell.config_file import set_setting
+    from nlsh.shell.commands.config_file import set_setting
 
     if len(words) != 1:
         raise usage("use NAME|PATH, or nlsh model use shipped")
@@ -306,7 +306,7 @@ def accuracy(path: Path, most: int) -> tuple[float | None, str]:
 
 
 def _making(options: Options, words: list[str]) -> int:
-    from nlsh.shell import model_making
+    from nlsh.shell.commands import model_making
 
     return getattr(model_making, options.words[0])(options, words)
 

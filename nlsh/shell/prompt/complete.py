@@ -10,8 +10,8 @@ from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 
 from nlsh.plan import registry
+from nlsh.shell.prompt.slash import WORDS
 from nlsh.shell.show import escape
-from nlsh.shell.slash import WORDS
 
 _MOST = 200
 # After these a word is the name of a process, or of a service.

@@ -199,7 +199,7 @@ def _approval(session: Session, question: str = _QUESTION) -> str:
 
 
 def _made(session: Session, number: int) -> int:
-    from nlsh.shell import daemon
+    from nlsh.shell.commands import daemon
 
     look = session.look
     if look.json:
@@ -222,7 +222,7 @@ def run(options: Options, look: Look) -> int:
     """Do what `nlsh jobs WORD` says and return the exit status."""
     word, *more = options.words or ["list"]
     if word == "exec" and len(more) == 1 and more[0].isdecimal():
-        from nlsh.shell.job_run import run_job
+        from nlsh.shell.commands.job_run import run_job
 
         return run_job(int(more[0]), options)
     if word == "list" and not more:
@@ -257,7 +257,7 @@ def run(options: Options, look: Look) -> int:
 
 
 def _woken() -> int:
-    from nlsh.shell import daemon
+    from nlsh.shell.commands import daemon
 
     if not daemon.wake():
         print("nlsh: the daemon does not run, so no job is started: nlsh daemon start.", file=sys.stderr)

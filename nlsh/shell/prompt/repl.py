@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 
 from nlsh.monitor.sampler import Sampler
 from nlsh.plan.errors import NlshError
-from nlsh.shell.builtins import Leave, Words
-from nlsh.shell.editor import LineEditor, PlainEditor
-from nlsh.shell.news import News
+from nlsh.shell.line.builtins import Leave, Words
 from nlsh.shell.options import Options, checked_request
+from nlsh.shell.prompt.editor import LineEditor, PlainEditor
+from nlsh.shell.prompt.news import News
+from nlsh.shell.prompt.slash import Slash
 from nlsh.shell.show import escape, here, place
-from nlsh.shell.slash import Slash
 from nlsh.shell.turn import INTERRUPTED, Session
 from nlsh.world import World
 
@@ -94,7 +94,7 @@ class Repl:
 
     def _whole(self, line: str, editor: PlainEditor) -> str:
         """Return a line with those that it goes on in, as the line editor gives it."""
-        from nlsh.shell.detect import is_unfinished
+        from nlsh.shell.line.detect import is_unfinished
 
         line = line.rstrip("\n")
         while line.strip() and (line.startswith("!") or self.session.is_command(line)) and is_unfinished(line.lstrip("!")):

@@ -13,10 +13,10 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from nlsh.plan.plan import Call, Plan
-from nlsh.shell.carried import NOT_CARRIED
+from nlsh.shell.line.carried import NOT_CARRIED
+from nlsh.shell.line.state import ShellState, stand_in
 from nlsh.shell.options import UsageError
 from nlsh.shell.show import escape
-from nlsh.shell.state import ShellState, stand_in
 from nlsh.shell.turn import Session
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")

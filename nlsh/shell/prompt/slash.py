@@ -60,10 +60,10 @@ class Slash:
         """Do what the command line's command of that name does."""
         from dataclasses import replace
 
-        from nlsh.shell import commands
+        from nlsh.shell.commands import registered
 
         if name == "policy" and words[:1] in ([], ["list"], ["show"]):
-            from nlsh.shell import policy
+            from nlsh.shell.commands import policy
 
             # With what was allowed for this session.
             if len(words) > 1:
@@ -75,7 +75,7 @@ class Slash:
             raise UsageError(
                 f"/model does not know “{words[0]}”.", hint=f"There is /model list, info, use and learned; the rest outside: nlsh model {words[0]}."
             )
-        status = commands.run(replace(self.session.options, command=name, words=words))
+        status = registered.run(replace(self.session.options, command=name, words=words))
         if name == "model" and words[:1] == ["use"] and status == 0:
             from nlsh.settings import load_settings
 
@@ -149,11 +149,11 @@ class Slash:
         return mend(self.session, rest)
 
     def _top(self, rest: str) -> int:
-        from nlsh.shell.top import run
+        from nlsh.shell.prompt.top import run
 
         return run(self.session.look)
 
     def _exit(self, rest: str) -> int:
-        from nlsh.shell.builtins import Leave
+        from nlsh.shell.line.builtins import Leave
 
         raise Leave(0)
