@@ -17,7 +17,7 @@ from pathlib import Path
 
 from nlsh.modelkit.slots import Slots
 from nlsh.modelkit.wording import vary
-from nlsh.plan.plan import Call, Plan, Ref
+from nlsh.plan.plan import Call, Plan, Ref, Value
 from nlsh.plan.syntax import parse_plan
 from nlsh.planner.lexer import Word, lex
 
@@ -213,18 +213,22 @@ class Corpus:
         parts = []
         for index, p in enumerate(both):
             # Slots of the two halves must not share a name.
-            parts.append(SLOT.sub(lambda m, i=index: f"{{{m[1]}@{i}}}", vary(p.text, rng, p.language).rstrip("?.!。？！ ")))
+            parts.append(_with_index(vary(p.text, rng, p.language).rstrip("?.!。？！ "), index))
         text = joint.join(parts)
         request, places = _fill(text, Slots(self.folder, rng, first.language), rng)
         calls = tuple(Call(c.action, {k: _renamed(v, index) for k, v in c.args.items()}, None) for index, p in enumerate(both) for c in p.meaning.plan.calls)
         return _sentence(request, places, calls, first, rng)
 
 
-def _renamed(value: object, index: int) -> object:
+def _with_index(text: str, index: int) -> str:
+    return SLOT.sub(lambda m: f"{{{m[1]}@{index}}}", text)
+
+
+def _renamed(value: Value, index: int) -> Value:
     if isinstance(value, str):
-        return SLOT.sub(lambda m: f"{{{m[1]}@{index}}}", value)
+        return _with_index(value, index)
     if isinstance(value, tuple):
-        return tuple(_renamed(v, index) for v in value)
+        return tuple(_with_index(v, index) for v in value)
     return value
 
 
@@ -295,14 +299,14 @@ def plan_of(sentence: Sentence) -> Plan:
     """Return the plan of a sentence with its values as they stand in the request."""
     from nlsh.planner.lexer import span_text
 
-    def written(value: object) -> object:
+    def text_of(value: str) -> str:
+        match = _FILL.fullmatch(value)
+        return span_text(sentence.request, sentence.words, *sentence.spans[match[1]]) if match else value
+
+    def written(value: Value) -> Value:
         if isinstance(value, (Ref, bool)):
             return value
-        if isinstance(value, tuple):
-            return tuple(written(v) for v in value)
-        if match := _FILL.fullmatch(str(value)):
-            return span_text(sentence.request, sentence.words, *sentence.spans[match[1]])
-        return value
+        return tuple(text_of(v) for v in value) if isinstance(value, tuple) else text_of(value)
 
     return Plan(tuple(Call(c.action, {k: written(v) for k, v in c.args.items()}, c.result) for c in sentence.calls))
 

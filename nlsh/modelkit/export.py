@@ -14,7 +14,7 @@ import torch
 
 from nlsh.modelkit import encoder as encoding
 from nlsh.modelkit.corpus import SLOT, Corpus, Meaning
-from nlsh.modelkit.model import Decoder
+from nlsh.modelkit.model import Block, Decoder
 from nlsh.planner.lexer import lex
 from nlsh.planner.vocabulary import Catalogue, skeleton
 
@@ -78,6 +78,7 @@ def export_decoder(model: Decoder, tokenizer_json: Path, control: list[str], out
     w.add_add_space_prefix(False)
     _add(w, "token_embd.weight", model.embedding.weight)
     for i, b in enumerate(model.blocks):
+        assert isinstance(b, Block)
         for name, part in (
             ("attn_norm", b.attention_norm), ("ffn_norm", b.feed_norm), ("attn_q", b.q), ("attn_k", b.k), ("attn_v", b.v), ("attn_output", b.out),
             ("ffn_gate", b.gate), ("ffn_up", b.up), ("ffn_down", b.down), ("attn_q_norm", b.q_norm), ("attn_k_norm", b.k_norm),

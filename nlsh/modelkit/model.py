@@ -67,6 +67,9 @@ class Block(nn.Module):
 class Decoder(nn.Module):
     """[batch, tokens] of ids → [batch, tokens, width] hidden states (`hidden`) or logits over the vocabulary."""
 
+    cos: torch.Tensor
+    sin: torch.Tensor
+
     def __init__(self, s: Shape) -> None:
         super().__init__()
         self.s = s

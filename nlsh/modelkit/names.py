@@ -124,7 +124,7 @@ class Names:
         odd = any(c in text for c in "()[]'")
         if (odd and self.r.random() < 0.8) or (" " in text and self.r.random() < 0.4) or self.r.random() < share:
             marks = ["“”", "「」", '""', '""'] if self.zh else ['""', '""', "''", "``"]
-            left, right = self.r.choice([m for m in marks if m[0] not in text and m[1] not in text] or ["``"])
+            left, right = tuple(self.r.choice([m for m in marks if m[0] not in text and m[1] not in text] or ["``"]))
             return left + text + right
         return text
 

@@ -59,7 +59,7 @@ class WorkSlots(Names):
         else:
             text = f"{r.choice(_VERBS)} " + " ".join(self.word() for _ in range(r.choice([1, 2, 2, 3, 4])))
         if r.random() < 0.55:
-            left, right = r.choice(["“”", "「」", '""', '""'] if self.zh else ['""', '""', '""', "''", "“”"])
+            left, right = tuple(r.choice(["“”", "「」", '""', '""'] if self.zh else ['""', '""', '""', "''", "“”"]))
             return left + text.replace('"', "") + right
         return text
 

@@ -109,7 +109,7 @@ def collate(examples: list[tuple[list[int], list[int]]], device: str) -> tuple[t
 def batches(corpus: Corpus, encoding: Encoding, retrieval: Retrieval, rng: random.Random, size: int) -> Iterator[list[tuple[list[int], list[int]]]]:
     """Yield batches of examples of like length, for ever."""
     while True:
-        examples = []
+        examples: list[tuple[list[int], list[int]]] = []
         while len(examples) < size * 16:
             sentence = corpus.sample(rng)
             example = encoding.example(sentence, retrieval.candidates(sentence, sentence.source, rng), rng)

@@ -19,10 +19,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Clause:
-    """When something is to be done, and the rest of the sentence, which says what."""
+    """When something is to be done, and the rest of the sentence, which says what. `notice`: all that is to be done is to tell its user that."""
 
     schedule: Schedule
     rest: str
+    notice: str = ""
 
 
 _Found = tuple[str, dict[str, str], str]  # kind, arguments, condition
@@ -211,10 +212,25 @@ _SPEAKS_OF_TIME_CHINESE = re.compile(r"(?:昨天|前天|上周|上个月|去年|
 _FILLERS = re.compile(r"^(?:[\s,，。;；:：、]|\b(?:please|then|and|do|go)\b(?=\s)|请|就|再|然后|帮我|都)+", re.I)
 _TELL = re.compile(r"(?:please\s+)?(?:tell|notify|alert|warn|remind|ping|message)\s+me|let\s+me\s+know|(?:请)?(?:告诉|通知|提醒|叫)(?:我)?(?:一声|一下)?", re.I)
 
+# What somebody is reminded of, and a time that stands before it: "remind me at 6pm to call mum", "提醒我下午三点开会".
+_ASKED = r"(?:please\s+)?(?:(?:can|could|would)\s+you\s+(?:please\s+)?)?(?:remind|tell|notify|alert|ping)\s+me"
+_TIME_WITHIN = re.compile(
+    rf"^(?P<ask>{_ASKED})\s+(?P<when>(?:at|in|on|every|each|tomorrow|tonight|today|next|when|once|after|as\s+soon\s+as)\b.+?)\s+"
+    r"(?P<what>(?:to|that|about)\s+.+)$", re.I
+)  # fmt: skip
+_TIME_WITHIN_CHINESE = re.compile(
+    rf"^(?P<ask>(?:请)?提醒我)(?P<when>(?:今天|今晚|明天|明晚|后天|下?{_CN_DAY})?{_CN_CLOCK}|{_CN_NUMBER}个?(?:小时|分钟|天)后)(?P<what>.+)$"
+)
+_REMINDED = re.compile(rf"{_ASKED}\s+(?:to|that|about|of)\s+(?P<what>.+)|(?:请)?提醒我(?:一下)?(?P<of>.+)", re.I)
+
 
 def split(text: str) -> Clause | None:
     """Return when and what, where a sentence says both; None where all of it says what."""
     sentence = " ".join(text.split()).rstrip(".。!！ ")
+    if within := _TIME_WITHIN.match(sentence):
+        sentence = f"{within['when']} {within['ask']} {within['what']}"
+    elif within := _TIME_WITHIN_CHINESE.match(sentence):
+        sentence = f"{within['when']}{within['ask']}{within['what']}"
     for kind, args, condition, rest in _candidates(sentence):
         from nlsh.plan.schedule import describe, schedule_of
 
@@ -224,7 +240,11 @@ def split(text: str) -> Clause | None:
             continue
         if told := _TELL.fullmatch(rest):
             said = describe(schedule).removeprefix("once, ").removeprefix("each time ").removeprefix("when ")
-            rest = f"notify me: {said}" if told[0].isascii() else f"弹个通知：{said}"
+            return Clause(schedule, f"notify me: {said}" if told[0].isascii() else f"弹个通知：{said}", said)
+        if reminded := _REMINDED.fullmatch(rest):
+            # What somebody is to be reminded of is no request, however much it sounds like one.
+            said = reminded["what"] or reminded["of"]
+            return Clause(schedule, f"notify me: {said}" if reminded["what"] else f"弹个通知：{said}", said)
         return Clause(schedule, rest)
     return None
 

@@ -200,7 +200,7 @@ def decode(tokens: Iterable[str], actions: Catalogue, request: str, words: list[
                 continue
             argument = name.removesuffix("=")
             slot = next(s for s in actions[calls[-1][0]] if s.name == argument)
-            value = _value(next(it), it, request, words, len(calls))
+            value: Value = _value(next(it), it, request, words, len(calls))
             if isinstance(value, Ref) and value.name != LAST:
                 used.add(RESULT_NAMES.index(value.name))
             args = calls[-1][1]

@@ -10,14 +10,14 @@ import signal
 import sys
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nlsh.guard.standing import StandingGrant, standing
 from nlsh.journal.store import is_alive
 from nlsh.kernel.jobs import FAILED, Job, JobRun, Jobs
 from nlsh.plan import registry
 from nlsh.plan.errors import Denied, NlshError, NotFound
-from nlsh.plan.plan import LAST, Plan, Preview, Ref
+from nlsh.plan.plan import LAST, Call, Plan, Preview, Ref
 from nlsh.plan.schedule import describe
 from nlsh.shell.options import Options, UsageError
 from nlsh.shell.preview import preview_lines
@@ -48,11 +48,15 @@ def answer_to(session: Session, clause: Clause) -> Answer:
     from nlsh.planner.answer import Answer, Reading
     from nlsh.shell.turn import command_plan
 
+    when = "when, by rule: " + describe(clause.schedule)
+    if clause.notice:
+        plan = Plan((Call("system.notify", {"text": clause.notice}),), schedule=clause.schedule)
+        return Answer("plan", (Reading(plan, 1.0, "a reminder"),), "", (when,))
     rest = clause.rest
     run = rest.removeprefix("run ").removeprefix("运行").strip()
     if rest.startswith("!") or session.is_command(rest) or (run != rest and session.is_command(run)):
         plan = command_plan((run if run != rest else rest).removeprefix("!").strip())
-        return Answer("plan", (Reading(replace(plan, schedule=clause.schedule), 1.0, "a command"),), "", ("when, by rule: " + describe(clause.schedule),))
+        return Answer("plan", (Reading(replace(plan, schedule=clause.schedule), 1.0, "a command"),), "", (when,))
     context = session.context()
     if clause.schedule.condition in ("file.appears", "file.changes"):
         # “it” and “them” are the files that appear.
@@ -63,7 +67,7 @@ def answer_to(session: Session, clause: Clause) -> Answer:
     if answer.kind == "choose" and len(readings) == 1 and session.can_ask() and not session.options.yes and not _only_reads(readings[0].plan):
         # The question below the job is asked anyway: one is enough.
         answer = replace(answer, kind="plan")
-    return replace(answer, readings=readings, trace=("when, by rule: " + describe(clause.schedule), *answer.trace))
+    return replace(answer, readings=readings, trace=(when, *answer.trace))
 
 
 def said(session: Session, words: list[str], request: str) -> int:
@@ -88,7 +92,9 @@ def _agreed(session: Session, words: list[str], request: str) -> bool:
         lines = [f"  Job {job.id}, {job.status}: {escape(_when(job))}", *(f"    {escape(line)}" for line in job.plan.splitlines())]
         session.say(*lines, "  Each run may, without being asked again:", *(f"    {escape(line)}" for line in may))
         who = _approval(session, _STARTS[words[0]])
-    entry = {"request": request, "plan": job.plan, "effects": may[:100], "decision": "allow" if who else "deny", "rule": f"nlsh jobs {' '.join(words)}"}
+    entry: dict[str, Any] = {
+        "request": request, "plan": job.plan, "effects": may[:100], "decision": "allow" if who else "deny", "rule": f"nlsh jobs {' '.join(words)}",
+    }  # fmt: skip
     session.audit.append("decision", **entry, who=who or "user", level=session.level)
     return bool(who)
 
@@ -132,7 +138,7 @@ def _offer(session: Session, plan: Plan, request: str) -> int:
         return 0
     who = "policy" if decision.answer == "allow" and _only_reads(plan) else _approval(session)
     text = registry.format(plan)
-    entry = {
+    entry: dict[str, Any] = {
         "request": request, "plan": text, "effects": grant.lines()[:100], "digest": preview.digest(), "decision": "allow" if who else "deny",
         "rule": str(decision.rule), "who": who or "user", "level": session.level,
     }  # fmt: skip
@@ -181,7 +187,8 @@ def _show(session: Session, plan: Plan, preview: Preview, decision: Decision, gr
     again = f", and what fails with nothing done is tried again up to {schedule.retry} times" if schedule.retry else ""
     missed = {"once": "made up for once", "skip": "left out"}[schedule.when_missed]
     timed = f"; a run that is missed is {missed}" if schedule.kind in ("every", "at") else ""
-    lines.append(f"  What goes beyond that is refused and told{timed}{again}.")
+    order = {"high": "; it is run before others", "low": "; it stands still while others wait"}.get(schedule.priority, "")
+    lines.append(f"  What goes beyond that is refused and told{timed}{again}{order}.")
     session.say(*lines)
 
 

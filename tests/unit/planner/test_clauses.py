@@ -29,6 +29,13 @@ def test_when_and_what(case: tuple[str, ...]) -> None:
     assert found.schedule.kind == "when" or found.schedule.next_due(1_790_000_000.0) is not None
 
 
+def test_what_one_is_reminded_of_is_no_request() -> None:
+    for sentence in ("remind me at 6pm to delete the old backups", "at 6pm remind me to delete the old backups", "remind me to delete the old backups at 6pm"):
+        assert (clause := split(sentence)) is not None and clause.notice == "delete the old backups"
+    assert (clause := split("下午三点提醒我重启服务器")) is not None and clause.notice == "重启服务器"
+    assert (clause := split("at 6pm delete the old backups")) is not None and clause.notice == ""
+
+
 def test_every_kind_and_every_condition_can_be_said() -> None:
     said = [c for c in (split(case[0]) for case in CASES) if c is not None]
     assert {c.schedule.kind for c in said} == set(KINDS)
