@@ -136,7 +136,7 @@ def scores(models: Path, *, most: int = 0, calibrate: bool = False, worst: int =
         text += [ev.table([o for o in strange if o.case.source == name], f"Strangers, {name} set"), ""]
     errors = [ev.calibration_error(o, planner.calibration) for o in (outcomes, strange)]
     text.append(f"Expected calibration error: held out {errors[0]:.3f}, strangers {errors[1]:.3f}.")
-    text += ["", "Strangers by action:", "", ev.by_action(strange)]
+    text += ["", "Strangers by action:", "", ev.by_action(strange), "", "Held-out phrasings by action:", "", ev.by_action(outcomes)]
     if worst:
         read = [o for o in strange if o.case.source in READ]
         text += ["", "Worst failures, strangers:", "", ev.worst(read, worst), "", "Worst failures, held out:", "", ev.worst(outcomes, worst)]
