@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from nlsh.guard.paths import places_of
 from nlsh.journal.undo import Reversal
 from nlsh.plan.amounts import Processes
 from nlsh.plan.effects import Effect
@@ -27,11 +28,12 @@ class BoundCall(PreviewedCall):
     """A previewed call, with what the kernel knows of it besides.
 
     `read` is what it found, where a later call needed it during the preview: it is not read again. `reversal` is set where the call
-    takes back or finishes a journalled run.
+    takes back or finishes a journalled run. `elevated`: it is done by a process of root's, which nlsh is not.
     """
 
     read: tuple[Record, ...] | None = None
     reversal: Reversal | None = None
+    elevated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +100,9 @@ def bind(call: Call, action: Action, written: Mapping[str, Any], world: World) -
     seen = action.look(args, world)
     steps = tuple(action.steps(args, seen))
     reversal = seen if isinstance(seen, Reversal) else None
-    return BoundCall(
-        call, steps, _effects(call.action, action, steps), _no_undo(action, steps), (reversal.note,) if reversal is not None else (), None, reversal
-    )  # fmt: skip
+    notes = (*((reversal.note,) if reversal is not None else ()), *dict.fromkeys(said for s in steps if not s.quick and (said := s.outside())))
+    effects = _effects(call.action, action, steps)
+    return BoundCall(call, steps, effects, _no_undo(action, steps), notes, None, reversal, places=places_of(effects))
 
 
 def _effects(name: str, action: Action, steps: tuple[Step, ...]) -> tuple[Effect, ...]:

@@ -130,9 +130,9 @@ def ask(message: dict[str, Any], *, seconds: float) -> dict[str, Any]:
             raise NoDaemon(f"The daemon's answer could not be read ({type(error).__name__}).", code="daemon.stale") from None
     if not isinstance(reply, dict):
         raise NoDaemon("The daemon's answer could not be read.", code="daemon.stale")
-    if isinstance(error := reply.get("error"), dict):
-        code = str(error.get("code", ""))
+    if isinstance(said := reply.get("error"), dict):
+        code = str(said.get("code", ""))
         if code.startswith("daemon."):
-            raise NoDaemon(str(error.get("message", "")), hint=str(error.get("hint", "")), code=code)
-        raise NlshError.from_data({"code": code, "message": str(error.get("message", "")), "hint": str(error.get("hint", ""))})
+            raise NoDaemon(str(said.get("message", "")), hint=str(said.get("hint", "")), code=code)
+        raise NlshError.from_data({"code": code, "message": str(said.get("message", "")), "hint": str(said.get("hint", ""))})
     return reply

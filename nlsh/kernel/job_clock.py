@@ -1,22 +1,31 @@
 """What the daemon does about jobs: it looks at their times and conditions, claims what is due, and starts a process for each run.
 
-A run is a process of its own: it goes on where the daemon ends, has its own folder and environment, and can be stopped like any other.
+A run is a process of its own: it goes on where the daemon ends, has its own folder and environment, and can be stopped like any other. How many run at
+once, which is next and which stands still is the scheduler's (`nlsh.kernel.scheduler`): every job is a client of its own, so that one that is due all the
+time does not keep others waiting. A run that takes long gives its place up, and goes on: it may be there to wait for something. One of low priority keeps
+it, and stands still while others wait.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 
-from nlsh.journal.store import owner_of_this_process
-from nlsh.kernel.jobs import Job, Jobs
+from nlsh.journal.store import is_alive, owner_of_this_process
+from nlsh.kernel.jobs import Job, JobRun, Jobs
+from nlsh.kernel.scheduler import Needs, Scheduler, Task
 from nlsh.plan.errors import NlshError
 
-MOST_AT_ONCE = 4
+LEAST_AT_ONCE = 2  # else as many as there are cores
+LONG_S = 60.0  # after that, a run gives its place up
+TURN_S = 10.0  # of a run of low priority, while others wait
+STANDS_STILL_S = 15  # a run that was told to, where nobody tells it again: the daemon may be gone
+_NICE_OF_LOW = 10
 _POLL_S = 1.0  # conditions, and runs that are under way
 _LONGEST_S = 30.0  # between two looks: the clock may be set, the machine may have slept
 _OF_NLSH = ("HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR", "PATH")
@@ -29,6 +38,8 @@ class JobClock:
         self._command = command
         self._jobs = Jobs()
         self._started: dict[int, subprocess.Popen[bytes]] = {}  # by run
+        self._scheduler = Scheduler(Needs(float(max(LEAST_AT_ONCE, len(os.sched_getaffinity(0))))), quantum=TURN_S)
+        self._placed: dict[int, float] = {}  # jobs whose run has begun, and when
         self._first = True
 
     def tick(self) -> float | None:
@@ -65,24 +76,63 @@ class JobClock:
             self._first = False
         for run in left:
             self._start(self._jobs.job(run.job), run.id)
-        going = {r.job for r in self._jobs.runs(going=True)}
         polled = False
         for job in self._waiting():
             polled = self._watch(job, now) or polled
-        ready = sorted((j for j in self._waiting() if j.due is not None and j.due <= now), key=lambda j: j.due or 0.0)
-        for job in ready:
-            if len(going) >= MOST_AT_ONCE:
-                break
-            if job.id in going:
-                continue
-            if (claimed := self._jobs.claim(job, now)) is not None:
-                going.add(job.id)
-                self._start(job, claimed)
-        waiting, going_on = self._waiting(), bool(self._jobs.runs(going=True))
-        if not waiting and not going_on:
+        ready = {j.id: j for j in self._waiting() if j.due is not None and j.due <= now}
+        self._place(ready, now)
+        waiting, going = self._waiting(), {r.job for r in self._jobs.runs(going=True)}
+        if not waiting and not going:
             return None
-        nearest = min((j.due - time.time() for j in waiting if j.due is not None and j.id not in going), default=_LONGEST_S)
-        return max(0.05, min(nearest, _POLL_S if polled or going_on else _LONGEST_S))
+        nearest = min((j.due - time.time() for j in waiting if j.due is not None and j.id not in going and j.id not in ready), default=_LONGEST_S)
+        look = self._scheduler.next_look(time.monotonic())
+        return max(0.05, min(nearest, _POLL_S if polled or going or ready else _LONGEST_S, _LONGEST_S if look is None else look))
+
+    def _place(self, ready: dict[int, Job], now: float) -> None:
+        """Tell the scheduler what is due, what runs and what has ended; do what it decides."""
+        scheduler, clock = self._scheduler, time.monotonic()
+        going = {r.job: r for r in self._jobs.runs(going=True)}
+        for key in self._known():
+            state = scheduler.state(key)
+            late = state == "running" and clock - self._placed[key] > LONG_S and not self._task(key).preemptible
+            if late or (key not in going and (key not in ready or state != "waiting")):
+                scheduler.ended(key, clock)
+        self._placed = {job: since for job, since in self._placed.items() if job in going}
+        for number in going:
+            if number not in self._placed:
+                # Begun by an earlier process, or handed on.
+                self._placed[number] = clock
+                scheduler.adopt(self._task(number), clock)
+        for job in sorted(ready.values(), key=lambda j: j.due or now):
+            if job.id not in going and job.id not in self._known():
+                scheduler.add(self._task(job.id), clock, since=clock - max(0.0, now - (job.due or now)))
+        while decisions := scheduler.decide(clock):
+            for what, task in decisions:
+                number = int(str(task))
+                if what == "start":
+                    self._begin(ready[number], now)
+                elif what == "resume" and number in going:
+                    _tell(going[number], signal.SIGCONT)
+        for number in self._known("paused"):
+            _tell(going[number], signal.SIGTSTP)
+
+    def _known(self, *states: str) -> list[int]:
+        """Return the jobs that the scheduler has in these states."""
+        return [int(str(key)) for key in self._scheduler.keys(*states)]
+
+    def _task(self, number: int) -> Task:
+        priority = "normal"
+        with contextlib.suppress(NlshError):  # this nlsh cannot read it, and yet it runs
+            priority = self._jobs.job(number).schedule.priority
+        return Task(number, f"job {number}", priority, preemptible=priority == "low")
+
+    def _begin(self, job: Job, now: float) -> None:
+        claimed = self._jobs.claim(job, now)
+        if claimed is None:
+            self._scheduler.ended(job.id, time.monotonic())
+            return
+        self._placed[job.id] = time.monotonic()
+        self._start(job, claimed)
 
     def _waiting(self) -> list[Job]:
         """Return the jobs that wait and that this nlsh can read."""
@@ -117,3 +167,20 @@ class JobClock:
                 self._started[run] = subprocess.Popen(words, stdin=nothing, stdout=output, stderr=output, env=environment, cwd=folder, start_new_session=True)
         except OSError as error:
             self._jobs.end(run, "failed", f"It could not be started: {error.strerror}.", exit_status=1, again=True)
+            return
+        if job.schedule.priority == "low":
+            with contextlib.suppress(OSError):
+                os.setpriority(os.PRIO_PROCESS, self._started[run].pid, _NICE_OF_LOW)
+
+
+def _tell(run: JobRun, number: int) -> None:
+    """Signal the process of a run, if it has begun and is still that process."""
+    if run.status != "running":
+        return
+    with contextlib.suppress(OSError, ValueError):
+        handle = os.pidfd_open(int(run.owner.partition(":")[0]))
+        try:
+            if is_alive(run.owner):
+                signal.pidfd_send_signal(handle, number)
+        finally:
+            os.close(handle)

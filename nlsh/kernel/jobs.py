@@ -329,4 +329,4 @@ def _job(row: tuple[Any, ...]) -> Job:
 
 
 def _run(row: tuple[Any, ...]) -> JobRun:
-    return JobRun(*row[:-1], tuple(json.loads(row[-1])))
+    return JobRun(*(*row[:-1], tuple(json.loads(row[-1]))))

@@ -6,12 +6,14 @@ that call's effects. Owns that order and nothing of the parts: policy and sandbo
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from nlsh.journal.undo import History, settle
 from nlsh.kernel.bind import BoundCall, Result, bind, fill, referred
+from nlsh.kernel.command import Command
 from nlsh.kernel.gate import Ask, Gate
 from nlsh.kernel.outcome import Outcome
 from nlsh.kernel.run import Run, already_read
@@ -23,7 +25,10 @@ from nlsh.plan.records import Change, Record
 from nlsh.plan.values import Rows
 
 if TYPE_CHECKING:
+    from nlsh.guard.elevate import Order
+    from nlsh.guard.grant import Grant
     from nlsh.guard.policy import Decision, Policy
+    from nlsh.guard.sandbox.group import Group
     from nlsh.guard.sandbox.zygote import Zygote
     from nlsh.journal.audit import Audit
     from nlsh.journal.store import Journal, NewStep
@@ -59,6 +64,7 @@ class Kernel:
         self.ask: Ask | None = None
         self.environment: Mapping[str, str | None] = {}  # what raw commands get beside the user's own
         self.carried: Mapping[str, str] = {}  # what of that chooses their programs, by name, and how a preview says so
+        self.may_ask = False  # whether somebody is there who can be asked for a password
         self.last: Result | None = None
         self._zygote = zygote
         # The state folder is made now: made between a preview and its run, it would change what the preview found.
@@ -94,6 +100,8 @@ class Kernel:
             bound = bind(call, action, written, world)
             if self.carried and any(e.kind == "exec" for e in bound.effects):
                 bound = replace(bound, carried=tuple(self.carried), notes=(*bound.notes, *self.carried.values()))
+            if os.geteuid() != 0 and any(e.kind == "priv.root" for e in bound.effects):
+                bound = _elevated(bound)
             if bound.reversal is not None and len(plan.calls) > 1:
                 raise BadPlan(f"{call.action} must be a plan of its own.", hint="Nothing was changed. Ask for one after the other.")
             if call.result in wanted:
@@ -122,15 +130,18 @@ class Kernel:
 
     # --- run -----------------------------------------------------------------------------------------------------
 
-    def run(self, preview: Preview) -> Outcome:
-        """Decide, ask where needed, journal, and run the calls in order; return what came of it. Raises JournalError before anything is done."""
+    def run(self, preview: Preview, group: Group | None = None) -> Outcome:
+        """Decide, ask where needed, journal, and run the calls in order; return what came of it. Raises JournalError before anything is done.
+
+        `group`: that of the raw command which is all of it, and which may be stopped: then the outcome is `resting`.
+        """
         from nlsh.guard.grant import Grant
 
         if not any(c.steps for c in preview.calls):
             return Outcome("nothing")
         digest = preview.digest()
         decision, allowed, who = self._decide(preview)
-        record = {
+        record: dict[str, Any] = {
             "request": preview.request, "plan": _cut(registry.format(preview.plan)), "effects": _shown(preview.effects), "digest": digest,
             "decision": "allow" if allowed else "deny", "rule": str(decision.rule), "who": who,
             "level": self._zygote.level,
@@ -139,10 +150,17 @@ class Kernel:
             self.audit.append("decision", **record)
             return self._ended(Outcome("denied", errors=[_refusal(decision, who)]), digest)
         try:
-            grants = [None if already_read(c) else Grant.of(c.effects, closed=decision.closed) for c in preview.calls]
+            grants = [None if already_read(c) else Grant.of(c.effects, closed=decision.closed, places=c.places) for c in preview.calls]
         except Denied as error:
             self.audit.append("decision", **{**record, "decision": "deny", "rule": error.code, "who": "policy"})
             return self._ended(Outcome("denied", errors=[error]), digest)
+        try:
+            orders = self._orders(preview, grants, decision)
+        except Denied as error:
+            self.audit.append("decision", **{**record, "decision": "deny", "rule": error.code, "who": "user"})
+            return self._ended(Outcome("denied", errors=[error]), digest)
+        if orders:
+            record["root"] = [{"call": n, **order.as_data()} for n, order in orders.items()]
         run = self._begin(preview, digest) if preview.changes else None
         try:
             # Of a plan that only reads, decision and outcome go to disk together.
@@ -153,11 +171,30 @@ class Kernel:
             raise
         self.on_event({"type": "run", "run": run, "calls": len(preview.calls)})
         gate = self._gate(preview, decision)
-        running = Run(preview, run, self.journal, self._zygote, self._world.cwd, self.on_event, decision.closed, gate, self.environment)
+        sent = {n: order.sent(may_ask=self.may_ask) for n, order in orders.items()}
+        kind = Run if group is None else Command
+        running = kind(preview, run, self.journal, self._zygote, self._world.cwd, self.on_event, decision.closed, gate, self.environment, sent)
+        if isinstance(running, Command) and group is not None:
+            running.group = group
         outcome = running.go(grants)
+        if outcome.resting is not None:
+            return outcome
         if running.last is not None and outcome.status in ("done", "partly"):
             self.last = running.last
         return self._ended(outcome, digest)
+
+    def go_on(self, command: Command) -> Outcome:
+        """Hear of a command that rests: return what came of it, or that it still rests."""
+        outcome = command.go_on()
+        if outcome.resting is not None:
+            return outcome
+        if command.group.front and outcome.status in ("done", "partly"):
+            self.last = command.last
+        return self._ended(outcome, command.preview.digest())
+
+    def end(self, command: Command) -> Outcome:
+        """End a command that rests, with all that it has started; return what came of it."""
+        return self._ended(command.end(), command.preview.digest())
 
     def _gate(self, preview: Preview, decision: Decision) -> Gate | None:
         """Return what answers the questions of the raw commands of a plan, if there are any and they are to ask."""
@@ -167,6 +204,23 @@ class Kernel:
 
         asked = demands.found()
         return Gate(self.policy, self.ask, asked.ask_seconds, decision.closed, self.on_event) if asked.ask_at_syscall else None
+
+    def _orders(self, preview: Preview, grants: list[Grant | None], decision: Decision) -> dict[int, Order]:
+        """Return what root is told, by call. Each is agreed to by itself, unless the whole plan is this one call. Raises Denied where one is not."""
+        if not any(getattr(c, "elevated", False) for c in preview.calls):
+            return {}
+        from nlsh.guard.elevate import Order
+
+        orders = {}
+        for position, (call, grant) in enumerate(zip(preview.calls, grants, strict=True)):
+            if grant is None or not getattr(call, "elevated", False):
+                continue
+            if decision.answer == "ask" and len(preview.calls) > 1:
+                alone = Preview(Plan((replace(call.call, result=None),)), (call,), preview.request)
+                if not self.approve(alone, self.policy.decide(alone)):
+                    raise Denied("What needs root was not approved, so nothing of the plan was done.", hint="Nothing was changed.", code="guard.not-approved")
+            orders[position] = Order.of(call, grant)
+        return orders
 
     def _decide(self, preview: Preview) -> tuple[Decision, bool, str]:
         """Return the decision, whether the plan may run, and who said so: policy, user or flag."""
@@ -198,6 +252,8 @@ class Kernel:
                 fields["run"] = outcome.run_id
             if outcome.gated is not None and outcome.gated.count:
                 fields |= {"gated": outcome.gated.entries, "gated_count": outcome.gated.count}
+            if outcome.as_root:
+                fields["root"] = list(outcome.as_root)
             if outcome.errors:
                 fields["errors"] = [e.as_data() for e in outcome.errors[:5]]
             try:
@@ -207,6 +263,13 @@ class Kernel:
         event = {"type": "outcome", "status": outcome.status, "run": outcome.run_id, "done": outcome.done, "total": outcome.total}
         self.on_event(event if outcome.gated is None else {**event, "gated": outcome.gated})
         return outcome
+
+
+def _elevated(bound: BoundCall) -> BoundCall:
+    """Return a call that needs root rights, where nlsh has none, as it is done and said. Raises NotPossible and Denied where it cannot be done."""
+    from nlsh.guard import elevate
+
+    return replace(bound, elevated=True, notes=(*bound.notes, *elevate.words(bound))) if elevate.is_due(bound) else bound
 
 
 def _new_steps(preview: Preview) -> Iterator[NewStep]:

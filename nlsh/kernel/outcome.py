@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from nlsh.kernel.gate import Gated
 from nlsh.plan.errors import NlshError
 from nlsh.plan.records import Record
+
+if TYPE_CHECKING:
+    from nlsh.kernel.command import Command
+
+_STOPPED = 148  # 128 and SIGTSTP, as shells say it
 
 
 @dataclass(frozen=True)
 class Outcome:
     """How a run ended.
 
-    `status`: done, failed, denied, partly, cancelled, or nothing (there was nothing to do). `done` of `total` steps were applied;
-    `run_id` is the journalled run (None: it changed nothing); `command_status` is what the last raw command exited with.
+    `status`: done, failed, denied, partly, cancelled, or nothing (there was nothing to do); stopped or running, which is no end, of a raw command.
+    `done` of `total` steps were applied; `run_id` is the journalled run (None: it changed nothing); `command_status` is what the last raw command exited with.
     """
 
     status: str
@@ -25,6 +31,8 @@ class Outcome:
     total: int = 0
     command_status: int | None = None
     gated: Gated | None = None  # what raw commands wanted outside their grants, and what became of it
+    resting: Command | None = None  # the run, where it has not ended: its command was stopped, or goes on behind
+    as_root: tuple[dict[str, Any], ...] = ()  # by call, how the processes were confined that were root's
 
     @property
     def exit_status(self) -> int:
@@ -35,7 +43,7 @@ class Outcome:
             return 1
         if self.status == "done" and self.command_status:
             return self.command_status
-        return {"done": 0, "nothing": 0, "failed": 1, "denied": 3, "partly": 5, "cancelled": 130}[self.status]
+        return {"done": 0, "nothing": 0, "failed": 1, "denied": 3, "partly": 5, "cancelled": 130, "stopped": _STOPPED, "running": 0}[self.status]
 
     @property
     def message(self) -> str:

@@ -7,15 +7,18 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from nlsh.journal.undo import how_far
-from nlsh.kernel.bind import BoundCall, Result
+from nlsh.kernel.ahead import Ahead
+from nlsh.kernel.bind import Result
 from nlsh.kernel.outcome import Outcome
 from nlsh.kernel.work import Stop, drive, interruptible
 from nlsh.plan.errors import JournalError, NlshError
-from nlsh.plan.plan import Preview
+from nlsh.plan.plan import Preview, PreviewedCall
 from nlsh.plan.records import Change, Record, record_from_data
 
 if TYPE_CHECKING:
+    from nlsh.guard.elevate import Elevated
     from nlsh.guard.grant import Grant
+    from nlsh.guard.sandbox.group import Group
     from nlsh.guard.sandbox.zygote import Zygote
     from nlsh.journal.store import Journal
     from nlsh.kernel.gate import Gate
@@ -40,10 +43,11 @@ class Run:
     def __init__(
         self, preview: Preview, number: int | None, journal: Journal, zygote: Zygote, cwd: str, on_event: Callable[[dict[str, Any]], None],
         closed: tuple[str, ...] = (), gate: Gate | None = None, environment: Mapping[str, str | None] | None = None,
+        orders: Mapping[int, Elevated] | None = None,
     ) -> None:  # fmt: skip
         self.preview, self.number, self.cwd, self._closed = preview, number, cwd, closed
         self.last: Result | None = None
-        self._gate, self._environment = gate, environment
+        self._gate, self._environment, self._orders = gate, environment, orders or {}
         self._journal, self._zygote, self._on_event = journal, zygote, on_event
         self._records: list[Record] = []
         self._errors: list[NlshError] = []
@@ -53,12 +57,15 @@ class Run:
         self._marks: list[tuple[int, str]] = []
         self._marked_at = time.monotonic()
         self._unwritten: JournalError | None = None
+        self._ahead: Ahead | None = None
 
     def go(self, grants: list[Grant | None]) -> Outcome:
         """Run the calls in order, until one fails or the user asks to stop. `grants` are those of the calls as the world is now."""
         from nlsh.guard.grant import Grant
 
         seq, first = 0, True
+        left = [i for i, call in enumerate(self.preview.calls) if not already_read(call)]
+        self._ahead = Ahead(self.preview.calls, left, grants, self._zygote, self.cwd) if len(left) > 1 else None
         with interruptible(self._zygote) as stop:
             try:
                 for position, call in enumerate(self.preview.calls):
@@ -66,9 +73,12 @@ class Run:
                         continue
                     if stop.asked or self._errors:
                         break
+                    if self._ahead is not None:
+                        self._ahead.begin(position)
                     self._on_event({"type": "call", "call": position, "action": call.call.action, "steps": len(call.steps)})
-                    # Earlier calls may have made what a later one works on: its paths are resolved anew.
-                    grant = (lambda ready=grants[position]: ready) if first else (lambda call=call: Grant.of(call.effects, closed=self._closed))
+                    # Earlier calls may have made what a later one works on: what there is is looked at anew, where its paths lead is not.
+                    anew = lambda call=call: Grant.of(call.effects, closed=self._closed, places=call.places)  # noqa: E731
+                    grant = (lambda ready=grants[position]: ready) if first else anew
                     before = len(self._records)
                     self._call(position, call, grant, seq, stop)
                     seq += sum(not s.reads_only for s in call.steps)
@@ -77,15 +87,29 @@ class Run:
             except BaseException:
                 self._close("partly" if self._done else "failed")
                 raise
+            finally:
+                if self._ahead is not None:
+                    self._ahead.close()
         return self._outcome(stop)
 
-    def _call(self, position: int, call: BoundCall, grant: Callable[[], Grant], seq: int, stop: Stop) -> None:
+    def _call(self, position: int, call: PreviewedCall, grant: Callable[[], Grant], seq: int, stop: Stop) -> None:
         """Run one call. `seq` is the journal's number of its first changing step."""
+        for _ in self._calling(position, call, grant, seq, stop):
+            continue
+
+    def _calling(self, position: int, call: PreviewedCall, grant: Callable[[], Grant], seq: int, stop: Stop, group: Group | None = None) -> Iterator[None]:
+        """Run one call; yield whenever its command was stopped, or is not waited for and has nothing to tell."""
         steps = list(_numbered(call, seq))
         ended, reached = 0, 0
-        messages = drive(self._zygote, call, grant, self.cwd, self._gate, self._environment)
+        messages = self._ahead.take(position) if self._ahead is not None else None
+        if messages is None:
+            messages = drive(self._zygote, call, grant, self.cwd, self._gate, self._environment, self._orders.get(position), group)
         try:
             for message in messages:
+                if group is not None and message["type"] in ("quiet", "stopped", "continued"):
+                    if group.heard(message):
+                        yield
+                    continue
                 # `at`: where its records will stand among those of the outcome, for those who show them as they come.
                 self._on_event({**message, "call": position, "at": len(self._records)})
                 kind = message["type"]
@@ -106,7 +130,7 @@ class Run:
             done = how_far([step for step, _ in left])
             for i, (step, number) in enumerate(left):
                 self._note(step, number, i < done, begun=i == done)
-            if not isinstance(error, KeyboardInterrupt):
+            if not isinstance(error, (KeyboardInterrupt, GeneratorExit)):
                 raise
             stop.asked = True
 
@@ -168,7 +192,8 @@ class Run:
         if self._unwritten is not None:
             self._errors.append(self._unwritten)
         gated = None if self._gate is None else self._gate.gated
-        return Outcome(status, self._records, self._errors, self.number, self._done, total, self._command_status, gated)
+        as_root = tuple({"call": position, **via.confined} for position, via in self._orders.items() if via.confined)
+        return Outcome(status, self._records, self._errors, self.number, self._done, total, self._command_status, gated, as_root=as_root)
 
 
 def _is_lost(message: dict[str, Any]) -> bool:
@@ -181,7 +206,7 @@ def _further(steps: list[Step]) -> int:
     return how_far(steps[: max(1, begun)])
 
 
-def _numbered(call: BoundCall, first: int) -> Iterator[tuple[Step, int | None]]:
+def _numbered(call: PreviewedCall, first: int) -> Iterator[tuple[Step, int | None]]:
     seq = first
     for step in call.steps:
         if step.reads_only:

@@ -105,7 +105,8 @@ def plan_from_data(data: Any) -> Plan:
 class PreviewedCall:
     """A call with the steps it amounts to. `no_undo` is why it cannot be undone, empty if it can or changes nothing.
 
-    `carried` are the variables from earlier lines of a shell that choose which programs its command runs.
+    `carried` are the variables from earlier lines of a shell that choose which programs its command runs. `places` is where the paths of its
+    effects led when it was previewed: a link that is put there afterwards does not change what is judged, nor what is granted.
     """
 
     call: Call
@@ -114,6 +115,7 @@ class PreviewedCall:
     no_undo: str = ""
     notes: tuple[str, ...] = ()
     carried: tuple[str, ...] = field(default=(), kw_only=True)
+    places: Mapping[str, str] = field(default_factory=dict, kw_only=True, repr=False, compare=False)
     _texts: list[str] = field(default_factory=list, init=False, repr=False, compare=False)
 
     @property

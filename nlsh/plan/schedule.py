@@ -19,6 +19,7 @@ from nlsh.plan.values import Glob, Name, Path, Text, ValueType
 
 KINDS = ("every", "at", "when", "background")
 MISSED = ("once", "skip")
+PRIORITIES = ("high", "normal", "low")
 SHORTEST_S = 10.0
 MOST_RETRIES = 10
 
@@ -42,7 +43,7 @@ class Schedule:
     """When a plan runs, as it was written. `kind` is one of KINDS; `condition` one of CONDITIONS where it is `when`, and `args` are then its own.
 
     `missed`: what was due while nothing could be run is run `once`, or not at all (`skip`). `retry`: how often what failed with nothing done is
-    tried again.
+    tried again. `priority`: one of PRIORITIES.
     """
 
     kind: str
@@ -50,9 +51,10 @@ class Schedule:
     condition: str = ""
     missed: str = ""
     retry: int = 0
+    priority: str = "normal"
 
     def __hash__(self) -> int:
-        return hash((self.kind, tuple(sorted(self.args.items())), self.condition, self.missed, self.retry))
+        return hash((self.kind, tuple(sorted(self.args.items())), self.condition, self.missed, self.retry, self.priority))
 
     @property
     def repeats(self) -> bool:
@@ -80,6 +82,7 @@ class Schedule:
         from nlsh.plan.syntax import quoted
 
         more = ([f"missed={quoted(self.missed)}"] if self.missed else []) + ([f'retry="{self.retry}"'] if self.retry else [])
+        more += [f"priority={quoted(self.priority)}"] if self.priority != "normal" else []
         shown = [quoted(v) if k == _first_of(self) and not n else f"{k}={quoted(v)}" for n, (k, v) in enumerate(self.args.items())]
         if self.kind == "when":
             condition = f"{self.condition}({', '.join(shown)})"
@@ -96,19 +99,21 @@ def _first_of(schedule: Schedule) -> str:
 def schedule_of(kind: str, args: Mapping[str, str], condition: str = "") -> Schedule:
     """Return a schedule whose every value has been checked. Raises BadPlan and BadArgument."""
     given = dict(args)
-    missed, retry = given.pop("missed", ""), given.pop("retry", "0")
+    missed, retry, priority = given.pop("missed", ""), given.pop("retry", "0"), given.pop("priority", "normal")
     if kind not in KINDS:
         raise BadPlan(f"A plan cannot stand in “with {kind}(…)”.", hint=f"There is: {', '.join(KINDS)}.")
     if missed not in ("", *MISSED):
         raise BadArgument(f"missed is {' or '.join(MISSED)}, not “{missed}”.")
     if not (retry.isascii() and retry.isdigit() and int(retry) <= MOST_RETRIES):
         raise BadArgument(f"retry is a number up to {MOST_RETRIES}, not “{retry}”.")
+    if priority not in PRIORITIES:
+        raise BadArgument(f"priority is {', '.join(PRIORITIES[:-1])} or {PRIORITIES[-1]}, not “{priority}”.")
     if kind == "when":
         _check_condition(condition, given)
     else:
         fields = {"every": ("interval", "at"), "at": ("time",), "background": ()}[kind]
         _check_names(kind, given, fields, fields[:1])
-    found = Schedule(kind, given, condition, missed, int(retry))
+    found = Schedule(kind, given, condition, missed, int(retry), priority)
     try:
         if kind == "every":
             _every(given, 0.0)

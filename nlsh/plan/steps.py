@@ -69,6 +69,10 @@ class Step:
         """Return the steps that do this one in the world as it is now: for one that could not name its object when it was written down."""
         return (self,)
 
+    def outside(self) -> str:
+        """Return who does it outside the sandbox, and what nothing holds him to, in words for the preview; empty where this step does it itself."""
+        return ""
+
     def state(self) -> str:
         """After a crash: 'undone', 'done' or 'unknown', read from the world. Only steps with an inverse need it."""
         return "unknown"
@@ -96,7 +100,7 @@ as_json = json.JSONEncoder(separators=(",", ":")).encode
 
 def step_from_data(data: dict[str, Any]) -> Step:
     """Rebuild a step. Raises KeyError for an unknown step and TypeError for wrong fields."""
-    fields = {k: _tuples(v) if type(v) is list else v for k, v in data.items()}
+    fields: dict[str, Any] = {k: _tuples(v) if type(v) is list else v for k, v in data.items()}
     name, module = fields.pop("step"), fields.pop("in", "")
     if name not in STEP_TYPES:
         from nlsh.steps import load

@@ -149,7 +149,7 @@ def format_plan(plan: Plan, positional: Callable[[str], str | None] = lambda act
     lines = []
     for call in plan.calls:
         first = positional(call.action)
-        parts = []
+        parts: list[str] = []
         for key, value in call.args.items():
             parts.append(_written(value) if key == first and not parts else f"{key}={_written(value)}")
         text = f"{call.action}({', '.join(parts)})"

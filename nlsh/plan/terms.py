@@ -191,7 +191,7 @@ _PART = re.compile(r"([a-z\d.零一二两三四五六七八九十半]+?)\s*(hour
 _PART_S = {"h": 3600.0, "小": 3600.0, "m": 60.0, "分": 60.0, "s": 1.0, "秒": 1.0}
 
 
-class Moment(Text):
+class Moment(ValueType):
     """A place in a recording: 1:30, 0:01:30.5, 90, "1 min 30 s", "2分10秒". The value is in seconds from its beginning."""
 
     name = "moment"
@@ -215,7 +215,7 @@ class Moment(Text):
         raise ValueError(f"“{written}” is not a place in a recording such as 1:30 or 90 seconds")
 
 
-class Factor(Text):
+class Factor(ValueType):
     """How many times as much: 2x, 150%, 1.5, "twice", "half", "double". The value is a number above 0."""
 
     name = "factor"

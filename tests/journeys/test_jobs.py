@@ -6,11 +6,16 @@ import json
 import shutil
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from nlsh.guard.sandbox.relay import family
 from nlsh.kernel import daemon_wire as wire
+from nlsh.kernel import job_clock
+from nlsh.kernel.daemon import command as daemon_command
+from nlsh.kernel.job_clock import JobClock
 from nlsh.kernel.jobs import Jobs
 from nlsh.plan import registry
 from nlsh.plan.errors import BadPlan
@@ -103,9 +108,9 @@ def test_what_fails_says_so_at_the_next_prompt_and_in_the_status_of_wait(nlsh: R
     assert run_once(number)[1] == "failed"
     child = terminal("--plain")
     child.expect("Job 2 failed: There is no")
-    child.expect(r"L\d [$!] ")
+    child.expect(r"L\d (?:\(\d+\) )?\$ ")
     child.send("echo again\r")
-    child.expect(r"L\d [$!] ")
+    child.expect(r"L\d (?:\(\d+\) )?\$ ")
     assert "failed" not in plain(child.before)
 
 
@@ -198,3 +203,44 @@ def test_in_words(nlsh: Run, environment: dict[str, str], shipped_models: None) 
     ):
         shown = nlsh("--dry-run", "-c", sentence)
         assert (shown.returncode, shown.stdout) == (0, plan)
+
+
+def state(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b") ")[2][:1].decode()
+    except OSError:
+        return "X"
+
+
+def test_what_is_low_stands_still_for_what_is_due_and_goes_on(nlsh: Run, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(job_clock, "LEAST_AT_ONCE", 1)
+    monkeypatch.setattr(job_clock, "TURN_S", 0.5)
+    monkeypatch.setattr(job_clock.os, "sched_getaffinity", lambda pid: {0})
+    (home / "project").mkdir()
+    beats = home / "project" / "beats"
+    waits = "while [ ! -e go ]; do echo x >> beats; sleep 0.01; done; echo end >> beats"
+    assert nlsh("plan", "-", "--yes", stdin=f'with background(priority="low"): shell.run("{waits}")', cwd=home / "project").returncode == 0
+    clock, jobs = JobClock(daemon_command), Jobs()
+
+    def ticked(true: Callable[[], object]) -> None:
+        until(lambda: (clock.tick(), true())[1])
+
+    ticked(beats.exists)
+    waits = "while [ ! -e free ]; do sleep 0.01; done; echo y >> ran"
+    for _ in range(2):
+        assert nlsh("plan", "-", "--yes", stdin=f'with background(): shell.run("{waits}")', cwd=home / "project").returncode == 0
+    ticked(lambda: jobs.runs(2) or jobs.runs(3))
+    assert len([r for n in (2, 3) for r in jobs.runs(n)]) == 1, "there is one place"
+    pid = int(jobs.runs(1)[0].owner.partition(":")[0])
+    ticked(lambda: "T" in [state(p) for p in family(pid)])
+    assert state(pid) != "T", "its workers stand still, not what writes its journal"
+    (home / "project" / "free").touch()
+    ticked(lambda: all(runs and runs[0].finished for runs in (jobs.runs(2), jobs.runs(3))))
+    before = len(beats.read_text())
+    ticked(lambda: len(beats.read_text()) > before)
+    (home / "project" / "go").touch()
+    ticked(lambda: jobs.runs(1)[0].finished)
+    assert [r.status for n in (1, 2, 3) for r in jobs.runs(n)] == ["done"] * 3 and beats.read_text().count("end") == 1
+    assert (home / "project" / "ran").read_text() == "y\ny\n"
+    ticked(lambda: not clock._started)
+    jobs.close()

@@ -6,28 +6,32 @@ It is not confined, and runs nothing of a plan.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import select
 import signal
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from nlsh.guard.sandbox.broker import broker, reap
+from nlsh.guard.sandbox.group import BEHIND, FRONT, RELEASE, STAND
 from nlsh.guard.sandbox.kernel import SET_CHILD_SUBREAPER, SET_PDEATHSIG, prctl
+from nlsh.guard.sandbox.pausing import Pause
 from nlsh.guard.sandbox.relay import Relay
-from nlsh.guard.sandbox.worker import HEARS, MESSAGES, Worker
-from nlsh.guard.sandbox.zygote import CANCEL
+from nlsh.guard.sandbox.worker import HEARS, LEADS, MESSAGES, Worker
+from nlsh.guard.sandbox.zygote import CANCEL, GO_ON, PAUSE
 from nlsh.plan.steps import STEP_TYPES
 from nlsh.steps import handles
 
+_STDIO = 3
 _LEAVES = 90  # the exit status of a worker that has started something that is to go on
 
 
-def supervise(job: dict[str, Any], writer: int, control: int, stdio: list[int]) -> None:
-    """Fork the worker; end with it, or end it."""
+def supervise(job: dict[str, Any], writer: int, control: int, stdio: list[int], kind: type[Worker] = Worker, confine: Callable[[], None] | None = None) -> None:
+    """Fork the worker, of a `kind`; end with it, or end it. `confine` is called once it is there, and may leave this process little."""
     prctl(SET_CHILD_SUBREAPER, 1)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
@@ -44,7 +48,7 @@ def supervise(job: dict[str, Any], writer: int, control: int, stdio: list[int]) 
     if worker == 0:
         try:
             if relay is None:
-                _work(job, writer, stdio, supervisor)
+                _work(job, writer, stdio, supervisor, kind=kind)
             else:
                 ours.close()
                 os.close(control)
@@ -53,11 +57,18 @@ def supervise(job: dict[str, Any], writer: int, control: int, stdio: list[int]) 
             os._exit(_LEAVES if handles.left_running() else 0)
     if relay is not None:
         theirs.close()
-    # Ctrl-C reaches the whole foreground group by itself: a second one would be one too many.
-    told_by_terminal = any(_is_foreground(d) for d in stdio)
+    # Ctrl-C reaches the whole foreground group by itself: a second one would be one too many. A group of the command's own is not ours.
+    told_by_terminal = job.get("terminal") not in (FRONT, BEHIND) and any(_is_foreground(d) for d in stdio)
     for descriptor in stdio:
         os.close(descriptor)
-    status = _watch(worker, control, woken, told_by_terminal, relay)
+    try:
+        if confine is not None:
+            confine()
+        status = _watch(worker, control, woken, told_by_terminal, relay, None if confine is not None else Pause(supervisor))
+    except BaseException:
+        # What is left of it must not go on unwatched.
+        os.kill(worker, signal.SIGKILL)
+        raise
     if status == _LEAVES and _may_leave(job):
         # Nothing else was run in this job: what was started is in the worker's sandbox for good, and belongs to nobody here any more.
         status = 0
@@ -95,23 +106,27 @@ def _broke(job: dict[str, Any], writer: int, stdio: list[int], supervisor: int, 
     channel.send(json.dumps({"ended": status}).encode())
 
 
-def _work(job: dict[str, Any], writer: int, stdio: list[int], parent: int, tells: int | None = None) -> None:
+def _work(job: dict[str, Any], writer: int, stdio: list[int], parent: int, tells: int | None = None, kind: type[Worker] = Worker) -> None:
     prctl(SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         return
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_DFL)
+    for told in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(told, signal.SIG_DFL)
     # All are above the first four, since those are taken.
-    for number, descriptor in enumerate(stdio):
+    given = {MESSAGES: writer} | ({} if tells is None else {HEARS: tells}) | ({LEADS: stdio[_STDIO]} if len(stdio) > _STDIO else {})
+    for number, descriptor in enumerate(stdio[:_STDIO]):
         os.dup2(descriptor, number)
-    os.dup2(writer, MESSAGES, inheritable=False)
-    if tells is not None:
-        os.dup2(tells, HEARS, inheritable=False)
-    os.closerange(MESSAGES + 1 if tells is None else HEARS + 1, 65536)
+    moved = {number: fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, LEADS + 1) for number, descriptor in given.items()}
+    for number in range(MESSAGES, LEADS + 1):
+        if number in moved:
+            os.dup2(moved[number], number, inheritable=False)
+        else:
+            os.closerange(number, number + 1)
+    os.closerange(LEADS + 1, 65536)
     try:
-        Worker(MESSAGES).run(job)
+        kind(MESSAGES).run(job)
     except BrokenPipeError:
         return
     except BaseException:
@@ -135,12 +150,13 @@ def _is_foreground(descriptor: int) -> bool:
         return False
 
 
-def _watch(worker: int, control: int, woken: int, told_by_terminal: bool, relay: Relay | None) -> int:
+def _watch(worker: int, control: int, woken: int, told_by_terminal: bool, relay: Relay | None, pause: Pause | None) -> int:
     """Wait for the worker, doing what the client says meanwhile; return its exit status, or the negative number of its signal.
 
     With a relay, `worker` is the broker that has forked it.
     """
     poller = select.poll()
+    standstill = Pause(worker)
     if relay is not None:
         poller.register(relay.channel, select.POLLIN)
     poller.register(control, select.POLLIN)
@@ -162,7 +178,21 @@ def _watch(worker: int, control: int, woken: int, told_by_terminal: bool, relay:
             word = b""
             with contextlib.suppress(ConnectionResetError):
                 word = os.read(control, 1)
-            if word == CANCEL:
+            if word == STAND:
+                standstill.begin()
+                with contextlib.suppress(OSError):
+                    os.write(control, STAND)
+            elif word == RELEASE:
+                standstill.end()
+                with contextlib.suppress(OSError):
+                    os.write(control, RELEASE)
+            elif word in (PAUSE, GO_ON):
+                # A question has a standstill of its own, so a job that may ask is not paused; nor is root's, whose supervisor may do little.
+                if pause is not None and relay is None:
+                    pause.begin() if word == PAUSE else pause.end()
+            elif word == CANCEL:
+                if pause is not None:
+                    pause.end()
                 started = worker if relay is None else relay.worker
                 if started:
                     _signal(started, signal.SIGUSR1)

@@ -13,21 +13,29 @@ import os
 import signal
 import socket
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nlsh.guard.elevate import Elevated
+    from nlsh.guard.sandbox.group import Group
+    from nlsh.guard.sandbox.part import Part
 
 _LAST = ("done", "failed", "denied")
 _READ = 1 << 16
 _STDIO = 3
 _GIVEN = 100  # the descriptor over which a spawned zygote hears
 _HELD_WITHIN_S = 5.0
-# What the client says to a supervisor: that a job is to stop, or, with the number of a question, its answer or that it is about to be shown.
-CANCEL = b"c"
+# What the client says to a supervisor: that a job is to stop, is to stand still, or to go on; or, with the number of a question, its answer or that it is
+# about to be shown.
+CANCEL, PAUSE, GO_ON = b"c", b"p", b"g"
 YES, NO, END, SHOWS = b"y", b"n", b"e", b"f"
 NUMBER = struct.Struct("=I")
 # What the supervisor says then: the command stands still; or the question is none any more.
 HELD, GONE = b"h", b"g"
+# What a job says of a command that has the terminal, and that Ctrl-Z does not stop.
+UNSTOPPED = "unstopped"
 MOST_AT_ONCE = 1000  # steps that one message may say are done
 _IGNORED = (signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
 
@@ -39,6 +47,10 @@ class Zygote:
         self.pid = pid
         self._channel = channel
         self._controls: set[socket.socket] = set()
+        self._begun: set[socket.socket] = set()
+        self._groups: dict[socket.socket, Group] = {}
+        self.unstopped = False  # whether Ctrl-Z is nothing to commands without a group of their own
+        self._paused = False
 
     @classmethod
     def start(cls) -> Zygote:
@@ -90,34 +102,73 @@ class Zygote:
             os.waitpid(self.pid, 0)
 
     def cancel(self) -> None:
-        """Have every running job stop before its next step. May be called from a signal handler."""
-        for control in list(self._controls):
-            with contextlib.suppress(OSError):
-                control.send(CANCEL, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+        """Have every running job stop before its next step, but for a command that is not in front. May be called from a signal handler."""
+        tell([c for c in self._controls if (group := self._groups.get(c)) is None or group.front], CANCEL)
+
+    def pause(self) -> None:
+        """Have every job stand still once it has begun, until `go_on`. May be called from a signal handler."""
+        self._paused = True
+        tell(self._begun, PAUSE)
+
+    def go_on(self) -> None:
+        """Let every job go on. May be called from a signal handler."""
+        self._paused = False
+        tell(self._begun, GO_ON)
 
     def run(
-        self, job: dict[str, Any], stdio: tuple[int, int, int] | None = None, ask: Callable[[dict[str, Any], Standstill], str] | None = None
+        self,
+        job: dict[str, Any],
+        stdio: tuple[int, int, int] | None = None,
+        ask: Callable[[dict[str, Any], Standstill], str] | None = None,
+        via: Elevated | None = None,
+        part: Part | None = None,
+        group: Group | None = None,
     ) -> Iterator[dict[str, Any]]:
         """Run `job` in a worker and yield its messages: exactly one last one for each step, whatever happens. Its steps are data, or JSON of it.
 
         `ask` answers the questions of a job with `ask` in it, its time limit in seconds: "yes", "no", or "end", which ends the command, too.
         `stdio` are descriptors for the worker; without them it has none. Closing the iterator kills the worker and what it started.
+        `part` is what it can be paused and ended by, apart from other jobs.
+        `group` is that of its command, which may be stopped: what it is told of, and "quiet" where nothing is waited for and there is nothing to tell.
+        `via`: the worker is root's and another program starts it; raises what it raises where it was never there.
         """
         told = _Told(len(job["steps"]))
+        if group is not None or (self.unstopped and stdio is not None):
+            job = {**job, "terminal": UNSTOPPED if group is None else group.mode}
         try:
-            reader, control = self._send(job, stdio)
+            reader, control = self._send(job, stdio, group) if via is None else via.begin()
         except OSError as error:
             yield from told.missing(f"the process that starts workers is gone ({error.strerror})")
             return
         self._controls.add(control)
+        if part is not None:
+            part.attach(control)
+        if group is not None:
+            self._groups[control] = group
+            group.attach(control, reader)
         why = "the worker ended without a word"
         try:
-            for message in _lines(reader):
+            for message in _lines(reader, group):
+                if message["type"] == "start" and control not in self._begun:
+                    # From here on its end is sure where its supervisor's comes first; stopped earlier, it could stand still for ever.
+                    self._begun.add(control)
+                    if self._paused:
+                        tell([control], PAUSE)
+                        if not self._paused:  # a signal has come in between
+                            tell([control], GO_ON)
+                    if part is not None:
+                        part.begun()
                 if message["type"] == "exit":
                     why = _ended(message["status"])
                     told.denied = message["status"] == -signal.SIGSYS
                 elif message["type"] == "question":
                     _answer(message, control, ask)
+                elif via is not None and via.takes(message):
+                    continue
+                elif message["type"] == "quiet":
+                    # Ours where nothing is waited for; a worker has no such word.
+                    if group is not None and not group.waits:
+                        yield message
                 elif told.take(message):
                     yield message
         except BaseException:
@@ -128,11 +179,18 @@ class Zygote:
             raise
         finally:
             self._controls.discard(control)
+            self._begun.discard(control)
+            if self._groups.pop(control, None) is not None and group is not None:
+                group.detach()
+            if part is not None:
+                part.over()
             control.close()
             os.close(reader)
+        if via is not None:
+            via.end()
         yield from told.missing(why)
 
-    def _send(self, job: dict[str, Any], stdio: tuple[int, int, int] | None) -> tuple[int, socket.socket]:
+    def _send(self, job: dict[str, Any], stdio: tuple[int, int, int] | None, group: Group | None) -> tuple[int, socket.socket]:
         written = os.memfd_create("nlsh-job")
         reader, writer = os.pipe()
         ours, theirs = socket.socketpair()
@@ -142,6 +200,7 @@ class Zygote:
             with open(written, "wb", closefd=False) as file:
                 file.write(_job_text(job).encode())
             given += [_usable(d, null) for d in stdio] if stdio is not None else [null] * _STDIO
+            given += [group.theirs.fileno()] if group is not None else []
             rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", given))]
             self._channel.sendmsg([b"j"], rights, socket.MSG_NOSIGNAL)
         except BaseException:
@@ -153,6 +212,14 @@ class Zygote:
             for descriptor in (written, writer, null):
                 os.close(descriptor)
         return reader, ours
+
+
+def tell(controls: Iterable[socket.socket | None], word: bytes) -> None:
+    """Say a word to the supervisors at these channels, as far as they hear."""
+    for control in list(controls):
+        if control is not None:
+            with contextlib.suppress(OSError):
+                control.send(word, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
 
 
 class Standstill:
@@ -247,9 +314,13 @@ def _ended(status: int) -> str:
     return f"the worker ended with status {status}"
 
 
-def _lines(reader: int) -> Iterator[dict[str, Any]]:
+def _lines(reader: int, group: Group | None = None) -> Iterator[dict[str, Any]]:
     rest = b""
-    while data := os.read(reader, _READ):
+    while True:
+        while group is not None and not group.may_read():
+            yield {"type": "quiet", "step": 0}
+        if not (data := os.read(reader, _READ)):
+            return
         *whole, rest = (rest + data).split(b"\n")
         for line in whole:
             if (message := _message(line)) is None:
@@ -300,7 +371,7 @@ def _serve(channel: socket.socket, parent: int) -> None:
     with contextlib.suppress(OSError):
         channel.send(_level().encode())
     while True:
-        data, ancillary, _, _ = channel.recvmsg(1, socket.CMSG_SPACE(4 * (_STDIO + 3)))
+        data, ancillary, _, _ = channel.recvmsg(1, socket.CMSG_SPACE(4 * (_STDIO + 4)))
         if not data:
             return
         given = array.array("i")
@@ -312,10 +383,10 @@ def _serve(channel: socket.socket, parent: int) -> None:
 
 
 def _level() -> str:
-    from nlsh.guard.sandbox import confine, landlock, view
+    from nlsh.guard.sandbox import confine, landlock
 
     version = landlock.abi()
-    return confine.level(version, views=bool(version) and not view.why_not())
+    return confine.level(version, views=bool(version) and not confine.views_lack())
 
 
 def _start(channel: socket.socket, given: list[int]) -> None:

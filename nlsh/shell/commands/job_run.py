@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import time
 from dataclasses import replace
 
 from nlsh.guard.standing import StandingGrant, StandingPolicy
 from nlsh.kernel.bind import Result
+from nlsh.kernel.job_clock import STANDS_STILL_S
 from nlsh.kernel.jobs import FAILED, Job, JobRun, Jobs
 from nlsh.plan import registry
 from nlsh.plan.errors import Denied, NlshError, NotFound
@@ -26,6 +28,7 @@ def run_job(number: int, options: Options) -> int:
             return 0
         run = jobs.run(number)
         job = jobs.job(run.job)
+        _stand_still_when_told(session)
         try:
             status = _run(session, jobs, job, run)
         except BaseException as error:
@@ -37,6 +40,24 @@ def run_job(number: int, options: Options) -> int:
             _notify(f"Job {job.id} {ended.status}: {ended.message}"[:300])
         jobs.close()
         return status
+
+
+def _stand_still_when_told(session: Session) -> None:
+    """Have the run's workers stand still at SIGTSTP, and go on at SIGCONT, or once nobody has said so again for a while.
+
+    This process itself goes on: stopped in the middle of a transaction it would hold up every other nlsh.
+    """
+
+    def still(*_: object) -> None:
+        session.zygote.pause()
+        signal.alarm(STANDS_STILL_S)
+
+    def go_on(*_: object) -> None:
+        signal.alarm(0)
+        session.zygote.go_on()
+
+    for number, handler in ((signal.SIGTSTP, still), (signal.SIGCONT, go_on), (signal.SIGALRM, go_on)):
+        signal.signal(number, handler)
 
 
 def _run(session: Session, jobs: Jobs, job: Job, run: JobRun) -> int:

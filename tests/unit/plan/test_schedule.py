@@ -55,9 +55,9 @@ def test_what_is_over_is_never_due_again() -> None:
 
 
 def test_a_plan_with_a_schedule_is_written_on_one_line_and_read_back() -> None:
-    text = 'with every("day", at="18:00", missed="skip", retry="2"):\n    a = file.find("~", named="*.tmp")\n    file.trash(a)'
+    text = 'with every("day", at="18:00", missed="skip", retry="2", priority="low"):\n    a = file.find("~", named="*.tmp")\n    file.trash(a)'
     plan = registry.parse(text)
-    assert registry.format(plan) == 'with every("day", at="18:00", missed="skip", retry="2"): a = file.find("~", named="*.tmp"); file.trash(a)'
+    assert registry.format(plan) == 'with every("day", at="18:00", missed="skip", retry="2", priority="low"): a = file.find("~", named="*.tmp"); file.trash(a)'
     assert registry.parse(registry.format(plan)) == plan
     assert plan != Plan(plan.calls)
     # As data it would have lost its schedule, and run at once.
@@ -84,6 +84,7 @@ def test_a_plan_with_a_schedule_is_written_on_one_line_and_read_back() -> None:
         'with every("1h"):\n  with every("2h"): file.list()',
         'file.list()\nwith every("1h"): file.list()',
         'with every("1h", retry="99"): file.list()',
+        'with every("1h", priority="root"): file.list()',
         'with every("1h", missed="twice"): file.list()',
         'with every(["1h"]): file.list()',
     ],
