@@ -41,7 +41,7 @@ def enter_to_preview(env: dict[str, str], cwd: Path) -> tuple[Callable[[], float
 
     child = pexpect.spawn(sys.executable, ["-m", "nlsh"], env=env, cwd=str(cwd), encoding="utf-8", timeout=60, dimensions=(40, 160))
     child.delaybeforesend = None
-    child.expect(r"L\d [$!]")
+    child.expect(r"L\d (?:\(\d+\) )?\$")
 
     def run() -> float:
         started = time.perf_counter()
@@ -49,7 +49,7 @@ def enter_to_preview(env: dict[str, str], cwd: Path) -> tuple[Callable[[], float
         child.expect([r"\[y/N/e/\?\] ", r"Which\? ", r"Do that\? "])
         took = time.perf_counter() - started
         child.send("n\r")
-        child.expect(r"L\d [$!]")
+        child.expect(r"L\d (?:\(\d+\) )?\$")
         return took
 
     run()  # the first one waits for the models

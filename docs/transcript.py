@@ -18,7 +18,7 @@ import pexpect
 
 ROOT = Path(__file__).resolve().parents[1]
 BEGIN, END = "<!-- transcript: python docs/transcript.py -->", "<!-- end of transcript -->"
-PROMPT = re.compile(r"\S+ L\d [$!] $")
+PROMPT = re.compile(r"\S+ L\d (?:\(\d+\) )?\$ $")
 ASKED = "Run this? [y/N/a/e/?] "
 # What is typed, and what is answered if nlsh asks.
 SESSION = (
@@ -69,7 +69,7 @@ def talk(home: Path) -> str:
             child.send((answer if child.after.endswith(ASKED) else "1") + "\r")
     child.close(force=True)
     text = "\n".join(line.rstrip() for line in said.replace("\r", "").splitlines())
-    return re.sub(r"\n\S+ L\d [$!]$", "", text.rstrip())
+    return re.sub(r"\n\S+ L\d (?:\(\d+\) )?\$$", "", text.rstrip())
 
 
 def main() -> int:

@@ -89,6 +89,7 @@ class Scene:
             self.home.mkdir(parents=True)
             self._stack.enter_context(_environment(self.folder, self.home))
             self._stack.enter_context(_network(self.home))
+            self._stack.enter_context(_no_way_to_root())
             build(self.home, self.given)
             for name in dict.fromkeys(self._names):
                 self._start(name)
@@ -279,6 +280,18 @@ def _environment(folder: Path, home: Path) -> Iterator[None]:
         os.chdir(cwd)
         os.environ.clear()
         os.environ.update(before)
+
+
+@contextmanager
+def _no_way_to_root() -> Iterator[None]:
+    """Within: what needs root is refused where this process is not root's. A scene approves everything, and must not ask the machine's own sudo."""
+    from nlsh.world import privilege
+
+    before, privilege.folders = privilege.folders, ()
+    try:
+        yield
+    finally:
+        privilege.folders = before
 
 
 @contextmanager

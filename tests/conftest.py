@@ -6,6 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from nlsh.world import privilege
+
+
+@pytest.fixture(autouse=True)
+def _no_way_to_root(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test asks this machine's sudo for anything; the one that is about it has users and rules of its own."""
+    monkeypatch.setattr(privilege, "folders", ())
+
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:

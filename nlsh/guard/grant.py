@@ -9,13 +9,13 @@ import hashlib
 import json
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 from nlsh.guard import demands, protected, secrets
-from nlsh.guard.paths import plain
+from nlsh.guard.paths import goal_of, place_of
 from nlsh.plan.effects import KINDS, Effect
 from nlsh.plan.errors import Denied
 from nlsh.steps.handles import started_ticks
@@ -48,37 +48,36 @@ class Grant:
     protect: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, effects: Iterable[Effect], *, level_required: str | None = None, closed: Iterable[str] = ()) -> Grant:
+    def of(cls, effects: Iterable[Effect], *, level_required: str | None = None, closed: Iterable[str] = (), places: Mapping[str, str] | None = None) -> Grant:
         """Build the grant of `effects`. Raises Denied where one of them is nlsh's own, or a secret.
 
         `closed` are paths that policy forbids to read, besides the secrets. `level_required` is L1 (Landlock) for what changes anything, else L0,
-        and at least what `[guard] require` of a policy file says. Raises SettingsError where such a file is not valid.
+        and at least what `[guard] require` of a policy file says. Raises SettingsError where such a file is not valid. `places` is where the paths
+        led when they were previewed (`paths.places_of`): there, and nowhere else, is what is granted.
         """
         wanted = tuple(sorted(set(effects)))
         if any("\0" in e.target for e in wanted):
             raise Denied("A path cannot have a NUL character in it.", hint="Nothing was changed.")
         hidden, own = secrets.hidden(), frozenset(secrets.own())
         to_change, to_read = _Closed(frozenset(hidden), own), _Closed(frozenset((*hidden, *closed)), own)
-        parents: dict[str, str] = {}
+        parents = dict(places or {})
         changed: set[str] = set()
         runs = any(e.kind in RUNS for e in wanted)
         # A folder that is written as a tree is also removed from as a tree: what is deleted is what lies in it, not the folder itself.
-        places = {e: _place(e.target, parents) for e in wanted if e.kind.startswith("fs.")}
-        written = {path for effect, path in places.items() if effect.kind == "fs.write"}
+        paths = {e: place_of(e.target, parents) for e in wanted if e.kind.startswith("fs.")}
+        written = {path for effect, path in paths.items() if effect.kind == "fs.write"}
         found: dict[str, dict[str, None]] = {name: {} for name in ("read", "change", "remove", "meta", "devices")}
         for effect in wanted:
             if effect.kind == "fs.read":
-                path = places[effect]
-                if os.path.islink(path):
-                    path = os.path.realpath(path)
+                path = goal_of(paths[effect], parents)
                 to_read.refuse(effect, path, tree=False)
                 found["read"][path] = None
             elif effect.kind in _CHANGES:
-                path = places[effect]
+                path = paths[effect]
                 tree = _is_folder(path)
-                if runs and not tree:
+                if runs and (not tree or os.path.realpath(path) != path):
                     # A command's folder is a folder when it is approved. If it has become a link, its own folder must not stand for it.
-                    raise Denied(f"{effect.target} is no folder any more.", hint="Nothing was run. Look at it and ask again.")
+                    raise Denied(f"{effect.target} is no folder any more, or a link leads there now.", hint="Nothing was run. Look at it and ask again.")
                 to_change.refuse(effect, path, tree=tree and effect.kind != "fs.meta")
                 changed.add(path)
                 if effect.kind == "fs.meta":
@@ -90,9 +89,9 @@ class Grant:
                     found["change"][path if tree else _standing(path, parents)] = None
             elif effect.kind == "fs.log":
                 # Made and opened before the worker is confined: its folder is not granted.
-                to_change.refuse(effect, places[effect], tree=False)
+                to_change.refuse(effect, paths[effect], tree=False)
             elif effect.kind in ("dev.control", "dev.format"):
-                found["devices"][_place(effect.target, parents)] = None
+                found["devices"][place_of(effect.target, parents)] = None
         roots = {name: tuple(sorted(paths)) for name, paths in found.items()}
         # To wait for the end of a process takes a pidfd, and no leave to do anything to it.
         named = (e for e in wanted if e.kind in ("proc.signal", "proc.tune") or (e.kind == "proc.read" and e.target.isdigit()))
@@ -176,7 +175,7 @@ class Grant:
     @classmethod
     def from_data(cls, data: dict[str, Any]) -> Grant:
         """Rebuild a grant. Raises TypeError and KeyError for other data."""
-        fields = {k: tuple(v) if isinstance(v, (list, tuple)) else v for k, v in data.items()}
+        fields: dict[str, Any] = {k: tuple(v) if isinstance(v, (list, tuple)) else v for k, v in data.items()}
         fields["effects"] = tuple(Effect(*e) for e in data["effects"])
         fields["processes"] = tuple((int(p), int(s), str(w)) for p, s, w in data["processes"])
         return cls(**fields)
@@ -190,26 +189,18 @@ def _within(path: str, root: str) -> bool:
     return path == root or root == "/" or path.startswith(root + "/")
 
 
-def _place(target: str, parents: dict[str, str]) -> str:
-    """Return the path with the links on its way followed, and a link at its end left alone: steps change the link, not what it names."""
-    folder, _, name = plain(target).rpartition("/")
-    folder = folder or "/"
-    if (real := parents.get(folder)) is None:
-        real = parents[folder] = os.path.realpath(folder)
-    if not name:
-        return "/"
-    return f"{real}/{name}" if real != "/" else f"/{name}"
-
-
 def _standing(place: str, parents: dict[str, str]) -> str:
-    """Return the folder that `place` is in, or the nearest around it that exists: where one has to be made first, it is made there."""
+    """Return the folder that `place` is in, or the nearest around it that exists: where one has to be made first, it is made there.
+
+    A link that has come to be on the way since it was followed is no folder: what is below it is not granted.
+    """
     folder = place.rpartition("/")[0] or "/"
-    key = "\0" + folder
+    key = "\0standing " + folder
     if (known := parents.get(key)) is None:
-        path = folder
-        while not os.path.isdir(path):
-            path = os.path.dirname(path)
-        known = parents[key] = os.path.realpath(path)
+        known = folder
+        while not _is_folder(known):
+            known = os.path.dirname(known)
+        parents[key] = known
     return known
 
 

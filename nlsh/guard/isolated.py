@@ -27,6 +27,17 @@ def command(code: str, *words: str) -> list[str]:
     return [sys.executable, "-I", "-c", first + code, *words]
 
 
+def as_root(code: str, *words: str) -> list[str]:
+    """Return the command line of a Python that may be root's: nlsh and Python's own library, nothing that is installed beside them.
+
+    Without `site` no .pth file, no virtual environment and no sitecustomize is run; -B: root leaves no compiled files in somebody's folder.
+    """
+    import nlsh
+
+    root = os.path.dirname(os.path.dirname(os.path.realpath(nlsh.__file__)))
+    return [os.path.realpath(sys.executable), "-I", "-S", "-B", "-c", f"import sys; sys.path.append({root!r}); {code}", *words]
+
+
 def environment() -> dict[str, str]:
     """Return what such a process gets of this one's environment."""
     return {k: v for k, v in os.environ.items() if k in _KEPT or k.startswith(_KEPT_PREFIXES)}

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nlsh.guard import demands, files, secrets, trials
-from nlsh.guard.paths import plain
+from nlsh.guard.paths import goal_of, place_of, plain
 from nlsh.guard.rules import ANSWERS, EXACT, WHENS, Rule, check_keys, kind_pattern, rule_of, session_rule
 from nlsh.plan.effects import KINDS, Effect
 from nlsh.plan.errors import SettingsError
@@ -96,7 +96,8 @@ class Policy:
 
     def _decision(self, preview: Preview) -> Decision:
         worst: dict[str, list[tuple[Rule, Effect]]] = {a: [] for a in ANSWERS}
-        real: dict[str, str] = {}
+        # Where the paths led when they were previewed: what is judged is what a grant will hold.
+        real = {folder: place for call in preview.calls for folder, place in call.places.items()}
         about = {kind: [r for r in self.rules if _is_about(r, kind)] for kind in {e.kind for c in preview.calls for e in c.effects}}
         context = _context(self.cwd)
         folders = _Folders([r for rules in about.values() for r in rules], context)
@@ -261,15 +262,11 @@ def _try_examples(path: Path, rule: Rule) -> None:
 def _case(effect: Effect, states: frozenset[str], real: dict[str, str]) -> _Case:
     if not effect.kind.startswith("fs."):
         return _Case(effect.kind, effect.target, (effect.target,), states)
-    path = plain(effect.target)
-    folder, name = os.path.split(path)
-    if folder not in real:
-        real[folder] = os.path.realpath(folder)
-    place = os.path.join(real[folder], name) if name else "/"
-    places = {path, place}
     # Of a hundred thousand files in one folder, the way to it is followed once.
-    if effect.kind in ("fs.read", "fs.write") and os.path.islink(place):
-        places.add(os.path.realpath(place))
+    place = place_of(effect.target, real)
+    places = {plain(effect.target), place}
+    if effect.kind in ("fs.read", "fs.write"):
+        places.add(goal_of(place, real))
     return _Case(effect.kind, effect.target, tuple(sorted(places)), states)
 
 
@@ -298,7 +295,7 @@ class _Folders:
             real[folder] = os.path.realpath(folder)
         if real[folder] != folder or path in self._named or any(n in path for n in self._needles):
             return None
-        if kind in ("fs.read", "fs.write") and os.path.islink(path):
+        if kind in ("fs.read", "fs.write") and goal_of(path, real) != path:
             return None
         return kind, folder, states
 

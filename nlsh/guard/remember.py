@@ -67,8 +67,8 @@ def _rules(preview: Preview, asked: frozenset[Effect], within: str) -> Iterable[
     for (effect, command), lost in gone.items():
         done.setdefault((effect.target, command, lost), set()).add(effect.kind)
     together: dict[tuple[tuple[str, ...], str, bool], list[str]] = {}
-    for (target, command, lost), kinds in done.items():
-        together.setdefault((tuple(sorted(kinds)), command, lost), []).append(target)
+    for (target, command, lost), every in done.items():
+        together.setdefault((tuple(sorted(every)), command, lost), []).append(target)
     now = time.localtime()
     for number, ((kinds, command, lost), targets) in enumerate(sorted(together.items()), 1):
         yield Rule(

@@ -11,7 +11,7 @@ import json
 import os
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -208,8 +208,9 @@ class Journal:
         """Note how a run ended and the touched folders' times, carry what it undid or finished over to the run it is about; prune old runs."""
         with self.using() as db, _transaction(db):
             db.execute("UPDATE runs SET status=?, finished_at=? WHERE id=?", (status, time.time(), run))
-            paths = [path for (path,) in db.execute("SELECT path FROM folders WHERE run=?", (run,))]
-            db.executemany("UPDATE folders SET after_ns=? WHERE run=? AND path=?", ((_mtime(json.loads(p)), run, p) for p in paths))
+            with readable_rows():
+                times = [(_mtime(json.loads(path)), run, path) for (path,) in db.execute("SELECT path FROM folders WHERE run=?", (run,))]
+            db.executemany("UPDATE folders SET after_ns=? WHERE run=? AND path=?", times)
             self._carry_over(db, run)
             # What this run did to the folders of the one it takes back is no change by somebody else.
             mine = "FROM folders AS mine WHERE mine.run=? AND mine.path=folders.path"
@@ -327,7 +328,10 @@ class Journal:
                     self._db.execute("ROLLBACK")
                 raise
         except (sqlite3.Error, OSError, UnicodeDecodeError) as error:  # the last: SQLite's own words about a damaged file
-            self._db = None
+            left, self._db = self._db, None
+            if left is not None:
+                with suppress(sqlite3.Error):
+                    left.close()
             raise JournalError(f"The journal {self.path} cannot be used: {error}.", hint=_next_step(self.path, error)) from error
 
     def _open(self) -> sqlite3.Connection:

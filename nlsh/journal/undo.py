@@ -20,6 +20,7 @@ from nlsh.steps.times import RestoreTimes
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
+_LOOKED_BACK = 5  # runs: what failed before that and was left so is not what somebody means who says “carry on”
 
 
 def _read(function: Callable[_P, _T]) -> Callable[_P, _T]:
@@ -143,10 +144,15 @@ class History:
         return max(found, key=lambda r: r.id)
 
     def _cut_short(self) -> Run:
-        found = self._interrupted()
+        found = [*self._stopped(), *self._interrupted()]
         if not found:
             raise NotFound("No run was cut short.", hint='Nothing was changed. history.finish(run="…") tries again what a run left undone.')
-        return found[-1]
+        return max(found, key=lambda r: r.id)
+
+    def _stopped(self) -> list[Run]:
+        """Return the newest run that Ctrl-C or a step that failed has ended, if something of it is left and it was not taken back."""
+        ended = (r for r in self._journal.recent(_LOOKED_BACK) if r.turn != "finish" and r.undone_by is None and r.status in ("cancelled", "partly", "failed"))
+        return [r for r in ended if self._journal.states(r.id).keys() & {"planned", "failed"}][:1]
 
     def _interrupted(self) -> list[Run]:
         return [r for r in self._journal.running() if not is_alive(r.owner)]
@@ -208,7 +214,7 @@ def _times(journal: Journal, run: Run) -> tuple[tuple[str, int], ...]:
     wanted = []
     for path, before, after in journal.folders(run.id):
         try:
-            now = os.lstat(path).st_mtime_ns
+            now: int | None = os.lstat(path).st_mtime_ns
         except OSError:
             now = after
         if after is None or now == after:

@@ -61,7 +61,7 @@ def allocate(jobs: Sequence[Job], capacity: Mapping[str, float]) -> dict[tuple[s
     if relaxed is None:
         raise ValueError("the lower bounds are above the upper ones")
     least = _relaxations(relaxed[1], jobs, capacity)
-    alone = []
+    alone: list[Relaxation] = []
     for kind, names in (("demand", everything), ("capacity", places)):
         for name in names:
             one = _solve(jobs, capacity, demands=[name] if kind == "demand" else (), places=[name] if kind == "capacity" else ())

@@ -81,6 +81,11 @@ def cores(wanted: Mapping[str, float], count: int) -> dict[str, Place]:
     return found
 
 
+def _nice(weight: float) -> int:
+    """Return the nice value from 0 up whose weight, beside that of 0, comes nearest."""
+    return min(range(20), key=lambda n: abs(math.log(WEIGHTS[n] / 1024) - math.log(weight)))
+
+
 def nices(parts: Mapping[str, float], tasks: Mapping[str, int] | None = None) -> tuple[dict[str, int], dict[str, float]]:
     """Return nice values for jobs that share a core, and the parts of it these come to. `tasks`: how many of a job compete there, one if not said.
 
@@ -88,7 +93,7 @@ def nices(parts: Mapping[str, float], tasks: Mapping[str, int] | None = None) ->
     """
     heaviest = {name: max(part, 1e-3) / max((tasks or {}).get(name, 1), 1) for name, part in parts.items()}
     most = max(heaviest.values())
-    found = {name: min(range(20), key=lambda n, w=w: abs(math.log(WEIGHTS[n] / 1024) - math.log(w / most))) for name, w in heaviest.items()}
+    found = {name: _nice(w / most) for name, w in heaviest.items()}
     weights = {name: WEIGHTS[n] * max((tasks or {}).get(name, 1), 1) for name, n in found.items()}
     return found, {name: w / sum(weights.values()) for name, w in weights.items()}
 
@@ -143,5 +148,5 @@ def _milp(price: Sequence[float], rows: Sequence[tuple[dict[int, float], float, 
 
     matrix = [[row.get(n, 0.0) for n in range(len(price))] for row, _, _ in rows]
     within = LinearConstraint(matrix, [low for _, low, _ in rows], [most for _, _, most in rows])
-    found: Any = milp(price, constraints=[within], integrality=whole, bounds=Bounds(0, high), options={"time_limit": _PATIENCE_S})
+    found: Any = milp(price, constraints=[within], integrality=[1 if w else 0 for w in whole], bounds=Bounds(0, high), options={"time_limit": _PATIENCE_S})
     return None if found.x is None else [float(v) for v in found.x]

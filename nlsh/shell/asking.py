@@ -34,7 +34,7 @@ def ask(session: Session, question: Question, standstill: Standstill) -> str:
     """Ask, and return one of the answers of `gate`. Ctrl-C means no, and that the command is to end."""
     if not session.can_ask():
         return NO
-    with _interrupts() as interrupted, _terminal() as terminal:
+    with session.still(), _interrupts() as interrupted, _terminal() as terminal:
         if not standstill.begin():
             return NO
         try:
@@ -109,7 +109,8 @@ def _line(session: Session, text: str, standstill: Standstill, terminal: int, un
     termios.tcflush(terminal, termios.TCIFLUSH)
     sys.stderr.write(session.look.paint(text, "bold"))
     sys.stderr.flush()
-    ready, _, _ = select.select([terminal, standstill], [], [], max(0.0, until - time.monotonic()))
+    listened: list[int | Standstill] = [terminal, standstill]
+    ready, _, _ = select.select(listened, [], [], max(0.0, until - time.monotonic()))
     if standstill in ready:
         session.say("", "nlsh: who asked is gone.")
         return ""

@@ -138,7 +138,9 @@ def ask(
         print(line, file=sys.stderr)
     for number, text in enumerate(others, start=1):
         print(look.paint(f"  or {number}: {escape('; '.join(text.splitlines()))}", "dim"), file=sys.stderr)
-    question = QUESTION.replace("?] ", f"?/{'1' if len(others) == 1 else f'1-{len(others)}'}] ") if others else QUESTION
+    alone = len(preview.calls) == 1 and getattr(preview.calls[0], "elevated", False)
+    asked = QUESTION.replace("Run this?", "Run this as root?") if alone else QUESTION
+    question = asked.replace("?] ", f"?/{'1' if len(others) == 1 else f'1-{len(others)}'}] ") if others else asked
     while True:
         try:
             answer = read(question).strip().lower()

@@ -21,7 +21,7 @@ class Progress:
         self._done = 0
         self._steps: int | None = None  # of the only call there is
         self._started = self._last = 0.0
-        self._rated: tuple[float, int] | None = None
+        self._rated: tuple[int, float, int] | None = None  # which step, since when, and with how much it began
 
     def note(self, event: dict[str, Any]) -> None:
         """Take notice of a worker's message."""
@@ -39,9 +39,9 @@ class Progress:
             self._done += 1
         elif event.get("type") != "progress":
             return
-        elif self._rated is None:
+        elif self._rated is None or self._rated[0] != event.get("step", 0):
             # What goes on from an earlier run does not begin with nothing.
-            self._rated = (now, event.get("done", 0))
+            self._rated = (event.get("step", 0), now, event.get("done", 0))
         if now - self._started < self._AFTER_S or now - self._last < 0.1:
             return
         self._last, self._shown = now, True
@@ -50,13 +50,16 @@ class Progress:
             words = (f"{self._done:,} of {count(self._steps, 'step')}" if self._steps else count(self._done, "step")) + " done"
             rate = self._done / (now - self._started)
             words += f", {rate:,.0f} a second" + _left(self._done, self._steps, rate)
-        elif event.get("unit") == "bytes":
-            begun, before = self._rated or (now, 0)
-            rate = (event["done"] - before) / (now - begun) if now > begun else 0.0
-            words = size(event["done"]) + (f" of {size(total)}" if total else "") + (f", {size(rate)} a second" if now > begun else "")
-            words += _left(event["done"], total, rate)
         else:
-            words = f"{event.get('done', 0):,}" + (f" of {total:,}" if total else "")
+            _, begun, before = self._rated or (0, now, 0)
+            done, unit = event.get("done", 0), event.get("unit", "")
+            rate = (done - before) / (now - begun) if now > begun else 0.0
+            said = size if unit == "bytes" else _number
+            words = said(done) + (f" of {said(total)}" if total else "") + (f" {unit}" if unit not in ("", "bytes") else "")
+            if self._steps and self._steps > 1:
+                words = f"{self._done:,} of {count(self._steps, 'step')} done; {words}"
+            # Of what comes one in some seconds a rate says nothing.
+            words += (f", {said(rate)} a second" if rate >= 1 else "") + _left(done, total, rate)
         sys.stderr.write(f"\r\x1b[K  {words} ")
         sys.stderr.flush()
 
@@ -66,6 +69,10 @@ class Progress:
             sys.stderr.write("\r\x1b[K")
             sys.stderr.flush()
         self._shown, self._done, self._steps, self._started, self._rated = False, 0, None, 0.0, None
+
+
+def _number(amount: float) -> str:
+    return f"{amount:,.0f}"
 
 
 def _left(done: int, total: int | None, rate: float) -> str:

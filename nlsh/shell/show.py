@@ -253,13 +253,18 @@ def _table(kind: type[Record], records: list[Record], look: Look, cwd: str | Non
     elif kind is Row:
         for (names, _), rows in groupby(records, lambda r: (r.names, len(r.cells))):  # type: ignore[attr-defined]
             yield from _grid([tuple(escape(c) for c in r.cells) for r in rows], look, heads=tuple(escape(n) for n in names) or None)  # type: ignore[attr-defined]
+    elif kind.__name__ == "Course":  # its module is not imported for every other result
+        from nlsh.shell.plot import plot
+
+        for r in records:
+            yield from plot(r, look.columns, 10 if len(records) == 1 else 4)  # type: ignore[arg-type]
     elif kind in (FileInfo, ProcessInfo):
         for r in records:
             yield from _grid([(_head(k), cell) for k, v in r.as_data().items() if k != "record" and (cell := _cell(k, v, cwd))], look, heads=None)
     else:
         columns = _SHOWN.get(kind, kind.columns)
-        rows = [tuple(_cell(c, getattr(r, c), cwd) for c in columns) for r in records]
-        yield from _grid(rows, look, heads=tuple(_head(c) for c in columns) if kind.heads else None, columns=columns)
+        lines = [tuple(_cell(c, getattr(r, c), cwd) for c in columns) for r in records]
+        yield from _grid(lines, look, heads=tuple(_head(c) for c in columns) if kind.heads else None, columns=columns)
 
 
 def _text(text: str) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from nlsh.plan.errors import NlshError
@@ -20,6 +22,7 @@ class Talk:
         self.options = options
         self.look = look
         self.progress = Progress(look, quiet=options.quiet)
+        self.still: Callable[[], AbstractContextManager[None]] = nullcontext  # holds what goes on behind still while something is asked
 
     def can_ask(self) -> bool:
         """Return whether a person can be asked: a terminal to read from and one to show on, and no flag against it."""
@@ -34,7 +37,8 @@ class Talk:
         sys.stderr.write(self.look.paint(question, "bold"))
         sys.stderr.flush()
         try:
-            line = sys.stdin.readline()
+            with self.still():
+                line = sys.stdin.readline()
         except KeyboardInterrupt:
             sys.stderr.write("\n")
             raise

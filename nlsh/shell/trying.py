@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 QUESTION = "Keep these changes? [y/N/l/d/?] "
 HELP = "y: keep them · n (or Enter): drop them, and nothing was changed · l: list all · d: all that changes in texts · ?: why this is asked"
+_BEHIND = "it goes to the background"
 _FAILED = ("command.exit",)
 
 
@@ -58,7 +59,7 @@ def why_not(command: str) -> str:
     """Return why a command is not to be tried on a copy, in words that follow 'because'; empty where it can be."""
     stripped = command.strip()
     if stripped.endswith("&") and not stripped.endswith("&&"):
-        return "it goes to the background"
+        return _BEHIND
     for part in _PARTS.split(stripped):
         words = _program(_split(part))
         if not words:
@@ -101,10 +102,11 @@ def _split(part: str) -> list[str]:
         return part.split()
 
 
-def run(session: Session, plan: Plan, preview: Preview, request: str, *, direct: bool = False) -> int | None:
+def run(session: Session, plan: Plan, preview: Preview, request: str, *, direct: bool = False, behind: bool = False) -> int | None:
     """Try the raw command that `preview` is, show what it would change, keep or drop that, and return the exit status.
 
     Return None where it is to be run as it is, or is none: that it is not tried, and what then holds, is said. `direct`: the user wants it so.
+    `behind`: it is to go on behind the prompt, and nobody is asked when it ends.
     """
     step = _command_of(preview)
     if step is None:
@@ -125,7 +127,7 @@ def run(session: Session, plan: Plan, preview: Preview, request: str, *, direct:
     except Denied:
         return None
     several = len(preview.calls) > 1
-    why = "you have said !!" if direct else "it is one call of several" if several else why_not(step.command)
+    why = "you have said !!" if direct else "it is one call of several" if several else _BEHIND if behind else why_not(step.command)
     if not why:
         try:
             return _Trial(session, plan, request, step).run()
@@ -234,14 +236,18 @@ class _Trial:
         return [head, *list_lines(found, look), *diff_lines(found, look), look.paint(f"    {summary(found)}", "dim")]
 
     def _approve(self, preview: Preview, decision: Decision) -> bool | str:
-        session, look = self.session, self.session.look
+        session = self.session
         session.last_decision = decision
-        assert self._found is not None
         if session.options.yes:
             return "flag"
         if not session.can_ask():
             session.say("nlsh: to keep this needs an approval and there is nobody to ask. Nothing was changed. --yes keeps it.")
             return False
+        with session.still():
+            return self._asked(decision)
+
+    def _asked(self, decision: Decision) -> bool:
+        session, look = self.session, self.session.look
         while True:
             try:
                 answer = session.read(QUESTION).strip().lower()
@@ -253,6 +259,7 @@ class _Trial:
             if answer in ("", "n", "no", "drop", "否", "不"):
                 session.say("Dropped. Nothing was changed.")
                 return False
+            assert self._found is not None
             if answer in ("l", "list"):
                 session.say(*list_lines(self._found, look, whole=True))
             elif answer in ("d", "diff"):

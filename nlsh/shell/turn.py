@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from nlsh.kernel.outcome import Outcome
     from nlsh.planner.answer import Answer, Context
     from nlsh.shell.fix import Failure
+    from nlsh.shell.line.job_control import JobControl
     from nlsh.shell.line.state import ShellState
     from nlsh.skills.load import Entry
 
@@ -78,6 +79,8 @@ class Session(Talk):
         self.last_gated: Gated | None = None  # what the last raw command wanted outside its grant
         if self.can_ask():
             self.kernel.ask = self._ask_at_syscall
+            self.kernel.may_ask = True
+        self.job_control: JobControl | None = None  # of what the prompt runs, where its terminal gives that
         self.shell: ShellState | None = None  # what raw commands leave to the next one, where there is a next one
         self.swept = False  # whether what earlier trials left behind was removed
         self.mode = "ask"  # or "plan": nothing is run; "auto": what can be undone and is not asked about each time is run
@@ -130,6 +133,8 @@ class Session(Talk):
         """Run a raw command through the same gate; one with another `!` before it without trying it on a copy first."""
         text, direct = line.removeprefix("!").strip(), line.startswith("!")
         if self.shell is not None:
+            if self.job_control is not None:
+                return self.job_control.line(text, request, direct=direct)
             return self.shell.run(self, text, request, direct=direct)
         return self.run(command_plan(text), request, direct=direct)
 
@@ -241,11 +246,11 @@ class Session(Talk):
 
     # --- plans ---------------------------------------------------------------------------------------------------
 
-    def run(self, plan: Plan, request: str, *, learn: bool = False, direct: bool = False, others: Sequence[Plan] = ()) -> int:
+    def run(self, plan: Plan, request: str, *, learn: bool = False, direct: bool = False, behind: bool = False, others: Sequence[Plan] = ()) -> int:
         """Preview a plan, have it decided and approved, run it and show what came of it. Return the exit status.
 
         `learn`: nlsh is not sure of it; remember it for these words once it has been approved and done. `direct`: a raw command is not tried on a copy
-        first. `others`: what the words may mean instead, to pick from below the preview.
+        first. `behind`: it goes on behind the prompt. `others`: what the words may mean instead, to pick from below the preview.
         """
         corrected, self.last_gated, self._unsure = learn, None, learn
         while True:
@@ -261,11 +266,16 @@ class Session(Talk):
                 if any(c.action == "shell.run" for c in plan.calls):
                     from nlsh.shell import trying
 
-                    if (status := trying.run(self, plan, preview, request, direct=direct)) is not None:
+                    if (status := trying.run(self, plan, preview, request, direct=direct, behind=behind)) is not None:
                         return status
                 self._announce(preview)
                 self.make_room(preview)
-                outcome = self.kernel.run(preview)
+                if self.job_control is not None and [c.action for c in plan.calls] == ["shell.run"]:
+                    outcome = self.job_control.run(preview, request, behind=behind)
+                    if isinstance(outcome, int):
+                        return outcome
+                else:
+                    outcome = self.kernel.run(preview)
                 self.progress.clear()  # before anything is said about it
                 if self._instead is None:
                     if outcome.status in ("done", "partly", "nothing"):
@@ -336,6 +346,10 @@ class Session(Talk):
             self.say(*(self.look.paint("  " + escape(line), "dim") for line in registry.format(preview.plan).splitlines()))
 
     def _approve(self, preview: Preview, decision: Decision) -> bool | str:
+        with self.still():
+            return self._agreed(preview, decision)
+
+    def _agreed(self, preview: Preview, decision: Decision) -> bool | str:
         self.last_decision = decision
         cwd = os.getcwd()
         if self.options.yes:
@@ -390,6 +404,8 @@ class Session(Talk):
             self.last_gated = event["gated"]
         if self.shell is not None:
             self.shell.note(event)
+        if self.job_control is not None:
+            self.job_control.note(event)
         self.results.note(event)
 
 

@@ -122,10 +122,10 @@ def check(pack: Pack, entry: Entry, test: Mapping[str, Any], zygote: Zygote, kep
             return f"{title}: {error}"
         before = tree(home)
         with _at_home(home):
-            status, shown, error = _run(pack, entry, test.get("with", {}), zygote, kept)
-        if error is not None and error.code == "world.not-possible" and test.get("may_lack"):
+            status, shown, failure = _run(pack, entry, test.get("with", {}), zygote, kept)
+        if failure is not None and failure.code == "world.not-possible" and test.get("may_lack"):
             return ""
-        said = f" {error}" if error is not None else ""
+        said = f" {failure}" if failure is not None else ""
         if status != (wanted := int(test.get("exit", 0))):
             return f"{title}: exit status {status}, not {wanted}.{said}"
         if missing := [text for text in test.get("output", []) if text not in shown]:

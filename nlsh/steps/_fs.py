@@ -1,6 +1,7 @@
 """The system calls below the file steps: through folder descriptors, never over what exists, holes and attributes kept.
 
-Owns how a thing is renamed, copied and removed. What is approved and how it is taken back is in `files`, `trash` and `archives`.
+Owns how a thing is renamed, copied and removed; how it gets to another file system is `_moving`'s. What is approved and how it is taken
+back is in `files`, `trash` and `archives`.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from functools import cache
 from hashlib import blake2b
 
 from nlsh.plan.errors import NlshError, NotPossible, Refused, StaleStep
-from nlsh.steps import handles
+from nlsh.steps.handles import Meter
 from nlsh.world.files import Identity, identity, is_same
 
 _RENAME_NOREPLACE, _RENAME_EXCHANGE = 1, 2
@@ -24,10 +25,10 @@ _RESOLVE_NO_SYMLINKS, _RESOLVE_NO_MAGICLINKS = 0x04, 0x02
 _SYS_OPENAT2 = 437  # the same on every architecture
 _SYS_RENAMEAT2 = {"x86_64": 316, "aarch64": 276, "riscv64": 276, "ppc64le": 357, "s390x": 347, "armv7l": 382}
 _FICLONE = 0x40049409
-_COPY = 1 << 28
+_COPY = 1 << 24  # at once: what lies between two looks whether the user wants to stop
 _NOT_HERE = (errno.ENOSYS, errno.EINVAL, errno.EPERM, errno.EOPNOTSUPP)
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-_O_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+O_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class _OpenHow(ctypes.Structure):
@@ -242,14 +243,14 @@ def new_file(path: str, mode: int = 0o666) -> Iterator[int]:
             raise
 
 
-def copy_entry(old_folder: int, old: str, new_folder: int, new: str, *, with_owner: bool = False) -> None:
+def copy_entry(old_folder: int, old: str, new_folder: int, new: str, *, with_owner: bool = False, meter: Meter | None = None) -> None:
     """Copy one file, link or named pipe with mode, times and attributes, never over something that exists.
 
-    Leaves nothing behind when it fails. `with_owner` keeps the owner where that is allowed (for a move).
+    Leaves nothing behind when it fails. `with_owner` keeps the owner where that is allowed (for a move); `meter` is that of all that is copied.
     """
     status = status_at(old_folder, old)
     if stat.S_ISREG(status.st_mode):
-        _copy_file(old_folder, old, new_folder, new, status, with_owner)
+        _copy_file(old_folder, old, new_folder, new, status, with_owner, meter or Meter(held(status)))
         return
     if stat.S_ISLNK(status.st_mode):
         os.symlink(os.readlink(old, dir_fd=old_folder), new, dir_fd=new_folder)
@@ -268,7 +269,12 @@ def copy_entry(old_folder: int, old: str, new_folder: int, new: str, *, with_own
         raise
 
 
-def _copy_file(old_folder: int, old: str, new_folder: int, new: str, status: os.stat_result, with_owner: bool) -> None:
+def held(status: os.stat_result) -> int:
+    """Return how many bytes there are to copy of a file: holes are none."""
+    return min(status.st_size, status.st_blocks * 512)
+
+
+def _copy_file(old_folder: int, old: str, new_folder: int, new: str, status: os.stat_result, with_owner: bool, meter: Meter) -> None:
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
     try:
         source = os.open(old, flags | os.O_NOATIME, dir_fd=old_folder)
@@ -277,7 +283,7 @@ def _copy_file(old_folder: int, old: str, new_folder: int, new: str, status: os.
     try:
         target = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=new_folder)
         try:
-            copy_data(source, target, status.st_size)
+            copy_data(source, target, status.st_size, meter)
             if not is_same(os.fstat(source), identity(status)):
                 raise StaleStep(f"{old} changed while it was copied.", hint="Nothing of the copy was kept. Ask again when nobody writes to it.")
             copy_attributes(source, target)
@@ -296,17 +302,17 @@ def _copy_file(old_folder: int, old: str, new_folder: int, new: str, status: os.
         os.close(source)
 
 
-def copy_data(source: int, target: int, size: int) -> None:
+def copy_data(source: int, target: int, size: int, meter: Meter) -> None:
     """Copy the bytes of a file: shared blocks where the file system can, holes kept as holes."""
     import fcntl
 
     try:
         fcntl.ioctl(target, _FICLONE, source)
     except OSError:  # not this file system, or two of them
-        copy_range(source, target, 0, 0, size)
+        copy_range(source, target, 0, 0, size, meter)
 
 
-def copy_range(source: int, target: int, start: int, at: int, count: int) -> None:
+def copy_range(source: int, target: int, start: int, at: int, count: int, meter: Meter) -> None:
     """Copy `count` bytes from `start` of one file to the end, `at`, of another, holes kept as holes."""
     place, last = start, start + count
     while place < last:
@@ -323,8 +329,7 @@ def copy_range(source: int, target: int, start: int, at: int, count: int) -> Non
             if copied == 0:
                 raise OSError(errno.EIO, "the file shrank while it was copied")
             place += copied
-            if count > _COPY:
-                handles.progress(place - start, count, "bytes")
+            meter.came(copied)
     os.ftruncate(target, at + count)
 
 
@@ -353,48 +358,6 @@ def copy_attributes(source: int | str, target: int | str) -> None:
             os.setxattr(target, name, os.getxattr(source, name))
 
 
-def copy_tree(old_folder: int, old: str, new_folder: int, new: str) -> None:
-    """Copy a file or a folder and all below it: owners, modes, times, attributes and hard links among them kept. Leaves nothing behind when it fails."""
-    if not stat.S_ISDIR(status_at(old_folder, old).st_mode):
-        copy_entry(old_folder, old, new_folder, new, with_owner=True)
-        return
-    os.mkdir(new, 0o700, dir_fd=new_folder)
-    try:
-        _fill_folder(old_folder, old, new_folder, new, (new_folder, new), {})
-    except BaseException:
-        with suppress(OSError):
-            remove_tree(new_folder, new)
-        raise
-
-
-def _fill_folder(old_folder: int, old: str, new_folder: int, new: str, top: tuple[int, str], names: dict[tuple[int, int], str]) -> None:
-    """Fill the copy of a folder. `top`: the folder above the whole copy, and the way from there; `names`: the first name of each file with several."""
-    status = status_at(old_folder, old)
-    source = os.open(old, _O_FOLDER, dir_fd=old_folder)
-    try:
-        target = os.open(new, _O_FOLDER, dir_fd=new_folder)
-        try:
-            for name in os.listdir(source):
-                here = status_at(source, name)
-                way = os.path.join(top[1], name)
-                if stat.S_ISDIR(here.st_mode):
-                    os.mkdir(name, 0o700, dir_fd=target)
-                    _fill_folder(source, name, target, name, (top[0], way), names)
-                elif here.st_nlink > 1 and (first := names.setdefault((here.st_dev, here.st_ino), way)) != way:
-                    os.link(first, name, src_dir_fd=top[0], dst_dir_fd=target, follow_symlinks=False)
-                else:
-                    copy_entry(source, name, target, name, with_owner=True)
-            copy_attributes(source, target)
-            with suppress(OSError):
-                os.fchown(target, status.st_uid, status.st_gid)
-            os.fchmod(target, stat.S_IMODE(status.st_mode) & 0o1777)
-            os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))
-        finally:
-            os.close(target)
-    finally:
-        os.close(source)
-
-
 def remove_tree(folder: int, name: str, known: Identity | None = None) -> None:
     """Remove a file, or a folder and all below it, never following a link. With `known`, only if it is that one."""
     status = status_at(folder, name)
@@ -404,7 +367,7 @@ def remove_tree(folder: int, name: str, known: Identity | None = None) -> None:
         os.unlink(name, dir_fd=folder)
         return
     # LIMIT: one descriptor a level: a tree deeper than the limit of open files (1,024 by default) is not removed.
-    inside = os.open(name, _O_FOLDER, dir_fd=folder)
+    inside = os.open(name, O_FOLDER, dir_fd=folder)
     try:
         opened = os.fstat(inside)
         if (opened.st_dev, opened.st_ino) != (status.st_dev, status.st_ino):
@@ -415,32 +378,3 @@ def remove_tree(folder: int, name: str, known: Identity | None = None) -> None:
     finally:
         os.close(inside)
     os.rmdir(name, dir_fd=folder)
-
-
-def move(source: str, target: str, known: Identity) -> None:
-    """Move what `known` was taken from, by renaming, or by copying and removing where the target is on another file system."""
-    with parent_of(source) as (old_folder, old), parent_of(target) as (new_folder, new):
-        still(old_folder, old, known, source)
-        try:
-            rename(old_folder, old, new_folder, new)
-        except OSError as error:
-            if error.errno != errno.EXDEV:
-                raise
-        else:
-            return
-        _refuse_uncopyable(old_folder, old, source)
-        copy_tree(old_folder, old, new_folder, new)
-        remove_tree(old_folder, old, known)
-
-
-def _refuse_uncopyable(folder: int, name: str, path: str) -> None:
-    mode = status_at(folder, name).st_mode
-    if stat.S_ISSOCK(mode) or stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
-        raise Refused(f"{path} is a socket or a device: it cannot go to another file system.", hint="Nothing was changed.")
-    if stat.S_ISDIR(mode):
-        inside = os.open(name, _O_FOLDER, dir_fd=folder)
-        try:
-            for child in os.listdir(inside):
-                _refuse_uncopyable(inside, child, os.path.join(path, child))
-        finally:
-            os.close(inside)

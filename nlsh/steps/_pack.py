@@ -18,7 +18,7 @@ from nlsh.steps import handles
 from nlsh.world import archives, sevenzip, streams
 from nlsh.world.files import Identity, walk
 
-_BLOCK = 1 << 20
+_BLOCK = 1 << 18
 # What is packed: its path, its name in the archive, its status.
 Entry = tuple[str, str, os.stat_result]
 _NOT_MADE = "No archive was made."
@@ -40,34 +40,82 @@ def entries(members: tuple[tuple[str, str, Identity], ...], own: tuple[int, int]
             raise NotPossible(f"{skipped[0]} cannot be read, so the archive would not be whole.", hint=f"{_NOT_MADE} Leave that folder out.")
 
 
-def _source(path: str, status: os.stat_result) -> IO[bytes]:
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
-    found = os.fstat(descriptor)
-    if (found.st_dev, found.st_ino) != (status.st_dev, status.st_ino):
-        os.close(descriptor)
-        raise StaleStep(f"{path} was exchanged while it was packed.", hint=f"{_NOT_MADE} Ask again.")
-    return os.fdopen(descriptor, "rb")
+def size_of(found: Iterator[Entry]) -> int:
+    """Return how many bytes of content there are to pack."""
+    return sum(status.st_size for _, _, status in found if stat.S_ISREG(status.st_mode))
 
 
-def write(file: IO[bytes], format: str, found: Iterator[Entry]) -> None:
+class Sources:
+    """Opens the files that are packed; `meter` hears of each byte that is read, `changed` are the files that somebody wrote to meanwhile."""
+
+    def __init__(self, meter: handles.Meter) -> None:
+        self.meter = meter
+        self.changed: list[str] = []
+
+    @contextmanager
+    def open(self, path: str, status: os.stat_result) -> Iterator[_Metered]:
+        """Give a file to read, as long as it was when it was opened. Raises StaleStep where another one is there, or where it became shorter."""
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+        with os.fdopen(descriptor, "rb", buffering=0) as file:
+            first = os.fstat(descriptor)
+            if (first.st_dev, first.st_ino) != (status.st_dev, status.st_ino):
+                raise StaleStep(f"{path} was exchanged while it was packed.", hint=f"{_NOT_MADE} Ask again.")
+            source = _Metered(file, first.st_size, self.meter)
+            try:
+                yield source
+            finally:
+                last = os.fstat(descriptor)
+                if source.left and last.st_size < first.st_size:
+                    raise StaleStep(f"{path} became shorter while it was packed.", hint=f"{_NOT_MADE} Ask again when nobody writes to it.")
+            if last.st_mtime_ns != first.st_mtime_ns or last.st_size != first.st_size:
+                self.changed.append(path)
+
+
+class _Metered(io.BufferedIOBase):
+    """The first `end` bytes of a file, each of which is told to a meter as it is read."""
+
+    def __init__(self, file: Any, end: int, meter: handles.Meter) -> None:
+        self.name = file.name
+        self._file, self._end, self._meter = file, end, meter
+        self.left = end
+
+    def read(self, size: int | None = -1) -> bytes:
+        block: bytes = self._file.read(self.left if size is None or size < 0 else min(self.left, size))
+        self.left -= len(block)
+        self._meter.came(len(block))
+        return block
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        place = offset + (0, self._end - self.left, self._end)[whence]
+        self.left = self._end - place
+        return int(self._file.seek(place))
+
+    def tell(self) -> int:
+        return self._end - self.left
+
+    def fileno(self) -> int:
+        return int(self._file.fileno())
+
+
+def write(file: IO[bytes], format: str, found: Iterator[Entry], sources: Sources) -> None:
     """Write a new archive of `format` (one of `archives.FORMATS`, or a compression for a single file)."""
     if format == "zip":
         import zipfile
 
         with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, strict_timestamps=False) as zipped:
-            _into_zip(zipped, found)
+            _into_zip(zipped, found, sources)
     elif format == "7z":
         import py7zr
 
         with py7zr.SevenZipFile(file, "w") as seven:
-            _into_7z(seven, found)
+            _into_7z(seven, found, sources)
     elif format in archives.COMPRESSION:
         with compressing(file, archives.COMPRESSION[format]) as packed:
-            _into_tar(packed, found)
+            _into_tar(packed, found, sources)
     else:
         ((path, _, status),) = found
-        with _source(path, status) as source, compressing(file, format) as packed:
-            _copy(source, packed, status.st_size)
+        with sources.open(path, status) as source, compressing(file, format) as packed:
+            _copy(source, packed)
 
 
 @contextmanager
@@ -98,15 +146,12 @@ def _compressor(file: IO[bytes], compression: str) -> Any:
     return zstandard.ZstdCompressor(write_checksum=True).stream_writer(file, closefd=False)
 
 
-def _copy(source: IO[bytes], target: Any, size: int) -> None:
-    done = 0
+def _copy(source: Any, target: Any) -> None:
     while block := source.read(_BLOCK):
         target.write(block)
-        done += len(block)
-        handles.progress(done, size, "bytes")
 
 
-def _into_zip(zipped: Any, found: Iterator[Entry]) -> None:
+def _into_zip(zipped: Any, found: Iterator[Entry], sources: Sources) -> None:
     import time
     import zipfile
 
@@ -128,8 +173,8 @@ def _into_zip(zipped: Any, found: Iterator[Entry]) -> None:
             zipped.writestr(info, os.fsencode(os.readlink(path)), compress_type=zipfile.ZIP_STORED)
         elif stat.S_ISREG(mode):
             info.file_size = status.st_size
-            with _source(path, status) as source, zipped.open(info, "w") as target:
-                _copy(source, target, status.st_size)
+            with sources.open(path, status) as source, zipped.open(info, "w") as target:
+                _copy(source, target)
         else:
             raise NotPossible(f"zip cannot hold {path}: it is a pipe, a socket or a device.", hint=f"{_NOT_MADE} Leave it out.")
 
@@ -138,25 +183,24 @@ def _dos_time(when: Any) -> tuple[int, int, int, int, int, int]:
     return (min(max(when.tm_year, 1980), 2107), *when[1:6]) if 1980 <= when.tm_year <= 2107 else (1980, 1, 1, 0, 0, 0)
 
 
-def _into_tar(file: IO[bytes], found: Iterator[Entry]) -> None:
+def _into_tar(file: IO[bytes], found: Iterator[Entry], sources: Sources) -> None:
     import tarfile
 
-    with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as tarred:
+    with tarfile.TarFile(fileobj=file, mode="w", format=tarfile.PAX_FORMAT, copybufsize=_BLOCK) as tarred:
         for path, name, status in found:
             if stat.S_ISREG(status.st_mode):
-                with _source(path, status) as source:
-                    info = tarred.gettarinfo(arcname=name, fileobj=source)
+                with sources.open(path, status) as source:
+                    info = tarred.gettarinfo(path, name, source)  # type: ignore[arg-type]  # of all that an IO has it asks for name and fileno
                     # Each name gets its content: what is packed here must be able to stand alone.
-                    info.type, info.linkname, info.size = tarfile.REGTYPE, "", os.fstat(source.fileno()).st_size
+                    info.type, info.linkname, info.size = tarfile.REGTYPE, "", source.left
                     tarred.addfile(info, source)
-                    handles.progress(tarred.offset, None, "bytes")
                 continue
             if stat.S_ISSOCK(status.st_mode):
                 raise NotPossible(f"tar cannot hold {path}: it is a socket.", hint=f"{_NOT_MADE} Leave it out.")
             tarred.addfile(tarred.gettarinfo(path, arcname=name))
 
 
-def _into_7z(seven: Any, found: Iterator[Entry]) -> None:
+def _into_7z(seven: Any, found: Iterator[Entry], sources: Sources) -> None:
     from py7zr.helpers import ArchiveTimestamp
 
     for path, name, status in found:
@@ -172,7 +216,7 @@ def _into_7z(seven: Any, found: Iterator[Entry]) -> None:
             attributes = stat.FILE_ATTRIBUTE_REPARSE_POINT
             seven.writef(io.BytesIO(os.fsencode(os.readlink(path))), name)
         elif stat.S_ISREG(mode):
-            with _source(path, status) as source:
+            with sources.open(path, status) as source:
                 seven.writef(source, name)
         else:
             raise NotPossible(f"7z cannot hold {path}: it is a pipe, a socket or a device.", hint=f"{_NOT_MADE} Leave it out.")
@@ -181,7 +225,6 @@ def _into_7z(seven: Any, found: Iterator[Entry]) -> None:
             origin=None, data=None, lastwritetime=ArchiveTimestamp(status.st_mtime_ns // 100 + sevenzip.EPOCH),
             attributes=attributes | sevenzip.UNIX_MODE | mode << 16,
         )  # fmt: skip
-        handles.progress(seven.fp.tell(), None, "bytes")
 
 
 def _is_text(name: str) -> bool:
@@ -192,8 +235,8 @@ def _is_text(name: str) -> bool:
     return True
 
 
-def add(source: IO[bytes], target: IO[bytes], path: str, found: Iterator[Entry]) -> None:
-    """Write what the archive `source`, which is at `path`, holds and then what is `found` to `target`.
+def add(source: IO[bytes], target: IO[bytes], path: str, found: Iterator[Entry], size: int) -> None:
+    """Write what the archive `source`, which is at `path`, holds and then what is `found`, `size` bytes, to `target`.
 
     Raises Refused where a name is in it already, or where it is no archive that more can be added to; NotPossible where it is damaged.
     """
@@ -208,7 +251,7 @@ def add(source: IO[bytes], target: IO[bytes], path: str, found: Iterator[Entry])
         known = {e.path.strip("/").removeprefix("./"): e.type for e in archives.members(archive)}
         more = _not_in(path, known, found)
         if isinstance(archive, zipfile.ZipFile):
-            _add_to_zip(source, target, archive, more)
+            _add_to_zip(source, target, archive, more, Sources(handles.Meter(archive.start_dir + size)))
             return
         if isinstance(archive, tarfile.TarFile):
             if hasattr(archive, "broken"):
@@ -216,13 +259,14 @@ def add(source: IO[bytes], target: IO[bytes], path: str, found: Iterator[Entry])
             end = archive.offset
     source.seek(0)
     if start.startswith(sevenzip.MAGIC):
-        _add_to_7z(source, target, path, more)
+        _add_to_7z(source, target, path, more, Sources(handles.Meter(os.fstat(source.fileno()).st_size + size)))
         return
     compression = streams.compression_of(start)
+    sources = Sources(handles.Meter(end + size))
     with compressing(target, compression) as packed:
         content = streams.reading(source, compression) if compression else source
-        _copy_first(content, packed, end)
-        _into_tar(packed, more)
+        _copy_first(content, packed, end, sources)
+        _into_tar(packed, more, sources)
 
 
 def _not_in(path: str, known: dict[str, str], found: Iterator[Entry]) -> Iterator[Entry]:
@@ -233,29 +277,29 @@ def _not_in(path: str, known: dict[str, str], found: Iterator[Entry]) -> Iterato
             raise Refused(f"{path} holds {name} already.", hint="Nothing was changed. Rename one of them, or unpack the archive and pack it anew.")
 
 
-def _add_to_zip(source: IO[bytes], target: IO[bytes], archive: Any, more: Iterator[Entry]) -> None:
+def _add_to_zip(source: IO[bytes], target: IO[bytes], archive: Any, more: Iterator[Entry], sources: Sources) -> None:
     import zipfile
 
     source.seek(0)
     # All of it as it is, up to the list of members, which is written anew behind what is added.
-    _copy_first(source, target, archive.start_dir)
+    _copy_first(source, target, archive.start_dir, sources)
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, strict_timestamps=False) as zipped:
         zipped.filelist, zipped.NameToInfo, zipped.comment = list(archive.filelist), dict(archive.NameToInfo), archive.comment
-        _into_zip(zipped, more)
+        _into_zip(zipped, more, sources)
 
 
-def _add_to_7z(source: IO[bytes], target: IO[bytes], path: str, more: Iterator[Entry]) -> None:
+def _add_to_7z(source: IO[bytes], target: IO[bytes], path: str, more: Iterator[Entry], sources: Sources) -> None:
     import py7zr
 
-    _copy(source, target, os.fstat(source.fileno()).st_size)
+    _copy_first(source, target, os.fstat(source.fileno()).st_size, sources)
     # py7zr reads the list of members when it opens an archive, and from then on only writes.
     file = _ThenWritten(source, target)
     source.seek(0)
-    with py7zr.SevenZipFile(file, "a") as seven:
+    with py7zr.SevenZipFile(file, "a") as seven:  # type: ignore[arg-type]  # it asks for less than all that an IO has
         _make_ready(seven.header, path)
         file.writing = True
         seven.fp.seek(seven.worker.src_start)
-        _into_7z(seven, more)
+        _into_7z(seven, more, sources)
 
 
 def _make_ready(header: Any, path: str) -> None:
@@ -297,7 +341,7 @@ class _ThenWritten(io.RawIOBase):
         return True
 
 
-def _copy_first(source: Any, target: Any, count: int) -> None:
+def _copy_first(source: Any, target: Any, count: int, sources: Sources) -> None:
     left = count
     while left:
         block = source.read(min(_BLOCK, left))
@@ -305,4 +349,4 @@ def _copy_first(source: Any, target: Any, count: int) -> None:
             raise EOFError("the archive is shorter than it says")
         target.write(block)
         left -= len(block)
-        handles.progress(count - left, count, "bytes")
+        sources.meter.came(len(block))

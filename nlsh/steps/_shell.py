@@ -10,10 +10,17 @@ from __future__ import annotations
 
 import os
 import shlex
+from typing import TYPE_CHECKING
+
+from nlsh.steps._shell_scripts import FISH, FISH_FIRST, ZSH, ZSH_FIRST
+
+if TYPE_CHECKING:
+    from nlsh.steps._group import Stops
 
 # What a job's environment says to a command's step; never left in it.
 CARRIED = "NLSH_CARRIED"
 KEEPS = "NLSH_KEEPS"
+TYPED = "NLSH_TYPED"
 MOST_BYTES = 1 << 20
 _OUT = 9
 
@@ -59,21 +66,37 @@ _SIGNALS = " ".join(str(number) for number in range(1, 32))
 
 
 def knows_state(shell: str) -> str:
-    """Return which kind of state a shell can say: bash's, sh's, or none (empty)."""
+    """Return which kind of state a shell can say: bash's, sh's, zsh's, fish's, or none (empty)."""
     name = os.path.basename(os.path.realpath(shell))
-    return (
-        "bash"
-        if name.startswith("bash")
-        else "sh"
-        if name in ("dash", "ash", "busybox", "sh", "ksh", "mksh", "yash")
-        else "cwd"
-        if name.startswith("zsh")
-        else ""
-    )
+    if name in ("dash", "ash", "busybox", "sh", "ksh", "mksh", "yash"):
+        return "sh"
+    return next((kind for kind in ("bash", "zsh", "fish") if name.startswith(kind)), "")
+
+
+def arguments(shell: str, text: str) -> list[str]:
+    """Return how a shell is started for a command: none reads a start file, which would be run before each line."""
+    own = {"zsh": ["-f"], "fish": ["--no-config"]}.get(knows_state(shell), [])
+    return [os.path.basename(shell), *own, "-c", text]
+
+
+def fish_quote(text: str) -> str:
+    """Return a text as one word of fish's."""
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 def script(shell: str, line: str, *, keeps: bool) -> str:
     """Return the script that runs `line` with what is carried; `keeps`: it says its state afterwards, on descriptor 9."""
+    if (kind := knows_state(shell)) == "fish":
+        first = f"{FISH_FIRST}eval ${CARRIED}\n"
+        if not keeps:
+            return f"{first}eval {fish_quote(line)}"
+        return f"{first}eval {fish_quote(line)} {_OUT}>&-\nset -g _nlsh_s $status\n{FISH}\nexit $_nlsh_s"
+    if kind == "zsh":
+        first = f'{ZSH_FIRST}eval "${{{CARRIED}-}}"; eval'
+        if not keeps:
+            return f"{first} {shlex.quote(line)}"
+        line = f"eval {shlex.quote(line)}\n{_NO_TRAPS % f'DEBUG ZERR {_SIGNALS}'}"
+        return f"{first} {shlex.quote(line)} {_OUT}>&-\n{ZSH}\nexec {_OUT}>&-\nexit $_nlsh_s"
     after = {"bash": f"{_BASH_FIRST}\n{_BASH}", "sh": _SH}.get(knows_state(shell), "")
     # What is carried takes itself out of the environment, and leaves the status of the line before, which this one may ask for.
     first = f'eval "${{{CARRIED}-}}"; eval'
@@ -92,17 +115,20 @@ class Said:
 
         self._ours, self._theirs = socketpair()
 
-    def actions(self) -> list[tuple[int, int, int]]:
-        """Return what gives the shell the descriptor."""
-        return [(os.POSIX_SPAWN_DUP2, self._theirs.fileno(), _OUT)]
+    def given(self) -> dict[int, int]:
+        """Return the shell's descriptor by its number there."""
+        return {_OUT: self._theirs.fileno()}
 
     def close(self) -> None:
         """Close both ends."""
         self._ours.close()
         self._theirs.close()
 
-    def hear(self, pid: int) -> str:
-        """Return what the shell said until it ended, and close; empty where it is nothing or too much. The process is left to be waited for."""
+    def hear(self, pid: int, stops: Stops | None = None) -> str:
+        """Return what the shell said until it ended, and close; empty where it is nothing or too much. The process is left to be waited for.
+
+        `stops` hears meanwhile of its being stopped.
+        """
         from select import POLLIN, poll
         from socket import SHUT_RD
 
@@ -112,8 +138,12 @@ class Said:
             waits = poll()
             waits.register(ended, POLLIN)
             waits.register(self._ours, POLLIN)
-            while all(descriptor != ended for descriptor, _ in waits.poll()):
-                if not self._hears(said):
+            if stops is not None:
+                waits.register(stops, POLLIN)
+            while ended not in (ready := [descriptor for descriptor, _ in waits.poll()]):
+                if stops is not None and stops.fileno() in ready:
+                    stops.look()
+                if self._ours.fileno() in ready and not self._hears(said):
                     waits.unregister(self._ours)
             # A part of the line in the background may still hold the other end: from here on it can add nothing.
             self._ours.shutdown(SHUT_RD)
@@ -132,8 +162,8 @@ class Said:
 
 
 # How many texts follow each kind of record; an array says its own number. Those of the second line come once.
-_FOLLOW = {"value": 3, "array": 3, "alias": 2}
-_ONCE = {"cwd": 1, "umask": 1, "options": 1, "shopts": 1, "functions": 1, "pushed": 1, "exports": 1, "set": 1, "aliases": 1, "end": 0}
+_FOLLOW = {"value": 3, "array": 3, "alias": 2, "function": 2, "lost": 1}
+_ONCE = {"cwd": 1, "umask": 1, "options": 1, "shopts": 1, "functions": 1, "pushed": 1, "exports": 1, "set": 1, "aliases": 1, "setopt": 1, "said": 0, "end": 0}
 
 
 def is_whole(said: str) -> bool:

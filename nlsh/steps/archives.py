@@ -14,6 +14,7 @@ from typing import IO, Any
 
 from nlsh.plan.effects import Effect
 from nlsh.plan.errors import NotPossible, StaleStep
+from nlsh.plan.records import Note, Record
 from nlsh.plan.steps import Step
 from nlsh.steps import _fs, _pack, handles
 from nlsh.steps.content import ChangeContent, WriteNew
@@ -22,7 +23,7 @@ from nlsh.world.archives import Single, opened, refuse_bomb
 from nlsh.world.files import Identity, is_same
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-_BLOCK = 1 << 20
+_BLOCK = 1 << 18
 # A member: path, type, size in bytes (-1: as much as there is), time in nanoseconds (-1: as it comes), mode, link target,
 # number in the archive (-1: not in it).
 Member = tuple[str, str, int, int, int, str, int]
@@ -52,19 +53,25 @@ class CreateArchive(Step):
             _fs.still_there(path, known)
         _fs.must_be_free(self.destination)
 
-    def apply(self) -> None:
+    def apply(self) -> Iterator[Record] | None:
         with _fs.explained(f"create {self.destination}"), _fs.parent_of(self.destination) as (folder, name):
             descriptor = os.open(name, _NEW, 0o666, dir_fd=folder)
             try:
                 with os.fdopen(descriptor, "wb") as file:
-                    own = os.fstat(descriptor)
-                    _pack.write(file, self.format, _pack.entries(self.members, (own.st_dev, own.st_ino)))
+                    status = os.fstat(descriptor)
+                    own = (status.st_dev, status.st_ino)
+                    sources = _pack.Sources(handles.Meter(_pack.size_of(_pack.entries(self.members, own))))
+                    _pack.write(file, self.format, _pack.entries(self.members, own), sources)
                     file.flush()
                     os.utime(descriptor, ns=(self.stamp_ns, self.stamp_ns))
             except BaseException:
                 with suppress(OSError):
                     os.unlink(name, dir_fd=folder)
                 raise
+        if not sources.changed:
+            return None
+        names = ", ".join(sources.changed[:3]) + (f" and {len(sources.changed) - 3} more" if len(sources.changed) > 3 else "")
+        return iter((Note(f"Written to while it was packed, so that {self.destination} may hold neither the old nor the new: {names}."),))
 
     def inverse(self) -> Step:
         return RemoveArchive(self.members, self.destination, self.format, self.stamp_ns)
@@ -168,6 +175,8 @@ class ExtractArchive(Step):
         with _fs.parent_of(self.archive) as (folder, name):
             descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
         wanted: dict[int, list[Member]] = {}
+        # Names of one content count once: it is read once.
+        meter = handles.Meter(sum({m[6]: m[2] for m in self.members if m[1] == "file"}.values()))
         with os.fdopen(descriptor, "rb") as file:
             if not is_same(os.fstat(descriptor), self.identity):
                 raise StaleStep(f"{self.archive} has changed since it was approved.", hint="Nothing was unpacked. Ask again.")
@@ -187,13 +196,13 @@ class ExtractArchive(Step):
             with opened(file, self.archive) as archive:
                 if isinstance(archive, Single):
                     free = os.statvfs(self.root)
-                    self._pour(wanted[0], archive.content, made, (archive.packed, free.f_bavail * free.f_frsize))
+                    self._pour(wanted[0], archive.content, made, handles.Meter(), (archive.packed, free.f_bavail * free.f_frsize))
                 elif hasattr(archive, "worker"):
                     with ExitStack() as sinks:
-                        sevenzip.read(archive, {number: lambda n: self._sink(wanted[n], made, sinks) for number in wanted})
+                        sevenzip.read(archive, {number: lambda n: self._sink(wanted[n], made, meter, sinks) for number in wanted})
                 else:
                     for number, content in _contents(archive, wanted):
-                        self._pour(wanted[number], content, made)
+                        self._pour(wanted[number], content, made, meter)
         for path, kind, _, mtime_ns, mode, _, _ in reversed(self.members):
             if kind == "folder":
                 with _fs.parent_of(os.path.join(self.root, path)) as (folder, name):
@@ -201,14 +210,14 @@ class ExtractArchive(Step):
                     if mtime_ns >= 0:
                         os.utime(name, ns=(mtime_ns, mtime_ns), dir_fd=folder, follow_symlinks=False)
 
-    def _sink(self, members: list[Member], made: list[str], sinks: ExitStack) -> _Sink:
-        sink = _Sink(self.archive, self.root, members, made)
+    def _sink(self, members: list[Member], made: list[str], meter: handles.Meter, sinks: ExitStack) -> _Sink:
+        sink = _Sink(self.archive, self.root, members, made, meter)
         sinks.callback(sink.close)
         return sink
 
-    def _pour(self, members: list[Member], content: IO[bytes], made: list[str], bounds: tuple[int, int] | None = None) -> None:
+    def _pour(self, members: list[Member], content: IO[bytes], made: list[str], meter: handles.Meter, bounds: tuple[int, int] | None = None) -> None:
         """Write one content to each of its names. `bounds`, where its size is not known: the archive's size and what is free, in bytes."""
-        sink = _Sink(self.archive, self.root, members, made, bounds)
+        sink = _Sink(self.archive, self.root, members, made, meter, bounds)
         try:
             while block := content.read(_BLOCK if sink.left < 0 else min(_BLOCK, sink.left)):
                 sink.write(block)
@@ -268,8 +277,8 @@ class _Sink:
     `left` is how many bytes are still to come, -1 where nobody knows.
     """
 
-    def __init__(self, archive: str, root: str, members: list[Member], made: list[str], bounds: tuple[int, int] | None = None) -> None:
-        self._archive, self._members, self._bounds = archive, members, bounds
+    def __init__(self, archive: str, root: str, members: list[Member], made: list[str], meter: handles.Meter, bounds: tuple[int, int] | None = None) -> None:
+        self._archive, self._members, self._meter, self._bounds = archive, members, meter, bounds
         self.left = members[0][2]
         self._written = 0
         self._targets: list[int] = []
@@ -285,9 +294,9 @@ class _Sink:
 
     def write(self, block: bytes) -> None:
         self._written += len(block)
+        self._meter.came(len(block))
         if self._bounds is not None:
             refuse_bomb(self._archive, self._bounds[0], self._written, self._bounds[1])
-            handles.progress(self._written, None, "bytes")
         elif len(block) > self.left:
             raise NotPossible(f"{self._archive} is damaged: a member is longer than it says.", hint="What had been unpacked was removed again.")
         else:
@@ -408,4 +417,6 @@ class AddToArchive(ChangeContent):
 
     def rewrite(self, source: IO[bytes], target: IO[bytes]) -> None:
         status = os.fstat(source.fileno())
-        _pack.add(source, target, self.path, _pack.entries(self.members, (status.st_dev, status.st_ino)))
+        own = (status.st_dev, status.st_ino)
+        size = _pack.size_of(_pack.entries(self.members, own))
+        _pack.add(source, target, self.path, _pack.entries(self.members, own), size)

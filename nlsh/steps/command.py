@@ -17,10 +17,9 @@ from nlsh.plan.effects import Effect
 from nlsh.plan.errors import NlshError, NotFound, NotPossible, StaleStep
 from nlsh.plan.records import Exit, Kept, Record
 from nlsh.plan.steps import Step
-from nlsh.steps._shell import CARRIED, KEEPS, Said, script
+from nlsh.steps import _group
+from nlsh.steps._shell import CARRIED, KEEPS, TYPED, Said, arguments, script
 
-# What a program finds set to the default, whatever nlsh ignores.
-USUAL_SIGNALS = sorted(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
 # What names one of these is shown the machine's processes, not only its own. A guess that gives sight of their names, and leave for nothing.
 _LOOKS_AT_PROCESSES = re.compile(r"(?<![\w.-])(ps|top|htop|pgrep|pidof|pstree|lsof|fuser|ss|netstat|/proc)(?![\w-])")
 
@@ -60,25 +59,24 @@ class RunCommand(Step):
 
     def apply(self) -> Iterator[Record]:
         stand_in(self.cwd)
-        shell = user_shell()
+        shell = user_shell(typed=os.environ.pop(TYPED, None) is not None)
         keeps = os.environ.pop(KEEPS, None) is not None
         said = Said() if keeps else None
         line = script(shell, self.command, keeps=keeps) if CARRIED in os.environ else self.command
         try:
-            pid = os.posix_spawn(
-                shell,
-                [os.path.basename(shell), "-c", line],
-                {**os.environ, **self.environment},
-                file_actions=said.actions() if said is not None else [],
-                setsigmask=[],
-                setsigdef=USUAL_SIGNALS,
-            )
+            pid, stops = _group.start(shell, arguments(shell, line), {**os.environ, **self.environment}, said.given() if said is not None else {})
         except OSError as error:
             if said is not None:
                 said.close()
             raise NotPossible(f"{shell} cannot be run: {error.strerror}.", hint="Nothing was run.") from error
-        state = said.hear(pid) if said is not None else ""
+        state = ""
+        if said is not None:
+            state = said.hear(pid, stops)
+        elif stops is not None:
+            stops.wait()
         status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        if stops is not None:
+            stops.close()
         if state:
             yield Kept(state)
         # As shells say it.
@@ -137,10 +135,14 @@ def stand_in(cwd: str) -> None:
         os.close(folder)
 
 
-def user_shell() -> str:
-    """Return the user's bash, or sh: by the SHELL of nlsh itself, never by one that a line has set for its commands."""
+def user_shell(*, typed: bool = False) -> str:
+    """Return the user's bash, or sh: by the SHELL of nlsh itself, never by one that a line has set for its commands.
+
+    `typed`: for a line that the user types at a prompt, which is in the words of his own shell: his zsh or fish, too.
+    """
     wanted = os.environ.pop(OWN_SHELL, os.environ.get("SHELL", ""))
-    return wanted if os.path.basename(wanted) == "bash" and os.access(wanted, os.X_OK) else "/bin/sh"
+    known = ("bash", "zsh", "fish") if typed else ("bash",)
+    return wanted if os.path.basename(wanted) in known and os.access(wanted, os.X_OK) else "/bin/sh"
 
 
 def _words(status: int) -> str:

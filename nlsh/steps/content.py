@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from hashlib import blake2b
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from nlsh.plan.effects import Effect
 from nlsh.plan.errors import NotPossible, Refused, StaleStep
@@ -24,6 +24,9 @@ from nlsh.steps.trash import clear_note, info_text, is_free_note
 from nlsh.world import World
 from nlsh.world.files import Identity, identity, is_same, owner_name, status_of
 from nlsh.world.trash import bin_for, free_name, is_in_trash
+
+if TYPE_CHECKING:
+    from nlsh.plan.records import Record
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _UNCHANGED = "Nothing was changed."
@@ -328,12 +331,12 @@ class WriteNew(Step):
         if not _stamped(status, self.stamp_ns):
             raise StaleStep(f"{self.target} has changed since it was made.", hint="Nothing was removed. Trash it yourself if you do not need it.")
 
-    def apply(self) -> None:
+    def apply(self) -> Iterator[Record] | None:
         with _fs.explained(self.describe()), _fs.parent_of(self.target) as (folder, name):
             if self.back:
                 self._refuse_changed(_fs.status_at(folder, name))
                 os.unlink(name, dir_fd=folder)
-                return
+                return None
             # Beside it under another name first: what has the name is whole.
             with _fs.parent_of(self.source) as (old_folder, old), _opened(old_folder, old, self.identity, self.source) as (source, status):
                 # What only its owner may read makes nothing that others may.
@@ -347,6 +350,7 @@ class WriteNew(Step):
                 except BaseException:
                     _unlink(folder, beside)
                     raise
+        return None
 
     def inverse(self) -> Step:
         return replace(self, back=not self.back)

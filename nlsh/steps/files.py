@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from nlsh.plan.effects import Effect
 from nlsh.plan.errors import Refused, StaleStep
 from nlsh.plan.steps import Step
-from nlsh.steps import _fs
+from nlsh.steps import _fs, _moving
 from nlsh.world.files import Identity, is_same, loosened
 
 
@@ -60,7 +60,7 @@ class MovePath(Step):
 
     def apply(self) -> None:
         with _fs.explained(f"move {self.source} to {self.target}"):
-            _fs.move(self.source, self.target, self.identity)
+            _moving.move(self.source, self.target, self.identity)
 
     def inverse(self) -> Step:
         # A worker that may not read what a link leads to may have to make the link anew (Landlock: nothing moves to where it gains rights).

@@ -16,6 +16,7 @@ from nlsh.plan.steps import Step
 from nlsh.steps import _fs, handles
 from nlsh.steps._git import STALE, GitStep, Pairs, run
 from nlsh.world import git, git_changes, tools
+from nlsh.world.git import Repository
 from nlsh.world.git_remotes import THEIRS, Way, explained
 
 
@@ -66,7 +67,7 @@ class CloneRepository(Step):
         elif git_changes.altered(found := self._untouched()) or found.output("ls-files", "-z", "--others"):
             raise self._used()
 
-    def _untouched(self) -> git.Repository:
+    def _untouched(self) -> Repository:
         """Return the clone, in which nothing was committed or stashed. Raises StaleStep, and what `git.find` raises."""
         found = git.find(self.target)
         own = found.output("log", "-1", "--format=%h", "--branches", "HEAD", "--not", "--remotes").strip()

@@ -12,6 +12,8 @@ import socket
 import time
 from collections.abc import Callable, Iterable
 
+from nlsh.plan.errors import NlshError
+
 # Above what a step opens itself, so that the filter can tell the handed descriptors by their numbers.
 FIRST = 512
 
@@ -27,6 +29,7 @@ _left_running = False
 _flush: Callable[[], None] | None = None
 # How long a wait may last until it is looked whether the user has asked to stop.
 _SLICE_S = 0.1
+_TOLD_EVERY_S = 0.1
 
 
 def pidfd(pid: int) -> int | None:
@@ -122,10 +125,41 @@ def _connected(target: str) -> socket.socket:
     return connection
 
 
-def progress(done: int, total: int | None = None, unit: str = "") -> None:
-    """Tell how far the step has come, in units of its own (`unit` "bytes": shown as an amount, with its rate); does nothing outside a worker."""
+def progress(done: int, total: int | None = None, unit: str = "", *, stops: bool = True) -> None:
+    """Tell how far the step has come, in units of its own (`unit` "bytes": shown as an amount); does nothing outside a worker.
+
+    Raises as `checkpoint` does: what tells its progress leaves nothing behind when it fails. `stops=False` for a step that must go on.
+    """
     if _tell is not None:
         _tell(done, total, unit)
+    if stops:
+        checkpoint()
+
+
+def progress_in_bytes(done: int, total: int | None = None) -> None:
+    """Tell how many bytes were read, as `progress` does."""
+    progress(done, total, "bytes")
+
+
+def checkpoint() -> None:
+    """Raise NlshError (step.cancelled) where the user has asked to stop: for places where all that was begun can still be dropped."""
+    if stopping():
+        raise NlshError("Not finished: it was cancelled.", hint="Nothing of it was kept.", code="step.cancelled")
+
+
+class Meter:
+    """Adds up what a step has done piece by piece, out of `total` (None: nobody knows), and tells it now and then as `progress` does."""
+
+    def __init__(self, total: int | None = None, unit: str = "bytes") -> None:
+        self._done, self._total, self._unit = 0, total, unit
+        self._told = time.monotonic()
+
+    def came(self, amount: int = 1) -> None:
+        """Count `amount` more. Raises as `checkpoint` does."""
+        self._done += amount
+        if (now := time.monotonic()) - self._told >= _TOLD_EVERY_S:
+            self._told = now
+            progress(self._done, self._total, self._unit)
 
 
 def stopping() -> bool:

@@ -11,7 +11,6 @@ import os
 import stat
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import ClassVar
 
 from nlsh.plan.effects import Effect
 from nlsh.plan.errors import Refused, StaleStep
@@ -56,8 +55,8 @@ def _coming(path: str, replaces: bool) -> tuple[Effect, ...]:
 class _Keeping(Step):
     """What all of them are: over in a moment, known by what is there, and each looks itself at what it was approved for."""
 
-    quick: ClassVar[bool] = True
-    applies_checked: ClassVar[bool] = True
+    quick = True
+    applies_checked = True
 
 
 @dataclass(frozen=True)

@@ -146,12 +146,12 @@ class JoinFiles(Step):
     def apply(self) -> None:
         with _fs.explained(f"join files into {self.target}"), _fs.new_file(self.target, 0o600) as made:
             at, mode = 0, 0o666
-            for number, (path, known) in enumerate(self.sources):
+            meter = handles.Meter(self._made[3])
+            for path, known in self.sources:
                 with _reading(path, known) as source:
                     mode &= os.fstat(source).st_mode
-                    _fs.copy_range(source, made, 0, at, known[3])
+                    _fs.copy_range(source, made, 0, at, known[3], meter)
                 at += known[3]
-                handles.progress(number + 1, len(self.sources))
             os.fchmod(made, 0o600 | mode & ~_umask())
             os.utime(made, ns=(self.stamp_ns, self.stamp_ns))
 
@@ -219,15 +219,15 @@ class SplitFile(Step):
             try:
                 with _reading(self.path, self.identity) as source:
                     mode = stat.S_IMODE(os.fstat(source).st_mode) & 0o666 | 0o600
+                    meter = handles.Meter(self.identity[3])
                     for number, (start, count) in enumerate(self._pieces(source), start=1):
                         if number > MOST_PARTS:
                             raise Refused(f"{self.path} has more than {MOST_PARTS:,} such parts.", hint="Nothing was kept. Say bigger parts.")
                         part = part_name(self.path, number, self.width)
                         with _fs.new_file(part, mode) as new:
-                            _fs.copy_range(source, new, start, 0, count)
+                            _fs.copy_range(source, new, start, 0, count, meter)
                             os.utime(new, ns=(self.stamp_ns, self.stamp_ns))
                         made.append(part)
-                        handles.progress(start + count, self.identity[3])
                         yield record(part, os.lstat(part))
             except BaseException:
                 for part in made:

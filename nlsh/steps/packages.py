@@ -70,6 +70,12 @@ class ChangePackages(Step):
     def describe(self) -> str:
         return f"{self.backend}: {words(self.changes, self.complete)}"
 
+    def outside(self) -> str:
+        if self.runner == "snapd":
+            return "snapd does this as root and outside nlsh's sandbox, hooks of packages included: nothing holds them to what is shown here."
+        said = units.outside(self.runner, self.argv)
+        return said and f"{said} Packages bring scripts of their own along, which can change anything on this machine."
+
     def check(self) -> None:
         if self.simulate:
             now = packages.backends()[self.backend].parse(tools.output(self.simulate, extra={"TMPDIR": _SCRATCH}))
@@ -98,7 +104,7 @@ class ChangePackages(Step):
             change = ask_snapd(connection, "POST", "/v2/snaps", {"action": action, "snaps": names})
             while not (found := ask_snapd(connection, "GET", f"/v2/changes/{change}"))["ready"]:
                 tasks = found.get("tasks", ())
-                handles.progress(sum(t.get("status") == "Done" for t in tasks), len(tasks) or None)
+                handles.progress(sum(t.get("status") == "Done" for t in tasks), len(tasks) or None, stops=False)
                 time.sleep(0.2)
         finally:
             if not handles.is_handed(Snap.socket):

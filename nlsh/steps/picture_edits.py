@@ -87,8 +87,7 @@ class ShrinkPicture(MakePicture):
         with pictures.opened(source, self.source) as picture:
             longest, scale = max(picture.size), 1.0
             while longest * scale >= _SMALLEST_PX:
-                if handles.stopping():
-                    raise NotPossible("Not finished: it was cancelled.", hint=pictures.UNCHANGED)
+                handles.checkpoint()
                 found = replace(self, scale=scale)._fitted(picture)
                 if found is not None:
                     target.write(found)

@@ -67,7 +67,7 @@ class MakePicture(WriteNew):
             handles.progress(number + 1, count)
         picture.seek(0)
         exif = b"" if self.BARE else _exif(picture)
-        options = {"quality": quality, "optimize": True} if quality else _options(format, picture, frames[0])
+        options: dict[str, Any] = {"quality": quality, "optimize": True} if quality else _options(format, picture, frames[0])
         if count > 1:
             options |= {"save_all": True, "append_images": frames[1:]}
             if format in ("GIF", "WEBP", "PNG"):

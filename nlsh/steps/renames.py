@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import ClassVar
 
 from nlsh.plan.effects import Effect
 from nlsh.plan.steps import Step
@@ -20,8 +19,8 @@ class RenamePath(Step):
     target: str
     identity: Identity
 
-    applies_checked: ClassVar[bool] = True
-    quick: ClassVar[bool] = True
+    applies_checked = True
+    quick = True
 
     def effects(self) -> tuple[Effect, ...]:
         return (Effect("fs.delete", self.source), Effect("fs.write", self.target))

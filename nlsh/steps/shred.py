@@ -43,7 +43,8 @@ class ShredFile(Step):
                 for start, end in _stored(opened, status.st_size):
                     for at in range(start, end, _BLOCK):
                         _write(opened, os.urandom(min(_BLOCK, end - at)), at)
-                        handles.progress(at, status.st_size)
+                        # Half of a file is nobody's file: what was begun is finished.
+                        handles.progress(at, status.st_size, "bytes", stops=False)
                 os.fsync(opened)
             finally:
                 os.close(opened)

@@ -18,8 +18,9 @@ from nlsh.plan.records import Note, Record
 from nlsh.plan.records.process import Started
 from nlsh.plan.steps import Step
 from nlsh.steps import handles
+from nlsh.steps._group import USUAL_SIGNALS
 from nlsh.steps._process import check_same
-from nlsh.steps.command import USUAL_SIGNALS, CommandFailed, stand_in, user_shell
+from nlsh.steps.command import CommandFailed, stand_in, user_shell
 from nlsh.steps.processes import Signal
 from nlsh.world.process_facts import TOKEN, started_with
 
@@ -179,7 +180,7 @@ def _start(path: str, argv: Sequence[str | bytes], environment: Mapping[Any, Any
     null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
     streams = [(os.POSIX_SPAWN_DUP2, null, 0), (os.POSIX_SPAWN_DUP2, output, 1), (os.POSIX_SPAWN_DUP2, output, 2)]
     try:
-        pid = os.posix_spawn(path, argv, environment, file_actions=streams, setsid=True, setsigmask=[], setsigdef=USUAL_SIGNALS)
+        pid = os.posix_spawn(path, list(argv), environment, file_actions=streams, setsid=True, setsigmask=[], setsigdef=USUAL_SIGNALS)
     except OSError as error:
         raise NotPossible(f"{path} cannot be run: {error.strerror}.", hint="Nothing was started.") from error
     finally:

@@ -45,7 +45,7 @@ class MergeTables(WriteNew):
             _fs.still_there(self.other, self.other_identity)
 
     def produce(self, source: IO[bytes], target: IO[bytes]) -> None:
-        left, right = Table(self.source, tell=handles.progress, table=True), Table(self.other, table=True)
+        left, right = Table(self.source, tell=handles.progress_in_bytes, table=True), Table(self.other, table=True)
         for table in (left, right):
             if not table.names:
                 raise NotPossible(f"The first row of {table.path} does not name its columns.", hint=f"{_UNCHANGED} Both files must name theirs.")

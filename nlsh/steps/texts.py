@@ -44,7 +44,7 @@ class ReplaceText(ChangeContent):
                 raise NotPossible(f"{self.path} is not a text file.", hint=_UNCHANGED)
             target.write(replacer.feed(block))
             done += len(block)
-            handles.progress(done, size)
+            handles.progress(done, size, "bytes")
         target.write(replacer.finish())
         if replacer.unsafe:
             raise Refused(replacer.why_unsafe(self.path), hint=f"{_UNCHANGED} Convert it with text.encoding first.")
@@ -76,7 +76,7 @@ class ConvertLineEnds(ChangeContent):
             new = block.replace(b"\r\n", b"\n") if self.to == "unix" else re.sub(rb"(?<!\r)\n", b"\r\n", block)
             changed = changed or len(new) != len(block)
             target.write(new)
-            handles.progress(done, self.identity[3])
+            handles.progress(done, self.identity[3], "bytes")
         target.write(carried)
         if not changed:
             raise NotPossible(f"{self.path} has {self.to.capitalize()} line endings already.", hint=_UNCHANGED)
@@ -111,7 +111,7 @@ class ConvertEncoding(ChangeContent):
             if not block:
                 return
             done += len(block)
-            handles.progress(done, self.identity[3])
+            handles.progress(done, self.identity[3], "bytes")
 
 
 @dataclass(frozen=True, kw_only=True)

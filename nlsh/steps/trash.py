@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from nlsh.plan.effects import Effect
 from nlsh.plan.errors import StaleStep
 from nlsh.plan.steps import Step
-from nlsh.steps import _fs
+from nlsh.steps import _fs, _moving
 from nlsh.world.files import Identity, loosened
 
 _MOST_INFO = 64 << 10  # bytes
@@ -98,9 +98,9 @@ class TrashPath(Step):
                 with suppress(FileExistsError):  # an earlier step of this plan may have made it
                     os.mkdir(folder, 0o700)
             # The information first: without it, what is in the trash has no way back.
-            with _fs.parent_of(info) as (folder, name):
-                clear_note(folder, name, self.info)
-                descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=folder)
+            with _fs.parent_of(info) as (notes, name):
+                clear_note(notes, name, self.info)
+                descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=notes)
                 try:
                     os.write(descriptor, self.info.encode("utf-8", "surrogateescape"))
                     if self.dated:
@@ -110,10 +110,10 @@ class TrashPath(Step):
                 finally:
                     os.close(descriptor)
                 try:
-                    _fs.move(self.path, kept, self.identity)
+                    _moving.move(self.path, kept, self.identity)
                 except BaseException:
                     with suppress(OSError):
-                        os.unlink(name, dir_fd=folder)
+                        os.unlink(name, dir_fd=notes)
                     raise
 
     def inverse(self) -> Step:
@@ -170,9 +170,9 @@ class RestoreTrashed(Step):
     def apply(self) -> None:
         kept, info = _inside(self.trash, self.name)
         with _fs.explained(f"put {self.path} back from the trash"):
-            _fs.move(kept, self.path, self.identity)
-            with suppress(FileNotFoundError), _fs.parent_of(info) as (folder, name):
-                os.unlink(name, dir_fd=folder)
+            _moving.move(kept, self.path, self.identity)
+            with suppress(FileNotFoundError), _fs.parent_of(info) as (notes, name):
+                os.unlink(name, dir_fd=notes)
             # What was made for it goes with it, unless something else is in there by now.
             for folder in reversed(self.missing):
                 with suppress(OSError):

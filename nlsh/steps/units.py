@@ -33,6 +33,13 @@ def effects_of(target: str, argv: tuple[str, ...]) -> tuple[Effect, ...]:
     return (*order, Effect("priv.root", f"{os.path.basename(argv[0])} runs as root")) if target == "system" else order
 
 
+def outside(target: str, argv: tuple[str, ...]) -> str:
+    """Return what nothing holds a program to that the manager behind a bus runs, in words; empty for what runs with the user's own rights."""
+    if target != "system":
+        return ""
+    return f"{os.path.basename(argv[0])} runs as root and outside nlsh's sandbox: nothing holds it, or what it runs in turn, to what is shown here."
+
+
 def environment_for(target: str) -> tuple[str, ...]:
     """Return what a program finds in its environment. As root it is not the user's: his PATH and his home are where anything of his could plant programs."""
     if target == "system":
@@ -91,6 +98,9 @@ class RunAsUnit(Step):
 
     def describe(self) -> str:
         return self.what
+
+    def outside(self) -> str:
+        return outside(self.target, self.argv)
 
     def apply(self) -> Iterator[Record]:
         with asked(self.target, SYSTEMD, "systemd") as bus:

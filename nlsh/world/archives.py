@@ -89,7 +89,6 @@ class Single:
 @contextmanager
 def opened(file: IO[bytes], path: str) -> Iterator[Any]:
     """Give the open archive (ZipFile, TarFile, SevenZipFile or Single), by what it holds and not by its name. Raises NotPossible for anything else."""
-    import tarfile
     import zipfile
 
     start = file.read(8)
@@ -109,7 +108,7 @@ def opened(file: IO[bytes], path: str) -> Iterator[Any]:
                 yield tarred
     except NlshError:
         raise
-    except (zipfile.BadZipFile, tarfile.TarError, *streams.errors(), NotImplementedError, UnicodeError, ValueError, IndexError) as error:
+    except _unreadable() as error:
         known = ", ".join((*FORMATS, *SINGLE_ENDINGS.values()))
         raise NotPossible(f"{path} is not an archive that can be read here: {error}.", hint=f"nlsh reads {known}.") from error
     except OSError as error:
@@ -118,6 +117,14 @@ def opened(file: IO[bytes], path: str) -> Iterator[Any]:
         raise NotPossible(f"{path} is damaged: {error}.", hint="Nothing of it was kept.") from error  # what gzip and bzip2 say of bad data
     except RuntimeError as error:  # what zipfile says of a password
         raise NotPossible(f"{path} cannot be unpacked: {error}.", hint="Archives with a password are not unpacked by nlsh.") from error
+
+
+def _unreadable() -> tuple[type[Exception], ...]:
+    """Return what reading raises where there is no whole archive; an OSError without an errno is another."""
+    import tarfile
+    import zipfile
+
+    return (zipfile.BadZipFile, tarfile.TarError, *streams.errors(), NotImplementedError, UnicodeError, ValueError, IndexError)
 
 
 def _tar(content: IO[bytes]) -> tarfile.TarFile:
@@ -140,7 +147,7 @@ def _in_stream(file: IO[bytes], content: IO[bytes], path: str) -> Iterator[Any]:
             raise
     else:
         # Zeros are an empty tar, too.
-        if says_tar or tarred.firstmember is not None:
+        if says_tar or tarred.firstmember is not None:  # type: ignore[attr-defined]  # the stubs leave it out
             with tarred:
                 yield tarred
             return
@@ -169,7 +176,7 @@ def _member_class() -> type[tarfile.TarInfo]:
         def fromtarfile(cls, tarred: tarfile.TarFile) -> Any:
             try:
                 return super().fromtarfile(tarred)
-            except tarfile.EOFHeaderError:
+            except tarfile.EOFHeaderError:  # type: ignore[attr-defined]  # the stubs leave it out
                 raise
             except tarfile.HeaderError as error:
                 # tarfile takes a bad header for the end; who checks an archive wants to know.
@@ -406,6 +413,6 @@ def _verify_tar(archive: tarfile.TarFile, path: str) -> Iterator[tuple[int, int]
     if hasattr(archive, "broken"):
         raise NotPossible(f"{path} is damaged after {files} files: {archive.broken}.", hint=_CHECKED)
     # What comes after the members is part of the compressed stream, and of its check sum.
-    while block := archive.fileobj.read(1 << 20):  # type: ignore[union-attr]
+    while block := archive.fileobj.read(1 << 20):
         total += len(block)
         refuse_bomb(path, packed, total, total)

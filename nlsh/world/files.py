@@ -144,12 +144,18 @@ def real_place(path: str) -> str:
 
 
 def walk(
-    root: str, *, hidden: bool = True, skipped: list[str] | None = None, enter: Callable[[os.DirEntry[str]], bool] | None = None
+    root: str,
+    *,
+    hidden: bool = True,
+    skipped: list[str] | None = None,
+    enter: Callable[[os.DirEntry[str]], bool] | None = None,
+    tell: Callable[[], None] | None = None,
 ) -> Iterator[os.DirEntry[str]]:
     """Yield every entry below `root`: a folder's own entries by name, then those of its folders. Links are not followed.
 
     What vanishes meanwhile is left out; folders that cannot be read are appended to `skipped` and left out. `hidden=False` leaves out
-    names that start with a dot, and what is below them; `enter` says for each folder whether what is in it is wanted.
+    names that start with a dot, and what is below them; `enter` says for each folder whether what is in it is wanted,
+    `tell` is called for each that is read.
     """
     todo = [root]
     while todo:
@@ -162,6 +168,8 @@ def walk(
             continue
         below: list[str] = []
         with scan:
+            if tell is not None:
+                tell()
             while True:
                 try:
                     entries = list(islice(scan, _BATCH))
@@ -226,6 +234,7 @@ class Wanted:
     hidden: bool = False
     containing: bytes | None = None
     skipped: list[str] = field(default_factory=list, compare=False)
+    tell: Callable[[], None] | None = field(default=None, compare=False)  # called for each folder that is read
 
     @property
     def by_name_only(self) -> bool:
@@ -246,7 +255,7 @@ class Wanted:
                     yield root, status
                 return
             has = self._has
-            for entry in walk(root, hidden=hidden, skipped=self.skipped):
+            for entry in walk(root, hidden=hidden, skipped=self.skipped, tell=self.tell):
                 name = entry.name
                 if match is not None and match(name) is None:
                     continue
@@ -291,7 +300,7 @@ class Wanted:
             return sum(1 for _ in self.below(root))
         number = 0
         with self._names() as (match, endings, hidden):
-            for entry in walk(root, hidden=hidden, skipped=self.skipped):
+            for entry in walk(root, hidden=hidden, skipped=self.skipped, tell=self.tell):
                 if match is not None and match(entry.name) is None:
                     continue
                 if endings and not entry.name.lower().endswith(endings):
@@ -393,14 +402,17 @@ def _is_empty_folder(path: str) -> bool:
         return False
 
 
-def tree_size(root: str, skipped: list[str] | None = None) -> tuple[int, int]:
-    """Return how many bytes of disk `root` and all below it take, and how many files it holds; a file with several names counts once."""
+def tree_size(root: str, skipped: list[str] | None = None, tell: Callable[[], None] | None = None) -> tuple[int, int]:
+    """Return how many bytes of disk `root` and all below it take, and how many files it holds; a file with several names counts once.
+
+    `tell` is called for each folder that is read.
+    """
     status = status_of(root)
     total, files = status.st_blocks * 512, int(not stat.S_ISDIR(status.st_mode))
     if not stat.S_ISDIR(status.st_mode):
         return total, files
     seen: set[tuple[int, int]] = set()
-    for entry in walk(root, skipped=skipped):
+    for entry in walk(root, skipped=skipped, tell=tell):
         try:
             status = entry.stat(follow_symlinks=False)
         except OSError:

@@ -56,7 +56,8 @@ class Repository:
 
     @classmethod
     def from_data(cls, data: dict[str, Any]) -> Repository:
-        return cls(**{k: tuple(v) if isinstance(v, (list, tuple)) else v for k, v in data.items()})
+        fields: dict[str, Any] = {k: tuple(v) if isinstance(v, (list, tuple)) else v for k, v in data.items()}
+        return cls(**fields)
 
     def argv(self, *arguments: str) -> tuple[str, ...]:
         """Return the command line."""

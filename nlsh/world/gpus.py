@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from nlsh.plan.errors import NotPossible
@@ -102,7 +103,7 @@ def _nvidia(nvml: Any, index: int) -> Iterator[Record]:
     )
     held: dict[int, int | None] = {}
     for question in (nvml.nvmlDeviceGetComputeRunningProcesses, nvml.nvmlDeviceGetGraphicsRunningProcesses):
-        for process in ask(lambda question=question: question(card)) or ():
+        for process in ask(partial(question, card)) or ():
             held[process.pid] = process.usedGpuMemory if process.usedGpuMemory is not None else held.get(process.pid)
     for pid, amount in sorted(held.items(), key=lambda item: (-(item[1] or 0), item[0])):
         # The driver counts the processes of all containers by the host's numbers: one that is not here has no name here.

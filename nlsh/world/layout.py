@@ -152,7 +152,7 @@ def _xml_anew(raw: bytes) -> bytes:
     from defusedxml import minidom
 
     check_xml(io.BytesIO(raw))
-    document = minidom.parseString(raw)
+    document = minidom.parseString(raw)  # type: ignore[arg-type]  # it takes bytes, too: the stubs do not know
     if document.encoding and document.encoding.lower() not in ("utf-8", "us-ascii", "ascii"):
         raise NotPossible(f"It is written in {document.encoding}, not in UTF-8.", hint=f"{_UNCHANGED} Convert it with text.encoding first.")
     parts = ['<?xml version="1.0" encoding="UTF-8"?>\n'] if raw.lstrip(b"\xef\xbb\xbf").startswith(b"<?xml") else []

@@ -32,8 +32,8 @@ def look(ffprobe: str, path: str) -> Media:
     except (ValueError, KeyError, TypeError) as error:
         raise NotPossible(f"ffprobe did not say what {path} is.", hint="Nothing was changed. It may be damaged.") from error
     # The picture of a cover is a video stream, too.
-    video = next((s for s in streams if s.get("codec_type") == "video" and not (s.get("disposition") or {}).get("attached_pic")), {})
-    sound = next((s for s in streams if s.get("codec_type") == "audio"), {})
+    video: dict[str, Any] = next((s for s in streams if s.get("codec_type") == "video" and not (s.get("disposition") or {}).get("attached_pic")), {})
+    sound: dict[str, Any] = next((s for s in streams if s.get("codec_type") == "audio"), {})
     tags = {str(k).lower(): v for k, v in (told.get("tags") or {}).items()}
     return Media(
         path, str(told.get("format_name", "")), _float(told.get("duration")), _int(told.get("size")), str(video.get("codec_name", "")),

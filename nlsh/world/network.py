@@ -55,7 +55,7 @@ def sockets() -> Iterator[Socket]:
     found = listening()
     held = processes.owners({s.inode for s in found}, processes.every())
     for socket in found:
-        for owner in held.get(socket.inode) or [None]:
+        for owner in held.get(socket.inode) or (None,):
             yield Socket(socket.port, socket.protocol, socket.address, owner.pid if owner else None, owner.called if owner else "")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from nlsh.plan.errors import NotFound, Refused
 from nlsh.plan.records import Fact
@@ -145,8 +145,8 @@ class Apt(Backend):
             changes = self.parse(tools.output(simulate))
         except tools.ToolFailed as error:
             if "Unable to locate" in error.message or "no installation candidate" in error.message:
-                missing = re.sub(r".*(?:package|Package '?)\s*'?([a-z0-9.+-]+).*", r"\1", error.message)
-                raise unknown(missing, "package.search looks for what it may be called; `apt-get update` fetches the lists anew.") from error
+                named = re.sub(r".*(?:package|Package '?)\s*'?([a-z0-9.+-]+).*", r"\1", error.message)
+                raise unknown(named, "package.search looks for what it may be called; `apt-get update` fetches the lists anew.") from error
             raise
         meant = {n.partition(":")[0] for n in names}
         if verb == "install" and (missing := meant - {c[1].partition(":")[0] for c in changes} - {n for n, s in known.items() if s.startswith("ii")}):
@@ -173,7 +173,7 @@ class Apt(Backend):
         new = tuple(c[1] for c in changes if c[0] == "install")
         left = [p.name for p, state, _ in (self._known(*new) if new else ()) if state.startswith("rc")]
         final = AGAIN if verb != "install" or any(c[0] != "install" for c in changes) else f"settings of {left[0]} lie there from before" if left else ""
-        back = {} if final or not new else {
+        back: dict[str, Any] = {} if final or not new else {
             "back": (*base, *does, "purge", "--", *new), "back_simulate": (*self._simulation(), "purge", "--", *new),
             "back_changes": tuple(sorted(("remove", name, version, "") for _, name, _, version in changes)),
         }  # fmt: skip

@@ -20,6 +20,9 @@ from nlsh.plan.records.packages import Package
 from nlsh.world import tools
 from nlsh.world.packages import AGAIN, NETWORK, Backend, Order, PackageChange
 
+# In the class of that name `socket` is a path.
+_Connect = Callable[[], socket.socket]
+
 _BLIND = "what else it installs along is not known beforehand"
 
 # Run by the environment's own Python: what its metadata say, as JSON. -I: nothing of the working directory is imported.
@@ -332,7 +335,7 @@ class Snap(Backend):
     socket: ClassVar[str] = "/run/snapd.socket"
     runner = "snapd"
 
-    def __init__(self, connect: Callable[[], socket.socket] | None = None) -> None:
+    def __init__(self, connect: _Connect | None = None) -> None:
         """`connect` gives a worker the connection that it was handed."""
         self.connect = connect
 

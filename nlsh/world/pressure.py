@@ -25,11 +25,12 @@ def pressure() -> Iterator[Pressure]:
                 text = file.read()
         except OSError:  # an older kernel has no irq; one that was told not to count answers with EOPNOTSUPP
             continue
-        for kind, *shares, total in _LINE.findall(text):
+        for kind, short, middle, long, total in _LINE.findall(text):
             # That no task at all could have the processor says nothing about a whole machine: the kernel writes zeros.
             if (name, kind) != ("cpu", "full"):
                 found = True
-                yield Pressure(called, "some" if kind == "some" else "all", *map(float, shares), round(int(total) / 1e6, 1))
+                tasks = "some" if kind == "some" else "all"
+                yield Pressure(called, tasks, float(short), float(middle), float(long), round(int(total) / 1e6, 1))
     if not found:
         raise NotPossible(
             "Not available here, because this kernel does not count pressure (PSI).",

@@ -183,7 +183,7 @@ def ordered(everyone: Iterable[Running]) -> list[tuple[Running, int, str]]:
     """Return processes as a tree: each followed by those it started, with its depth and the drawing before its name."""
     known = {p.pid: p for p in everyone}
     children: dict[int, list[Running]] = {}
-    roots = []
+    roots: list[Running] = []
     for process in sorted(known.values(), key=lambda p: p.pid):
         (children.setdefault(process.parent, []) if process.parent in known and process.parent != process.pid else roots).append(process)
     found: list[tuple[Running, int, str]] = []

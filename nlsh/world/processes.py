@@ -11,6 +11,7 @@ import re
 import stat
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 
@@ -308,7 +309,7 @@ def _link(path: str) -> str:
 
 
 def using(path: str, among: Iterable[Running]) -> list[Running]:
-    """Return the processes that have `path` open, run it, or stand in it; for a folder, also anything below it.
+    """Return the processes that have `path` open, run it, or stand in it; for a folder, also anything below it; for a disk, anything on it.
 
     # LIMIT: a file that is only mapped into memory and not open any more is not found, unless it is the program itself.
     """
@@ -318,6 +319,7 @@ def using(path: str, among: Iterable[Running]) -> list[Running]:
         raise NotFound(f"{path} cannot be looked at: {error.strerror}.") from error
     real = os.path.realpath(path)
     folder = stat.S_ISDIR(wanted.st_mode)
+    disk = _parts(wanted.st_rdev) if stat.S_ISBLK(wanted.st_mode) else frozenset()
     below = real.rstrip("/") + "/"
 
     def held(link: str) -> bool:
@@ -330,9 +332,21 @@ def using(path: str, among: Iterable[Running]) -> list[Running]:
             found = os.stat(link)
         except OSError:
             return False
-        return (found.st_dev, found.st_ino) == (wanted.st_dev, wanted.st_ino)
+        return (found.st_dev, found.st_ino) == (wanted.st_dev, wanted.st_ino) or found.st_dev in disk
 
     return [p for p in among if any(held(link) for link in _links(p.pid))]
+
+
+def _parts(number: int) -> frozenset[int]:
+    """Return the device numbers of a disk and its partitions, which are those of the file systems on them."""
+    # LIMIT: btrfs, LVM and encrypted disks have numbers of their own: who uses these is found by the folder.
+    found = {number}
+    with suppress(OSError), os.scandir(f"/sys/dev/block/{os.major(number)}:{os.minor(number)}/") as scan:
+        for entry in scan:
+            with suppress(OSError, ValueError), open(f"{entry.path}/dev", encoding="ascii") as file:
+                major, minor = file.read().split(":")
+                found.add(os.makedev(int(major), int(minor)))
+    return frozenset(found)
 
 
 def _links(pid: int) -> Iterator[str]:

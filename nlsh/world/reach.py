@@ -61,7 +61,7 @@ def places(host: str) -> list[Place]:
         if code in (socket.EAI_AGAIN, socket.EAI_SYSTEM, socket.EAI_FAIL):
             raise NotPossible(f"The name {host} could not be looked up: no name server answered.", hint="See which are asked with network.names.") from None
         raise NotFound(f"There is no host “{host}”.", hint="Look whether the name is spelt right.") from None
-    return list(dict.fromkeys((f, str(a[0])) for f, _, _, _, a in found if f in _FAMILIES))  # type: ignore[misc]
+    return list(dict.fromkeys((f, str(a[0])) for f, _, _, _, a in found if f in _FAMILIES))
 
 
 def addresses(host: str) -> Iterator[HostAddress]:

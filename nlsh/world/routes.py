@@ -16,7 +16,7 @@ HOSTS = "/etc/hosts"
 GATEWAY = ""
 
 _UP, _GATEWAY, _REJECT, _LOCAL, _ANYCAST = 0x1, 0x2, 0x200, 0x80000000, 0x100000
-_MULTICAST = ipaddress.ip_network("ff00::/8")
+_MULTICAST = ipaddress.IPv6Network("ff00::/8")
 
 
 def _lines(path: str) -> list[str]:

@@ -21,6 +21,7 @@ class Duplicates:
 
     tell: Callable[[int, int], None]
     skipped: list[str] = field(default_factory=list)
+    looked: Callable[[], None] | None = None  # called for each folder that is read
     _done: int = 0
     _total: int = 0
 
@@ -43,7 +44,7 @@ class Duplicates:
         found: dict[int, list[str]] = {}
         linked: set[tuple[int, int]] = set()
         for root in roots:
-            for entry in walk(root, hidden=False, skipped=self.skipped):
+            for entry in walk(root, hidden=False, skipped=self.skipped, tell=self.looked):
                 try:
                     if not entry.is_file(follow_symlinks=False) or (endings and not entry.name.lower().endswith(endings)):
                         continue

@@ -98,7 +98,7 @@ def read(archive: Any, wanted: dict[int, Callable[[int], Sink]], *, everything: 
     """Decompress the members whose ids are in `wanted` into the sinks made for them, in the archive's order; `everything`: check all others too."""
     from py7zr.io import MemIO, Py7zIO, WriterFactory
 
-    class Out(Py7zIO):  # type: ignore[misc]
+    class Out(Py7zIO):
         def __init__(self, sink: Sink) -> None:
             self._sink, self._written = sink, 0
 
@@ -125,7 +125,7 @@ def read(archive: Any, wanted: dict[int, Callable[[int], Sink]], *, everything: 
         def close(self) -> None:
             self._sink.finish()
 
-    class Factory(WriterFactory):  # type: ignore[misc]
+    class Factory(WriterFactory):
         def create(self, filename: str) -> Py7zIO:
             return Out(wanted[int(filename)](int(filename)))
 

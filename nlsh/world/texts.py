@@ -10,6 +10,7 @@ import io
 import os
 import re
 from collections.abc import Callable, Iterator
+from typing import BinaryIO
 
 from nlsh.plan.errors import NotPossible
 from nlsh.world.contents import CHUNK, open_text
@@ -141,12 +142,12 @@ def lines(path: str, tell: Callable[[int, int | None], None] | None = None) -> I
                 tell(file.buffer.tell(), size)
 
 
-def opened(path: str) -> io.TextIOWrapper:
+def opened(path: str) -> io.TextIOWrapper[BinaryIO]:
     """Return a text file, opened for reading in its own encoding, line ends as they are. Raises NotPossible."""
     encoding = encoding_or_refuse(path, sample(path))
     file = os.fdopen(open_text(path), "rb", buffering=CHUNK)
     # ASCII is what the sample is: what follows may be more.
-    return io.TextIOWrapper(file, encoding="utf-8" if encoding == "ascii" else encoding, errors=_forgiving(encoding), newline="\n")  # type: ignore[arg-type]
+    return io.TextIOWrapper(file, encoding="utf-8" if encoding == "ascii" else encoding, errors=_forgiving(encoding), newline="\n")
 
 
 def _forgiving(encoding: str) -> str:

@@ -107,7 +107,8 @@ class Watched:
 
     def meaning(self, events: list[inotify.Event]) -> tuple[list[tuple[str, str, str | None]], bool]:
         """Return (what, path, former path) of what happened, and whether the kernel had to leave something out."""
-        batch, moved, overflow = _Batch(), {}, False
+        batch, overflow = _Batch(), False
+        moved: dict[int, str] = {}
         for event in events:
             if event.what & inotify.OVERFLOW:
                 overflow = True

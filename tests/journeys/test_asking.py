@@ -152,16 +152,16 @@ def test_it_asks_though_the_command_has_made_the_terminal_its_own(start: Termina
 
 def test_why_says_what_was_gated(terminal: Terminal, places: tuple[Path, Path]) -> None:
     child = terminal(SHELL="/bin/bash")
-    child.expect(r"L\d [$!]")
+    child.expect(r"L\d (?:\(\d+\) )?\$")
     child.sendline("cd work")
-    child.expect(r"L\d [$!]")
+    child.expect(r"L\d (?:\(\d+\) )?\$")
     child.sendline(f"!echo x > {places[1]}/a")
     child.expect_exact(ALLOW)
     child.sendline("o")
-    child.expect(r"L\d [$!]")
+    child.expect(r"L\d (?:\(\d+\) )?\$")
     child.sendline("/why")
     child.expect_exact("outside that:")
     child.expect_exact("(user: once)")
-    child.expect(r"L\d [$!]")
+    child.expect(r"L\d (?:\(\d+\) )?\$")
     child.sendline("exit")
     assert ended(child) == 0

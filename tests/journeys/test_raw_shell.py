@@ -43,7 +43,7 @@ def test_lines_that_go_on_and_a_state_that_stays(terminal: Terminal, home: Path)
     child.expect(PROMPT)
     answer(child, "greet 'you  two'", "hello, you  two\r\n")
     child.sendline("false")
-    child.expect(r"L\d !")
+    child.expect(r"L\d \(\d+\) \$")
     answer(child, "echo status $?", "status 1\r\n")
     child.sendline("exit 4")
     assert ended(child) == 4
@@ -79,7 +79,7 @@ def test_programs_that_ask_fill_the_screen_and_are_resized_or_interrupted(termin
     child.expect_exact("sleep 60")
     child.expect_exact("$ sleep 60")
     child.sendintr()
-    child.expect(r"L\d !")
+    child.expect(r"L\d \(\d+\) \$")
     answer(child, "echo $?", "130\r\n")
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from tests.journeys.conftest import Run, Terminal, ended, plain
 
-PROMPT = r"L\d [$!]"
+PROMPT = r"L\d (?:\(\d+\) )?\$"
 ASKED = "Run this? [y/N/a/e/?] "
 
 
@@ -112,9 +112,9 @@ def test_commands_cd_and_status(terminal: Terminal, files: Path) -> None:
     child.expect(r"~ L\d \$")
     child.sendline("cd nowhere-at-all")
     child.expect_exact("There is no")
-    child.expect(r"~ L\d !")
+    child.expect(r"~ L\d \(\d+\) \$")
     child.sendline("!grep -q zzz /etc/hostname")
-    child.expect(r"~ L\d !")
+    child.expect(r"~ L\d \(\d+\) \$")
     child.sendline("exit 7")
     assert ended(child) == 7
 
@@ -161,7 +161,7 @@ def test_ctrl_c_stops_a_running_command_and_the_shell_goes_on(terminal: Terminal
     child.expect_exact("echoed")
     child.expect_exact("echoed")
     child.sendintr()
-    child.expect(r"L\d !")
+    child.expect(r"L\d \(\d+\) \$")
     assert "docs" in type_line(child, "!ls", "docs")
 
 

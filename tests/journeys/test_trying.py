@@ -47,7 +47,7 @@ def test_shown_dropped_kept_and_taken_back_in_a_later_session(terminal: Terminal
     child.expect_exact(ASKED)
     child.sendline("")
     child.expect_exact("Dropped. Nothing was changed.")
-    child.expect(r"L\d !")
+    child.expect(r"L\d \(\d+\) \$")
     assert tree(work) == before
     child.sendline("!rm -rf build; echo two >> notes.txt")
     child.expect_exact(ASKED)
@@ -79,7 +79,7 @@ def test_ctrl_c_ends_the_trial_and_changes_nothing(terminal: Terminal, work: Pat
     child.sendline("!rm -rf build; echo started; sleep 600")
     child.expect_exact("started\r\n")
     child.sendintr()
-    child.expect(r"L\d !")
+    child.expect(r"L\d \(\d+\) \$")
     assert tree(work) == before
     child.sendline("!echo x > made")
     child.expect_exact(ASKED)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -76,17 +77,20 @@ def in_child(function: Callable[[], Any], *, grant: Grant | None = None, user: i
 
 
 def let_through_to_code() -> None:
-    """Let everybody through to this clone, in a mount namespace of its own, where a folder above it is only for its owner."""
-    closed = [f for f in CODE.parents if f.stat().st_mode & 0o001 == 0]
+    """Let everybody through to this clone and to Python, in a mount namespace of its own, where a folder above them is only for its owner."""
+    needed = dict.fromkeys((CODE, Path(sys.base_prefix).resolve(), Path(sys.prefix).resolve()))
+    closed = {place: tops[-1] for place in needed if (tops := [f for f in place.parents if f.stat().st_mode & 0o001 == 0])}
     if not closed:
         return
     namespaces.unshare(namespaces.NEW_MOUNTS)
     namespaces.set_attributes("/", propagation=namespaces.PRIVATE)
-    clone = namespaces.copy_tree(str(CODE))
-    namespaces.mount("tmpfs", str(closed[-1]), "tmpfs", 0, "mode=755")
+    trees = [(place, namespaces.copy_tree(str(place))) for place in sorted(closed)]
+    for top in sorted({top for top in closed.values() if not any(other in top.parents for other in closed.values())}):
+        namespaces.mount("tmpfs", str(top), "tmpfs", 0, "mode=755")
     os.umask(0o022)  # it may be any here
-    CODE.mkdir(parents=True)
-    namespaces.attach(clone, str(CODE))
+    for place, tree in trees:
+        place.mkdir(parents=True, exist_ok=True)
+        namespaces.attach(tree, str(place))
 
 
 def reading(command: str = "ls") -> Grant:

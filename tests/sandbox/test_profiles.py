@@ -6,6 +6,7 @@ import errno
 import os
 import resource
 import socket
+import sys
 from pathlib import Path
 
 import pytest
@@ -184,8 +185,11 @@ def test_the_probe_says_what_is_open_and_how_to_raise_it(home: Path, monkeypatch
     ):
         monkeypatch.setattr(module, "_says", lambda path, file=file, value=value: value if path.endswith(file) else "")
         assert wanted in " ".join(module.how_to_raise())
-    monkeypatch.setattr(module.shutil, "which", lambda name: f"/usr/bin/{name}")
-    assert "bwrap is installed" in " ".join(module.how_to_raise())
+    assert "bubblewrap" in " ".join(module.how_to_raise())
+    monkeypatch.setattr(module, "_says", lambda path: "1" if "apparmor" in path else "")
+    assert f'profile nlsh "{os.path.realpath(sys.executable)}"' in module.apparmor_profile() and "userns," in module.apparmor_profile()
+    monkeypatch.setattr(module, "_says", lambda path: "")
+    assert module.apparmor_profile() == ""
     monkeypatch.setattr(view, "forbidden", False)
     if not view.why_not():
         found = probe()

@@ -54,7 +54,7 @@ class Eject(Action):
     def steps(self, args: Any, seen: Any) -> Iterator[Step]:
         for volume in seen["mounted"]:
             yield UnmountVolume(*volume)
-        yield EjectVolume(*seen["disk"], seen["method"])
+        yield EjectVolume(*(*seen["disk"], seen["method"]))
 
     examples = (
         Example(say=("eject the disc", "i want to pull the stick out", "safely remove the usb drive", "安全弹出U盘"), plan="device.eject()", may_lack=True),

@@ -13,6 +13,7 @@ from nlsh.plan.steps import Step
 from nlsh.steps.files import MakeFolder
 from nlsh.world import World, places
 from nlsh.world.files import real_place, status_of
+from nlsh.world.machine import amount
 
 _UNCHANGED = "Nothing was changed."
 _SYSTEM = frozenset(
@@ -22,6 +23,8 @@ _SYSTEM = frozenset(
         "/var/log", "/var/tmp",
     )
 )  # fmt: skip
+# Of these what people keep there themselves.
+_SHARED = frozenset(("/home", "/media", "/mnt", "/opt", "/root", "/srv", "/tmp", "/var/tmp"))
 
 
 def chosen(written: tuple[str, ...], world: World, verb: str) -> tuple[str, ...]:
@@ -29,6 +32,7 @@ def chosen(written: tuple[str, ...], world: World, verb: str) -> tuple[str, ...]
 
     Raises NotFound, and Refused for what no such action may touch: the root, the home folder, what they are in, the working directory.
     """
+    refuse_everything(written, world, verb)
     found = places_of(world.matches(written))
     refuse_precious(found, world, verb)
     return outermost(found)
@@ -36,6 +40,7 @@ def chosen(written: tuple[str, ...], world: World, verb: str) -> tuple[str, ...]
 
 def themselves(written: tuple[str, ...], world: World, verb: str) -> Iterator[tuple[str, os.stat_result]]:
     """Yield place and status of each thing that is meant, for what changes the things themselves. Raises NotFound, and Refused as `chosen` does."""
+    refuse_everything(written, world, verb)
     paths = places_of(world.matches(written))
     refuse_precious(paths, world, verb)
     for path in paths:
@@ -64,6 +69,20 @@ def _above(path: str) -> Iterable[str]:
     while path != "/":
         path = os.path.dirname(path)
         yield path
+
+
+def refuse_everything(written: Iterable[str], world: World, verb: str) -> None:
+    """Raise Refused for a pattern such as /etc/* that means all that is in a system folder."""
+    for text in written:
+        folder, name = os.path.split(text)
+        if name.strip("*?.") == "" and any(c in name for c in "*?"):
+            refuse_all_in(os.path.realpath(os.path.join(world.cwd, os.path.expanduser(folder))), verb)
+
+
+def refuse_all_in(folder: str, verb: str) -> None:
+    """Raise Refused for a system folder, of which all that is in it would be meant."""
+    if folder in _SYSTEM - _SHARED:
+        raise Refused(f"nlsh does not {verb} all that is in the system folder {folder}.", hint=f"{_UNCHANGED} Name what in it is meant.")
 
 
 def refuse_precious(paths: Iterable[str], world: World, verb: str) -> None:
@@ -187,6 +206,16 @@ def device_of(path: str) -> int:
     while not os.path.lexists(path):
         path = os.path.dirname(path)
     return os.lstat(path).st_dev
+
+
+def refuse_without_room(needed: int, target: str) -> None:
+    """Raise Refused where fewer than `needed` bytes are free on the disk of `target`, which may not be there yet."""
+    folder = target
+    while not os.path.isdir(folder):
+        folder = os.path.dirname(folder)
+    found = os.statvfs(folder)
+    if needed > (free := found.f_bavail * found.f_frsize):
+        raise Refused(f"This takes {amount(needed)} and {amount(free)} are free there.", hint="Nothing was changed. Make room first.")
 
 
 def refuse_special(path: str, mode: int) -> None:

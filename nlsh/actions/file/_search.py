@@ -11,6 +11,7 @@ from nlsh.plan.amounts import Bytes, Duration
 from nlsh.plan.effects import Effect
 from nlsh.plan.records import Note
 from nlsh.plan.values import Choice, Flag, Glob, Kind, Mode, Name, Paths, Text
+from nlsh.steps import handles
 from nlsh.world import World
 from nlsh.world.files import Wanted, owner_id
 
@@ -93,6 +94,7 @@ def wanted(args: Any, seen: dict[str, Any]) -> Wanted:
         empty=args.empty,
         hidden=args.hidden,
         containing=args.containing.encode("utf-8", "surrogateescape") if args.containing else None,
+        tell=handles.Meter(unit="folders").came,
     )
 
 

@@ -13,7 +13,7 @@ from nlsh.plan.errors import NotPossible, Refused
 from nlsh.plan.steps import Step
 from nlsh.plan.values import Name, Paths
 from nlsh.steps.marks import ChangeOwner
-from nlsh.world import World
+from nlsh.world import World, privilege
 from nlsh.world.files import group_id, identity, owner_id, owner_name
 
 
@@ -86,7 +86,7 @@ def _root(path: str, status: os.stat_result, old: tuple[int, int], new: tuple[in
     """Return why a change of owner needs root rights, empty where it needs none. Raises NotPossible where nlsh does not have them."""
     if new[0] == old[0] and old[0] == os.geteuid() != 0 and new[1] in (os.getegid(), *os.getgroups()):
         return ""
-    if os.geteuid() != 0:
+    if not privilege.can_be_root():
         what = f"{path} belongs to {owner_name(status.st_uid)}" if status.st_uid != os.geteuid() else "Only root may give a file to another user or group"
         raise NotPossible(f"{what}: this needs root rights.", hint="Nothing was changed. Run nlsh with sudo and ask again.")
     return f"to change the owner of {path} (CAP_CHOWN)"

@@ -110,7 +110,7 @@ def _folders(one: str, other: str) -> Iterator[Record]:
 
     skipped: list[str] = []
     same = True
-    for what, path, detail in differences(one, other, skipped, lambda done: handles.progress(done) if done % 512 == 0 else None):
+    for what, path, detail in differences(one, other, skipped, lambda done: handles.progress(done, None, "files") if done % 512 == 0 else None):
         same = False
         yield Comparison(what, path, detail)
     if same and not skipped:

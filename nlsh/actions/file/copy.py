@@ -9,13 +9,13 @@ from typing import Any
 
 from nlsh.actions.file import _chosen
 from nlsh.plan.action import ABSENT, Action, BaseArgs, Example, arg
-from nlsh.plan.errors import NotPossible, Refused
+from nlsh.plan.errors import NotPossible
 from nlsh.plan.steps import Step
 from nlsh.plan.values import Path, Paths
 from nlsh.steps.files import CopyPath, MakeFolder, SetTimes
 from nlsh.steps.links import AddName
 from nlsh.world import World
-from nlsh.world.files import identity, loosened, status_of, walk
+from nlsh.world.files import identity, loosened, status_of, tree_size, walk
 
 
 class Copy(Action):
@@ -34,7 +34,7 @@ class Copy(Action):
         found: list[Step] = list(goal.make())
         for source, target in zip(sources, goal.targets, strict=True):
             found += _copies(source, target)
-        _refuse_without_room(sources, goal.targets[0])
+        _chosen.refuse_without_room(sum(tree_size(s)[0] for s in sources), goal.targets[0])
         return tuple(found)
 
     def steps(self, args: Any, seen: Any) -> Iterator[Step]:
@@ -104,19 +104,3 @@ def _folder(source: str, target: str, status: os.stat_result, finished: list[Ste
     mode = stat.S_IMODE(status.st_mode) & 0o1777
     finished.append(SetTimes(target, status.st_atime_ns, status.st_mtime_ns, mode, mode | 0o700))
     return MakeFolder(target, mode | 0o700, source)
-
-
-def _refuse_without_room(sources: tuple[str, ...], target: str) -> None:
-    folder = target
-    while not os.path.isdir(folder):
-        folder = os.path.dirname(folder)
-    needed = sum(_allocated(s) for s in sources)
-    free = os.statvfs(folder).f_bavail * os.statvfs(folder).f_frsize
-    if needed > free:
-        raise Refused(f"The copy takes {needed:,} bytes and {free:,} are free there.", hint="Nothing was changed. Make room first.")
-
-
-def _allocated(path: str) -> int:
-    from nlsh.world.files import tree_size
-
-    return tree_size(path)[0]

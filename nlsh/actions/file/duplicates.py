@@ -39,7 +39,7 @@ class Duplicates(_search.Below):
     def observe(self, args: Any, seen: Any, world: World) -> Iterator[Record]:
         from nlsh.world.sameness import Duplicates as Search
 
-        search = Search(lambda done, total: handles.progress(done, total, "bytes"))
+        search = Search(handles.progress_in_bytes, looked=handles.Meter(unit="folders").came)
         endings = _search.endings(args.kind)
         for size, (first, *others) in search.groups(seen["roots"], endings=endings, larger=args.larger or 0):
             # The oldest is not among what is found: a later call that throws these away leaves one of each.

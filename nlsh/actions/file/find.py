@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nlsh.actions.file import _search
 from nlsh.plan.action import Action, Example, arg
@@ -13,6 +13,9 @@ from nlsh.plan.records import Record
 from nlsh.plan.values import Choice
 from nlsh.world import World
 from nlsh.world.files import record
+
+if TYPE_CHECKING:
+    import os
 
 _TREE = {
     "Downloads/film.mkv": {"size": "700MB", "age": "40d"},
@@ -43,7 +46,7 @@ class Find(Action):
 
     def observe(self, args: Any, seen: Any, world: World) -> Iterator[Record]:
         wanted = _search.wanted(args, seen)
-        found = (hit for root in seen["roots"] for hit in wanted.below(root))
+        found: Iterator[tuple[str, os.stat_result]] = (hit for root in seen["roots"] for hit in wanted.below(root))
         if args.sort:
             from nlsh.actions.file._order import ordered
 

@@ -9,13 +9,14 @@ from typing import Any
 
 from nlsh.plan.action import Action, BaseArgs, Example, arg
 from nlsh.plan.effects import Effect
-from nlsh.plan.errors import BadArgument, NlshError, NotPossible
+from nlsh.plan.errors import BadArgument, NlshError, NotPossible, StaleStep
 from nlsh.plan.records import Note, Record
 from nlsh.plan.records.files import Checksum
 from nlsh.plan.terms import HASHES, Among
 from nlsh.plan.values import Name, Paths
 from nlsh.steps import handles
 from nlsh.world import World
+from nlsh.world.files import identity, is_same
 
 _DIGITS = {"md5": 32, "sha1": 40, "sha256": 64, "sha512": 128, "blake2b": 128}
 _BLOCK = 1 << 18
@@ -53,6 +54,11 @@ class Hash(Action):
         for path in seen["paths"]:
             sums = _sums(path, tuple(seen["algorithms"]), done, total)
             done += _size(path)
+            if not sums:
+                if len(seen["paths"]) == 1:
+                    raise StaleStep(f"{path} changed while it was read: it has no checksum yet.", hint="Nothing was changed. Ask again when it is finished.")
+                yield Note(f"{path} changed while it was read: it has no checksum yet.")
+                continue
             if not (expected := seen["expect"]):
                 yield from (Checksum(digest, path, name) for name, digest in sums.items())
                 continue
@@ -115,7 +121,7 @@ def _size(path: str) -> int:
 
 
 def _sums(path: str, algorithms: tuple[str, ...], done: int, total: int) -> dict[str, str]:
-    """Return the checksum by each algorithm, read once. Raises NotPossible."""
+    """Return the checksum by each algorithm, read once; none where the file changed meanwhile. Raises NotPossible."""
     import hashlib
 
     from nlsh.world.contents import open_text
@@ -124,6 +130,7 @@ def _sums(path: str, algorithms: tuple[str, ...], done: int, total: int) -> dict
     try:
         descriptor = open_text(path)
         try:
+            known = identity(os.fstat(descriptor))
             told = done
             while block := os.read(descriptor, _BLOCK):
                 for one in sums.values():
@@ -132,6 +139,8 @@ def _sums(path: str, algorithms: tuple[str, ...], done: int, total: int) -> dict
                 if done - told >= _TOLD:
                     told = done
                     handles.progress(done, total, "bytes")
+            if not is_same(os.fstat(descriptor), known):
+                return {}
         finally:
             os.close(descriptor)
     except OSError as error:

@@ -12,7 +12,7 @@ from nlsh.plan.steps import Step
 from nlsh.plan.values import Path, Paths
 from nlsh.steps.files import MovePath
 from nlsh.world import World
-from nlsh.world.files import identify
+from nlsh.world.files import identify, tree_size
 
 
 class Move(Action):
@@ -28,10 +28,12 @@ class Move(Action):
     def look(self, args: Any, world: World) -> Any:
         sources = _chosen.chosen(args.paths, world, "move")
         goal = _chosen.goal(sources, args.to, world, plural=len(sources) > 1 or _chosen.is_plural(args), verb="move")
-        moves = (
+        found = tuple(
             MovePath(s, t, identify(s), _chosen.device_of(s) == _chosen.device_of(t), os.path.islink(s)) for s, t in zip(sources, goal.targets, strict=True)
         )
-        return (*goal.make(), *moves)
+        if far := [m.source for m in found if not m.same_device]:
+            _chosen.refuse_without_room(sum(tree_size(s)[0] for s in far), goal.targets[0])
+        return (*goal.make(), *found)
 
     def steps(self, args: Any, seen: Any) -> Iterator[Step]:
         yield from seen

@@ -118,9 +118,12 @@ class RenameAll(Action):
 
 def _meant(args: Any, world: World) -> tuple[str, ...]:
     """Return what is to be renamed, in the order of numbering: as given, but by name (2 before 10) where a folder or a pattern says what is meant."""
+    _chosen.refuse_everything(args.paths, world, "rename")
     found = _chosen.places_of(world.matches(args.paths))
     if len(found) == 1 and not _chosen.is_plural(args) and os.path.isdir(found[0]):
-        with os.scandir(os.path.realpath(found[0])) as entries:
+        folder = os.path.realpath(found[0])
+        _chosen.refuse_all_in(folder, "rename")
+        with os.scandir(folder) as entries:
             inside = [e for e in entries if not e.name.startswith(".") and not e.is_dir(follow_symlinks=False)]
         if not inside:
             raise NotFound(f"There are no files directly in {found[0]}.", hint="Nothing was changed. Name the folder they are in.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import stat
 from collections.abc import Iterator
 from typing import Any
@@ -13,7 +12,7 @@ from nlsh.plan.errors import NotPossible, Refused
 from nlsh.plan.steps import Step
 from nlsh.plan.values import Choice, Flag, Paths
 from nlsh.steps.marks import SetFlag
-from nlsh.world import World
+from nlsh.world import World, privilege
 from nlsh.world.files import identity
 from nlsh.world.flags import FLAGS, flags_of
 
@@ -42,7 +41,7 @@ class SetAttribute(Action):
                 ) from error
             if has is not args.off:
                 continue
-            if os.geteuid() != 0:
+            if not privilege.can_be_root():
                 raise NotPossible(
                     f"To make {path} {args.attribute}, or not, needs root rights: nlsh lets nobody else change flags of a file system.",
                     hint="Nothing was changed. Run nlsh with sudo and ask again.",

@@ -39,9 +39,15 @@ class Sync(Action):
         if args.mirror:
             _chosen.refuse_precious((target,), world, "change the files of")
         folders = _chosen.missing_folders(os.path.dirname(target), world)
+        if args.mirror and not os.listdir(source) and os.path.isdir(target) and os.listdir(target):
+            # What has to be mounted and is not looks like this.
+            raise Refused(
+                f"{source} is empty: to mirror it would throw away all that is in {target}.",
+                hint=f"Nothing was changed. If that is meant, throw away what is in {target}.",
+            )
         compared = Comparison(source, target, Bins(world))
         found = (*(MakeFolder(f) for f in folders), *compared.steps(args.mirror))
-        _refuse_without_room(compared.bytes_needed, target)
+        _chosen.refuse_without_room(compared.bytes_needed, target)
         return found
 
     def steps(self, args: Any, seen: Any) -> Iterator[Step]:
@@ -88,12 +94,3 @@ def _target(written: str, world: World) -> str:
     if world.exists(path):
         raise Refused(f"{path} is not a folder.", hint="Nothing was changed. Say a folder.")
     return real_place(path)
-
-
-def _refuse_without_room(needed: int, target: str) -> None:
-    folder = target
-    while not os.path.isdir(folder):
-        folder = os.path.dirname(folder)
-    free = os.statvfs(folder).f_bavail * os.statvfs(folder).f_frsize
-    if needed > free:
-        raise Refused(f"This takes {needed:,} bytes and {free:,} are free there.", hint="Nothing was changed. Make room first.")

@@ -12,6 +12,7 @@ from nlsh.plan.amounts import Count
 from nlsh.plan.effects import Effect
 from nlsh.plan.records import Record, Size
 from nlsh.plan.values import Flag, Paths
+from nlsh.steps import handles
 from nlsh.world import World
 from nlsh.world.files import tree_size
 
@@ -38,7 +39,8 @@ class FolderSize(Action):
     def observe(self, args: Any, seen: Any, world: World) -> Iterator[Record]:
         skipped: list[str] = []
         folders = [f for root in seen["roots"] for f in (_folders_in(root, skipped) if args.each else (root,))]
-        sizes = [Size(f, *tree_size(f, skipped)) for f in folders]
+        meter = handles.Meter(unit="folders")
+        sizes = [Size(f, *tree_size(f, skipped, meter.came)) for f in folders]
         if args.each:
             sizes.sort(key=lambda size: -size.size_bytes)
         yield from sizes[: args.limit]

@@ -44,7 +44,10 @@ def repository(
         before = "".join(f"parent {p}\n" for p in parents)
         return kept("commit", f"tree {tree}\n{before}author {who}\ncommitter {who}\n\n{subject}\n".encode()).hex()
 
-    tree, blobs, files, ids = "", {}, {}, []
+    tree = ""
+    blobs: dict[str, bytes] = {}
+    files: dict[str, str] = {}
+    ids: list[str] = []
     for number, (subject, files) in enumerate(commits):
         tree, blobs = tree_of(files)
         ids.append(commit(number, tree, ids[-1:], subject))

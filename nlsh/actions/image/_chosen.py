@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 from nlsh.actions import _looking
 from nlsh.plan.errors import Refused
 from nlsh.plan.steps import Step
 from nlsh.steps.content import fresh
 from nlsh.world import World
+
+_S = TypeVar("_S", bound=Step)
 
 PATTERN = "*.jpg"
 
@@ -19,7 +22,7 @@ def files(written: tuple[str, ...], world: World) -> list[str]:
     return _looking.files(written, world, PATTERN)
 
 
-def beside(written: tuple[str, ...], world: World, named: Callable[[str, str], str], make: Callable[..., Step]) -> Iterator[Step]:
+def beside(written: tuple[str, ...], world: World, named: Callable[[str, str], str], make: Callable[..., _S]) -> Iterator[_S]:
     """Yield a step for each file that is meant. `named` makes the new file's name of stem and ending, `make` the step of its fields.
 
     Raises what `fresh` raises, and Refused where two files would get one name.

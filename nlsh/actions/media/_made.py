@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, TypedDict
 
 from nlsh.actions.image import _chosen
 from nlsh.plan.errors import Refused
@@ -33,6 +33,13 @@ CLIP = zlib.decompress(base64.b64decode(
 ))  # fmt: skip
 
 
+class Programs(TypedDict):
+    """The paths of ffmpeg and ffprobe, as the fields of a MakeMedia; ffprobe's is empty where there is none and none is needed."""
+
+    ffmpeg: str
+    ffprobe: str
+
+
 def beside(paths: tuple[str, ...], world: World, mark: str, why: str, step: type[MakeMedia], ending: str = "", **fields: Any) -> Iterator[Step]:
     """Yield a step for each file that is meant; what it makes is called as the file with `mark`, ending with `ending` where that is not empty.
 
@@ -52,7 +59,7 @@ def refuse_sound(paths: tuple[str, ...], world: World, why: str) -> None:
         raise Refused(f"{only} is all sound: {why}.", hint="Nothing was changed. Name videos.")
 
 
-def programs(step: type[MakeMedia], why: str) -> dict[str, str]:
+def programs(step: type[MakeMedia], why: str) -> Programs:
     """Return the paths of the programs that a step needs. Raises NotPossible where one is not installed."""
     probe = media.program("ffprobe", why) if step.LOOKS else tools.present("ffprobe") or ""
     return {"ffmpeg": media.program("ffmpeg", why), "ffprobe": probe}

@@ -8,7 +8,7 @@ from typing import Any
 
 from nlsh.plan.amounts import Processes
 from nlsh.plan.errors import NotFound, NotPossible, Refused
-from nlsh.world import processes
+from nlsh.world import privilege, processes
 from nlsh.world.processes import Running
 
 _NOTHING = "Nothing was changed."
@@ -138,7 +138,7 @@ def root_needed(process: Running, doing: str) -> str:
     if owner == (-1, -1, -1) or (owner[1] in (os.getuid(), os.geteuid()) and owner[0] == owner[1]):
         return ""
     name = processes.user_name(owner[1])
-    if os.geteuid() != 0:
+    if not privilege.can_be_root():
         raise NotPossible(
             f"Process {process.pid} ({process.called}) belongs to {name}: only {name} or root may {doing} it.",
             hint=f"{_NOTHING} Run nlsh as root, or ask {name}.",

@@ -14,7 +14,7 @@ from nlsh.plan.errors import BadArgument, NotPossible
 from nlsh.plan.steps import Step
 from nlsh.plan.values import Choice, Name
 from nlsh.steps.processes import SetNice
-from nlsh.world import World, processes
+from nlsh.world import World, privilege, processes
 
 LEVELS = {"lowest": 19, "low": 10, "normal": 0, "high": -5, "highest": -15}
 
@@ -45,7 +45,7 @@ class Priority(Action):
             root = root_needed(process, "tune")
             lowest, highest = min(n for _, n in old), max(n for _, n in old)
             if new < highest and not _may_set(new):
-                if os.geteuid() != 0:
+                if not privilege.can_be_root():
                     raise NotPossible(
                         f"Only root may raise the priority of process {process.pid} ({process.called}) from nice {highest} to {new}.",
                         hint="Nothing was changed. Lowering the priority of what competes with it works without root.",

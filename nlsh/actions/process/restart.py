@@ -41,7 +41,7 @@ class Restart(Action):
         for item in seen:
             network = tuple((kind, target) for kind, target in item["network"])
             rest = (item[key] for key in ("command", "program", "cwd", "log", "token", "changes"))
-            yield RestartProgram(*identity(item), *rest, network)
+            yield RestartProgram(*(*identity(item), *rest, network))
 
     examples = (
         Example(

@@ -203,7 +203,7 @@ def freed(job: Job) -> Iterator[dict[str, Any]]:
     for folder, pids in folders.items():
         if not folder or not set(machine.cgroup_members(folder)) <= set(job.pids):
             continue
-        held_here = Job(job.name, *zip(*((p, r) for p, r in zip(job.processes, job.roots, strict=True) if p.pid in pids), strict=True))  # type: ignore[misc]
+        held_here = Job(job.name, *zip(*((p, r) for p, r in zip(job.processes, job.roots, strict=True) if p.pid in pids), strict=True))
         limited = {n: now for n in _DEFAULT if (now := _setting(folder, n)) and not now.startswith("max") and now != _DEFAULT[n]}
         if os.path.basename(folder).startswith(limits.MARK) and not folder.endswith(".scope"):
             base = {"members": held_here.members(), "place": folder, "words": limits.in_words(limited)}

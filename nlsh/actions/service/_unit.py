@@ -69,7 +69,8 @@ def _holds_us(unit: str) -> bool:
 
 def _dependents(bus: Bus, found: dict[str, Any]) -> list[str]:
     """Return the running units that systemd stops along, as they cannot be without this one."""
-    wanted, todo = [], [u for p in _PULLED_DOWN for u in found.get(p, ())]
+    wanted: list[str] = []
+    todo = [u for p in _PULLED_DOWN for u in found.get(p, ())]
     while todo and len(wanted) < 20:
         unit = todo.pop(0)
         if unit in wanted:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from nlsh.plan.effects import Effect
@@ -52,7 +52,7 @@ def reads(paths: Iterable[str]) -> tuple[Effect, ...]:
     return tuple(Effect("fs.read", p) for p in paths)
 
 
-def left_out(errors: list[NlshError]) -> Iterator[Note]:
+def left_out(errors: Sequence[NlshError]) -> Iterator[Note]:
     """Yield a note for each file that was left out, and why."""
     for error in errors[:5]:
         yield Note(f"Left out: {error.message}")

@@ -39,7 +39,7 @@ class ColumnsAction(Action):
         """Yield a row for each row of the file; a cell that a row has not is empty."""
         from nlsh.world.tables import Table
 
-        table = Table(seen["path"], args.separator, handles.progress)
+        table = Table(seen["path"], args.separator, handles.progress_in_bytes)
         positions = [table.position(c) for c in args.columns]
         names = tuple(table.names[i] for i in positions) if table.names else ()
         for number, row in table.rows():

@@ -57,7 +57,7 @@ class Extract(Action):
         failed = []
         for path in seen["paths"]:
             try:
-                for number, text in enumerate(lines(path, handles.progress), start=1):
+                for number, text in enumerate(lines(path, handles.progress_in_bytes), start=1):
                     for found in _found(args.what, text):
                         mark = blake2b(found.lower().encode("utf-8", "surrogatepass"), digest_size=16).digest() if once else b""
                         if not once or mark not in known:

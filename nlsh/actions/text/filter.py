@@ -39,7 +39,7 @@ class Filter(Action):
         from nlsh.world.texts import lines
 
         wanted, unwanted = (t.casefold() if t and args.ignore_case else t for t in (args.containing, args.without))
-        for number, text in enumerate(lines(seen["path"], handles.progress), start=1):
+        for number, text in enumerate(lines(seen["path"], handles.progress_in_bytes), start=1):
             looked_at = text.casefold() if args.ignore_case else text
             if (wanted is None or wanted in looked_at) and (unwanted is None or unwanted not in looked_at):
                 yield Line(text, number)

@@ -44,7 +44,7 @@ class Frequency(Action):
         from nlsh.world.texts import lines
 
         counts: Counter[str] = Counter()
-        for text in lines(seen["path"], handles.progress):
+        for text in lines(seen["path"], handles.progress_in_bytes):
             if args.unit == "words":
                 counts.update(_WORD.findall(text.lower()))
             elif args.unit == "lines":

@@ -46,7 +46,7 @@ class Group(Action):
     def observe(self, args: Any, seen: Any, world: World) -> Iterator[Record]:
         from nlsh.world.tables import Table, plain
 
-        table = Table(seen["path"], tell=handles.progress, table=True)
+        table = Table(seen["path"], tell=handles.progress_in_bytes, table=True)
         key, value = table.position(args.by), None if args.column is None else table.position(args.column)
         groups: dict[str, list[Any]] = {}
         try:

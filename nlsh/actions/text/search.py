@@ -10,6 +10,7 @@ from nlsh.actions.file import _search
 from nlsh.plan.action import BaseArgs, Example, arg
 from nlsh.plan.records import Match, Record
 from nlsh.plan.values import Flag, Kind, Paths, Text
+from nlsh.steps import handles
 from nlsh.world import World
 from nlsh.world.files import walk
 
@@ -40,6 +41,7 @@ class Search(_search.Below):
         sought = Sought.of(args.text, ignore_case=args.ignore_case)
         endings = _search.endings(args.kind)
         skipped: list[str] = []
+        meter = handles.Meter(unit="files")
         for root in seen["roots"]:
             for path in _files(root, args.hidden, endings, skipped):
                 try:
@@ -49,6 +51,7 @@ class Search(_search.Below):
                     continue  # vanished meanwhile
                 except OSError:
                     skipped.append(path)
+                meter.came()
         yield from _search.left_out(skipped)
 
     examples = (

@@ -37,7 +37,7 @@ class Sort(Action):
     def observe(self, args: Any, seen: Any, world: World) -> Iterator[Record]:
         from nlsh.world.texts import lines
 
-        found = list(enumerate(lines(seen["path"], handles.progress), start=1))
+        found = list(enumerate(lines(seen["path"], handles.progress_in_bytes), start=1))
         if args.numeric:
             numbered = [(value, number, text) for number, text in found if (value := _first_number(text)) is not None]
             numbered.sort(key=lambda item: item[0], reverse=args.reverse)

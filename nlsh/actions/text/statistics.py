@@ -42,7 +42,7 @@ class Statistics(Action):
         """Yield a record for each column of numbers. Empty cells count for nothing; cells with something else are told apart."""
         from nlsh.world.tables import Table
 
-        table = Table(seen["path"], tell=handles.progress, table=True)
+        table = Table(seen["path"], tell=handles.progress_in_bytes, table=True)
         only = None if args.column is None else table.position(args.column)
         sums: dict[int, Sum] = {i: Sum() for i in ([only] if only is not None else range(len(table.first or ())))}
         try:

@@ -47,7 +47,7 @@ class Table(Action):
     def observe(self, args: Any, seen: Any, world: World) -> Iterator[Record]:
         from nlsh.world import tables
 
-        table = tables.Table(seen["path"], tell=handles.progress, table=True)
+        table = tables.Table(seen["path"], tell=handles.progress_in_bytes, table=True)
         rows = table.rows()
         if args.column is not None:
             rows = _where(rows, table.position(args.column), args.equals)

@@ -35,7 +35,7 @@ class Unique(Action):
 
         # Of each line a hash is kept, not the line: a hundred bytes for each different one, however long.
         known: set[bytes] = set()
-        for number, text in enumerate(lines(seen["path"], handles.progress), start=1):
+        for number, text in enumerate(lines(seen["path"], handles.progress_in_bytes), start=1):
             mark = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
             if mark not in known:
                 known.add(mark)

@@ -128,9 +128,10 @@ class _Broker:
         try:
             answer = json.loads(data)
             number = answer.get("answer", answer.get("came"))
-            call, request = self._open.get(number, (None, {}))
-            if call is None:
+            opened = self._open.get(number)
+            if opened is None:
                 return
+            call, request = opened
             if "answer" in answer:
                 if answer["yes"]:
                     if self._listener.waits(call):

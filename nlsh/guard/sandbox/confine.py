@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 from nlsh.guard.grant import LEVELS, Grant
-from nlsh.guard.sandbox import capabilities, landlock, overlay, seccomp, view
+from nlsh.guard.sandbox import bubblewrap, capabilities, landlock, overlay, seccomp, view
 from nlsh.guard.sandbox.kernel import GET_NO_NEW_PRIVS, GET_SECCOMP, SET_DUMPABLE, SET_NO_NEW_PRIVS, prctl
 from nlsh.plan.effects import Effect
 from nlsh.plan.errors import NotEnforced
@@ -60,13 +60,13 @@ def level(version: int, *, views: bool = False) -> str:
     return "L0" if version < 1 else "L3" if views else "L2" if version >= 6 else "L1"
 
 
-def enter(grant: Grant, layer: str = "", asks: Iterable[str] = ()) -> int | None:
+def enter(grant: Grant, layer: str = "", asks: Iterable[str] = (), rights: frozenset[int] | None = None) -> int | None:
     """Confine this process to `grant`, for good. Raises NotEnforced, after which nothing may be run in it.
 
     With a view of its own processes only, it returns in a child of the one that called, which then waits and ends as the child does. `layer`: the
     one folder that the grant may change is a copy, and what is written there goes to this layer; raises NotPossible where that cannot be had.
     `asks` is what a broker is told of instead of its being refused (keys of `seccomp.ASKED`): return the descriptor on which it hears of it, None
-    where this kernel cannot do that, and refuses it as ever.
+    where this kernel cannot do that, and refuses it as ever. `rights` are the capabilities that it keeps at most; None: those its effects need.
     """
     version = 0 if grant.looks_into_processes else landlock.abi()
     seen = _seen(grant) if version and not view.why_not() else None
@@ -83,7 +83,7 @@ def enter(grant: Grant, layer: str = "", asks: Iterable[str] = ()) -> int | None
             handles.remember(pid for pid, _, what in grant.processes if what == "signal")
         flagged = handles.take_flagged(_may_be_flagged(grant))
         # A view that was found to be possible here and cannot be entered is no reason to go on without one.
-        in_user_namespace = view.enter(seen) if seen is not None else False
+        in_user_namespace = view.inside or (view.enter(seen) if seen is not None else False)
         if layer:
             overlay.check(grant.change[0])
         rules = _rules(grant, version, seen) if version else None
@@ -92,7 +92,7 @@ def enter(grant: Grant, layer: str = "", asks: Iterable[str] = ()) -> int | None
         asking = seccomp.build(replace(profile, asks=_asked(asks, profile, version))) if asks and version else None
         prctl(SET_NO_NEW_PRIVS, 1)
         # In a user namespace of its own even these would be more than its user has.
-        capabilities.drop(frozenset() if in_user_namespace else capabilities.wanted(grant))
+        capabilities.drop(frozenset() if in_user_namespace else capabilities.wanted(grant) if rights is None else rights)
         if grant.runs:
             # What the worker starts is in its domain: without this it could open the worker's own descriptors under /proc, and speak for it.
             prctl(SET_DUMPABLE, 0)
@@ -125,6 +125,16 @@ def _install(filter_: bytes, asking: bytes | None) -> int | None:
                 raise
     seccomp.install(filter_)
     return None
+
+
+def by_bubblewrap(grant: Grant) -> view.View | None:
+    """Return the view in which bubblewrap is to start a worker for a grant, None where this process goes on by itself."""
+    return _seen(grant) if landlock.abi() and not grant.looks_into_processes and bubblewrap.is_due(grant) else None
+
+
+def views_lack() -> str:
+    """Return why no worker can have a view here, be it by bubblewrap; empty where one can."""
+    return view.why_not() if view.why_not() and bubblewrap.why_not() else ""
 
 
 def _seen(grant: Grant) -> view.View | None:

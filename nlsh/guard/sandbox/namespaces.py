@@ -27,6 +27,7 @@ _X86 = platform.machine() == "x86_64"
 _UNSHARE, _MOUNT, _UMOUNT, _PIVOT_ROOT = (272, 165, 166, 155) if _X86 else (97, 40, 39, 41)
 # The same on every architecture.
 _OPEN_TREE, _MOVE_MOUNT, _FSOPEN, _FSCONFIG, _FSMOUNT, _MOUNT_SETATTR = 428, 429, 430, 431, 432, 442
+_OPENAT2, _NO_MAGICLINKS, _NO_SYMLINKS = 437, 2, 4
 _HERE = -100  # AT_FDCWD
 _NO_FOLLOW, _EMPTY_PATH, _RECURSIVE = 0x100, 0x1000, 0x8000
 _CLONE = 1
@@ -105,6 +106,16 @@ def copy_tree(where: str | int, *, below: bool = True) -> int:
     """
     at, path, flags = (where, b"", _EMPTY_PATH) if isinstance(where, int) else (_HERE, os.fsencode(where), _NO_FOLLOW)
     return syscall(_OPEN_TREE, at, ctypes.c_char_p(path), ctypes.c_uint(_CLONE | os.O_CLOEXEC | flags | (_RECURSIVE if below else 0)))
+
+
+def place(path: str) -> int | None:
+    """Return a descriptor that stands for what is at a path, None where nothing is, or where a link is on the way to it or at its end."""
+    how = ctypes.create_string_buffer(struct.pack("=QQQ", os.O_PATH | os.O_CLOEXEC | os.O_NOFOLLOW, 0, _NO_SYMLINKS | _NO_MAGICLINKS), 24)
+    try:
+        # SAFETY: the kernel reads 24 bytes. O_NOFOLLOW with O_PATH opens a link itself, which NO_SYMLINKS refuses.
+        return syscall(_OPENAT2, _HERE, ctypes.c_char_p(os.fsencode(path)), how, ctypes.c_size_t(24))
+    except OSError:
+        return None
 
 
 def attach(tree: int, where: str | int) -> None:

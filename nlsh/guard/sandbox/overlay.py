@@ -248,13 +248,13 @@ def view_on(seen: View | None, layer: str, roots: tuple[str, ...]) -> View:
     return seen.on_copy(layer)
 
 
-def trees(root: str, layer: str) -> list[tuple[str, int]]:
+def trees(root: str, layer: str) -> list[tuple[str | int, int]]:
     """Return what is to be mounted where: the copy of `root`, and what is mounted below it, read-only, since an overlay does not see that. Raises OSError."""
     with _opened(root) as lower, _opened(upper_of(layer)) as upper, _opened(work_of(layer)) as work:
         # By descriptors: a path may hold the signs that separate options. Volatile: without it every copy is synced, ten times slower.
         places = {k: f"/proc/self/fd/{d}" for k, d in (("lowerdir", lower), ("upperdir", upper), ("workdir", work))}
         made = namespaces.new_mount("overlay", {"userxattr": None, "volatile": None, **places}, namespaces.NO_SUID | namespaces.NO_DEVICES)
-    found = [(root, made)]
+    found: list[tuple[str | int, int]] = [(root, made)]
     for path in _mounts_inside(root):
         tree = namespaces.copy_tree(path)
         namespaces.set_attributes(tree, add=namespaces.READ_ONLY)

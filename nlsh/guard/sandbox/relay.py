@@ -144,7 +144,8 @@ class Relay:
 
     def _release(self) -> None:
         self._shown = None
-        for pid in self._stopped:
+        # Those below first: who waits for another must not find it stopped.
+        for pid in reversed(self._stopped):
             with contextlib.suppress(OSError):
                 os.kill(pid, signal.SIGCONT)
         self._stopped = []

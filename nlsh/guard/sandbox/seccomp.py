@@ -138,6 +138,7 @@ class Profile:
     flag_descriptors: tuple[int, int] = (0, 0)  # the (first, end) numbers of the files whose flags may be changed
     asks: tuple[str, ...] = ()  # keys of ASKED: told to a listener, which `install` returns
     watches: bool = False  # memory and descriptors of other processes may be read: a broker's
+    ends: bool = False  # signals may be sent: what has to end a worker of root's
 
 
 def _number(name: str) -> int | None:
@@ -332,7 +333,7 @@ def _processes(program: _Program, profile: Profile) -> None:
     # Nor may the kernel be told to signal others when a descriptor becomes ready.
     body += [_argument(1), *(i for c in (_F_SETOWN, _F_SETSIG, _F_SETOWN_EX) for i in ((_JEQ, 0, 1, c), program.refuse)), _ret(_ALLOW)]
     program.on("fcntl", *body)
-    if not (profile.exec and profile.signal_scoped):
+    if not ((profile.exec and profile.signal_scoped) or profile.ends):
         program.deny(_SIGNALS)
     if not profile.exec and not profile.watches:
         program.on("pidfd_open", _argument(0), *_either(profile.known), program.refuse)

@@ -11,7 +11,7 @@ import functools
 import os
 import signal
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NoReturn
 
@@ -32,6 +32,8 @@ _STAGES = ("/tmp", "/run", "/mnt", "/var")
 
 # Tests set this to stand on a machine without namespaces. Deliberately not an environment variable: nothing outside lowers enforcement.
 forbidden: bool = False
+# Set in a worker that was started in its view, by bubblewrap.
+inside: bool = False
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ def of(grant: Grant, kept: Iterable[str] = (), runtime: Iterable[str] = ()) -> V
 
     `kept` are paths that its effects need besides what it names, `runtime` is what Python and nlsh are made of.
     """
-    if not _is_due(grant):
+    if not is_due(grant):
         return None
     wanted = _roots(grant)
     roots = _distinct(wanted)
@@ -71,7 +73,7 @@ def of(grant: Grant, kept: Iterable[str] = (), runtime: Iterable[str] = ()) -> V
         roots = _together(roots)
     opened = frozenset().union(*map(secrets.above, wanted))
     read = [r for r in grant.read if r != "/"]
-    taken = (*roots, *read, *runtime, _here())
+    taken = (*roots, *read, *runtime, here())
     # What names /tmp means the one that is there.
     temporary = grant.has("exec") and grant.changes_files and not any("/tmp" in e.target for e in grant.effects if e.kind == "exec")
     return View(
@@ -118,15 +120,16 @@ def _within(path: str, root: str) -> bool:
     return path == root or root == "/" or path.startswith(root + "/")
 
 
-def _here() -> str:
+def here() -> str:
+    """Return the working folder, “/” where it is gone."""
     try:
         return os.getcwd()
     except OSError:
         return "/"
 
 
-def _is_due(grant: Grant) -> bool:
-    """Whether a grant gets a view: what changes files or runs programs does.
+def is_due(grant: Grant) -> bool:
+    """Return whether a grant gets a view: what changes files or runs programs does.
 
     In a user namespace, which all but root need for it, files of others have no owner and a file can be given no other group. So there what
     only reads is left to see the machine as it is, and so are nlsh's own steps, which keep owners and groups; unless L3 is required.
@@ -141,7 +144,7 @@ def enter(view: View) -> bool:
 
     What this process has open stays open. The one that called waits, and ends as this one ends.
     """
-    here = _here()
+    place = here()
     flags = namespaces.NEW_MOUNTS | namespaces.NEW_IPC | namespaces.NEW_UTS
     flags |= (0 if view.network else namespaces.NEW_NETWORK) | (namespaces.NEW_PIDS if view.alone else 0)
     own = namespaces.enter(flags)
@@ -149,7 +152,7 @@ def enter(view: View) -> bool:
         _descend()
     _mount(view)
     try:
-        os.chdir(here)  # from above, where the mounts are
+        os.chdir(place)  # from above, where the mounts are
     except OSError:
         os.chdir("/")
     return own
@@ -160,12 +163,14 @@ def _mount(view: View) -> None:
     kept = [(path, namespaces.copy_tree(path)) for path in view.kept if os.path.lexists(path)]
     if "/" not in view.roots:
         # Copied while they can be written, and put back when nothing else can.
-        writable = _copy_of(view) if view.layer else [(root, namespaces.copy_tree(root)) for root in view.roots if os.path.lexists(root)]
+        writable = _copy_of(view) if view.layer else list(_writable(view.roots))
         namespaces.set_attributes("/", add=namespaces.READ_ONLY)
         if os.path.isdir("/run") and not os.path.islink("/run") and "/run" not in view.roots:
             _mask_run(kept)
-        for root, tree in writable:
-            namespaces.attach(tree, root)
+        for where, tree in writable:
+            namespaces.attach(tree, where)
+            if isinstance(where, int):
+                os.close(where)
     if processes is not None:
         namespaces.set_attributes(processes, add=namespaces.READ_ONLY)
         namespaces.attach(processes, "/proc")
@@ -174,7 +179,7 @@ def _mount(view: View) -> None:
             # Of half the memory at most, as such file systems are, and gone with the worker.
             namespaces.attach(namespaces.new_mount("tmpfs", {"mode": "1777"}, _LEAST), path)
     _mask(view.hidden)
-    for pinned in _ways(view):
+    for pinned in ways(view):
         namespaces.attach(namespaces.copy_tree(pinned), pinned)
     for path in filter(os.path.lexists, view.protected):
         tree = namespaces.copy_tree(path)
@@ -182,14 +187,21 @@ def _mount(view: View) -> None:
         namespaces.attach(tree, path)
 
 
-def _copy_of(view: View) -> list[tuple[str, int]]:
+def _writable(roots: Iterable[str]) -> Iterator[tuple[int, int]]:
+    """Yield what each root is now and a copy of it. A root to which a link leads by now is left out, and with it what the link names."""
+    for root in roots:
+        if (place := namespaces.place(root)) is not None:
+            yield place, namespaces.copy_tree(place)
+
+
+def _copy_of(view: View) -> list[tuple[str | int, int]]:
     from nlsh.guard.sandbox import overlay
 
     (root,) = view.roots
     return overlay.trees(root, view.layer)
 
 
-def _ways(view: View) -> Iterator[str]:
+def ways(view: View) -> Iterator[str]:
     """Yield the folders on the way to what is protected from programs: as mounts they cannot be renamed, and what is protected with them."""
     if not view.exact:
         return
@@ -325,21 +337,26 @@ def _close_all_but(*kept: int) -> None:
 
 def why_not() -> str:
     """Return why no worker can have a view here, in a sentence; empty where one can. Found once in a process, by doing it."""
-    return "This was switched off." if forbidden else _tried()
+    return "" if inside else "This was switched off." if forbidden else _tried()
 
 
 @functools.cache
 def _tried() -> str:
+    return ask_child(_try)
+
+
+def ask_child(function: Callable[[], str]) -> str:
+    """Return what `function` says in a child process."""
     reader, writer = os.pipe()
     pid = os.fork()
     if pid == 0:
-        said = b"The trial ended without a word."
+        word = b"The trial ended without a word."
         try:
             os.close(reader)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            said = _try().encode()
+            word = function().encode()
         finally:
-            os.write(writer, said)
+            os.write(writer, word)
             os._exit(0)
     os.close(writer)
     with open(reader, "rb") as file:
@@ -352,7 +369,7 @@ def _tried() -> str:
 def _try() -> str:
     """Enter a view and look whether it holds; return what does not, in a sentence."""
     every = namespaces.NEW_MOUNTS | namespaces.NEW_IPC | namespaces.NEW_UTS | namespaces.NEW_NETWORK | namespaces.NEW_PIDS
-    writable = next(p for p in _STAGES if os.path.isdir(p))
+    writable = stage()
     try:
         namespaces.enter(every)
     except OSError as error:
@@ -360,12 +377,22 @@ def _try() -> str:
     try:
         _descend()
         _mount(View((writable,), exact=True, hidden=("/sys",)))
-        numbers = {n for n in os.listdir("/proc") if n.isdigit()}
-        masked = _is_masked("/sys")
+        held = holds(writable)
     except OSError as error:
         return f"Namespaces can be made, but nothing can be mounted in them: {error.strerror}."
-    held = masked and len(numbers) <= 2 and os.statvfs("/").f_flag & os.ST_RDONLY and not os.statvfs(writable).f_flag & os.ST_RDONLY
     return "" if held else "Namespaces can be made, but they do not hold what they should."
+
+
+def stage() -> str:
+    """Return a folder that is there everywhere, as what a view that is tried may change."""
+    return next(p for p in _STAGES if os.path.isdir(p))
+
+
+def holds(writable: str) -> bool:
+    """Return whether this process is in a view of its own processes in which it may change `writable` alone, and /sys is hidden. Raises OSError."""
+    numbers = [n for n in os.listdir("/proc") if n.isdigit()]
+    read_only = os.statvfs("/").f_flag & os.ST_RDONLY and not os.statvfs(writable).f_flag & os.ST_RDONLY
+    return bool(_is_masked("/sys") and len(numbers) <= 2 and read_only)
 
 
 def _is_masked(folder: str) -> bool:

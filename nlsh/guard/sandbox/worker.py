@@ -14,16 +14,18 @@ import time
 from typing import Any
 
 from nlsh.guard.grant import Grant
-from nlsh.guard.sandbox import enter, notify
+from nlsh.guard.sandbox import bubblewrap, enter, notify
 from nlsh.guard.sandbox.broker import ASKS
+from nlsh.guard.sandbox.confine import by_bubblewrap
 from nlsh.guard.sandbox.seccomp import OURS
 from nlsh.guard.sandbox.zygote import MOST_AT_ONCE
 from nlsh.plan.errors import Denied, NlshError, NotEnforced, NotFound, NotPossible
 from nlsh.plan.steps import Step, step_from_data
-from nlsh.steps import handles
+from nlsh.steps import _group, handles
 
 MESSAGES = 3  # the descriptor that messages go to
 HEARS = 4  # the one over which a broker gets the listener of this worker's filter, where there is one
+LEADS = 5  # the one over which the leader of a command's group says who it is, where it has one
 _BATCH_RECORDS = 512
 _BATCH_S = 0.03
 # Of quick steps that are done the client hears together, so often.
@@ -61,10 +63,7 @@ class Worker:
 
     def run(self, job: dict[str, Any]) -> None:
         """Run every step of `job`, confined to its grant. Sends exactly one last message for each."""
-        signal.signal(signal.SIGUSR1, self.cancel)
-        handles.on_progress(
-            lambda done, total, unit: self._send("progress", done=done, total=total, **({"unit": unit} if unit else {})), lambda: self._cancelled
-        )
+        self.begin()
         count = len(job["steps"])
         try:
             grant = Grant.from_data(job["grant"])
@@ -73,14 +72,36 @@ class Worker:
             _import_for(steps)
             # What is nlsh's own and what is secret is found by nlsh's environment, before it is the command's.
             grant, layer = _on_copy(steps, grant)
+            # LIMIT: bubblewrap makes no copies, so what is to be tried is refused where only it makes views.
+            if not layer and (seen := by_bubblewrap(grant)) is not None:
+                bubblewrap.go(job, seen)
+            if "terminal" in job:
+                _group.on_terminal(job["terminal"], LEADS, lambda kind, number: self._send(kind, signal=number))
             _set_environment(job.get("env", {}), everything=grant.has("exec"))
             if "ask" in job:
                 _hand_over(enter(grant, layer, ASKS))
             else:
                 enter(grant, layer)
         except Exception as error:
-            self._all("denied" if isinstance(error, (NotEnforced, Denied)) else "failed", _as_error(error), count)
+            self.refuse(error, count)
             return
+        self.through(steps, grant)
+
+    def begin(self) -> None:
+        """Be told of a wish to stop, and tell of progress."""
+        signal.signal(signal.SIGUSR1, self.cancel)
+        handles.on_progress(
+            lambda done, total, unit: self._send("progress", done=done, total=total, **({"unit": unit} if unit else {})), lambda: self._cancelled
+        )
+
+    def refuse(self, error: Exception, count: int) -> None:
+        """Tell of `count` steps that none was begun, because of `error`."""
+        kind = "denied" if isinstance(error, (NotEnforced, Denied)) else "failed"
+        for self._step in range(count):
+            self._send(kind if self._step == 0 else "failed", error=(_as_error(error) if self._step == 0 else SKIPPED).as_data())
+
+    def through(self, steps: list[Step], grant: Grant) -> None:
+        """Do the steps in order, until one is not done or the user asks to stop. This process must be confined."""
         broken = False
         for self._step, step in enumerate(steps):
             if self._cancelled:
@@ -118,7 +139,7 @@ class Worker:
         """Tell in one message of the quick steps that are done."""
         if self._untold is not None:
             told, self._untold = self._untold, None
-            self._write({"type": "done", "step": told.start, "status": None, "to": told.stop - 1})
+            self.write({"type": "done", "step": told.start, "status": None, "to": told.stop - 1})
             self._told_at = time.monotonic()
 
     def _records(self, step: Step) -> int | None:
@@ -152,15 +173,12 @@ class Worker:
             flush()
         return status
 
-    def _all(self, kind: str, error: NlshError, count: int) -> None:
-        for self._step in range(count):
-            self._send(kind if self._step == 0 else "failed", error=(error if self._step == 0 else SKIPPED).as_data())
-
     def _send(self, kind: str, **fields: Any) -> None:
         self._tell()
-        self._write({"type": kind, "step": self._step, **fields})
+        self.write({"type": kind, "step": self._step, **fields})
 
-    def _write(self, message: dict[str, Any]) -> None:
+    def write(self, message: dict[str, Any]) -> None:
+        """Send one message."""
         # Escaped to ASCII, so that a name that is not text travels as it is.
         data = _as_json(message).encode() + b"\n"
         while data:

@@ -46,10 +46,15 @@ def _version(options: Options) -> str:
 
 def _enforcement(options: Options) -> str:
     from nlsh.guard import demands
-    from nlsh.guard.sandbox.probe import probe
+    from nlsh.guard.sandbox.probe import apparmor_profile, probe
 
     found = probe()
     said = " ".join(found.sentences())
+    if found.lacks_view and (profile := apparmor_profile()):
+        place = settings.state_dir() / "apparmor-profile"
+        place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        place.write_text(profile)
+        said += f" Such a profile was written to {place}: sudo install -m 644 {place} /etc/apparmor.d/nlsh && sudo apparmor_parser -r /etc/apparmor.d/nlsh"
     required = demands.found().require
     if found.level == "L0" or found.level < required:
         wanted = f" Your policy requires {required}, so nothing that needs a worker is run." if required else ""

@@ -95,7 +95,7 @@ def _list(options: Options, words: list[str]) -> int:
         used = Path(asked)  # it is listed, with what is wrong with it
     if used not in places.values():
         places[used.stem] = used
-    data = []
+    data: list[dict[str, Any]] = []
     for name, path in places.items():
         try:
             found = metadata.read(path)

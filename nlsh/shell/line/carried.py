@@ -19,7 +19,7 @@ NOT_CARRIED = re.compile(
     r"BASH\w*|SHELLOPTS|PPID|UID|EUID|SHLVL|RANDOM|SRANDOM|SECONDS|LINENO|PIPESTATUS|DIRSTACK|GROUPS|FUNCNAME|OPTIND|OPTERR|COMP_\w+|"
     r"EPOCH\w+|PWD|OLDPWD|_|IFS|PS\d|"
     r"HOST(NAME|TYPE)|MACHTYPE|OSTYPE|COLUMNS|LINES|READLINE_\w+|LESSSECURE|PAGERSECURE|"
-    r"HIST(CMD|FILE)|ENV|LD_\w+|GLIBC_TUNABLES|PROMPT_COMMAND|PYTHON(STARTUP|INSPECT)|NLSH_\w*|_nlsh_\w*|GCONV_PATH|LOCPATH"
+    r"ZDOTDIR|FPATH|HIST(CMD|FILE)|ENV|LD_\w+|GLIBC_TUNABLES|PROMPT_COMMAND|PYTHON(STARTUP|INSPECT)|NLSH_\w*|_nlsh_\w*|GCONV_PATH|LOCPATH"
 )
 # What programs, or the code and the settings that they load, are found by. A name too many is a note and a question too many.
 CHOOSES = re.compile(
@@ -31,12 +31,35 @@ CHOOSES = re.compile(
 # A shell gives these to itself where its environment has none: no line has set them.
 _ITS_OWN = frozenset(("PATH", "SHELL", "HOME"))
 _PIECE = re.compile(r"""'(?P<raw>[^']*)'|"(?P<quoted>(?:\\.|[^"\\])*)"|(?P<bare>(?:\\.|[^'"\\])+)""", re.S)
+_USE = re.compile(rb"\$\{?[!#]?([A-Za-z0-9_]+)")
 _TOKEN = re.compile(r"\\(?P<escaped>.)|\$\{(?P<braced>\w+)\}|\$(?P<name>\w+)|(?P<computed>[$`])|(?P<home>(?<![^:])~(?=/|:|$))|(?P<text>[^\\$`~]+|~)", re.S)
 
 
 def is_its_own(name: str, attributes: str, environment: Mapping[str, str]) -> bool:
     """Return whether a variable is one that a shell has made for itself."""
     return name in _ITS_OWN and name not in environment and "x" not in attributes
+
+
+def used_as_left(line: str) -> frozenset[str]:
+    """Return the variables that a line uses as earlier lines have left them: all but those that it has set itself by then, whatever else comes about.
+
+    What looks like an assignment may be an argument (`echo x=1`), for one command alone (`x=1 make`), or never come about (`false && x=1`).
+    """
+    sets: list[tuple[str, int, int]] = []  # a name, and the bytes between which it has the line's own value
+    for node in tree(line).children:
+        behind = node.next_sibling is not None and node.next_sibling.type == "&"
+        if node.type == "for_statement" and (body := node.child_by_field_name("body")) is not None:
+            sets.append((_name_in(node, "variable"), body.start_byte, body.end_byte))
+        elif node.type in ("variable_assignment", "variable_assignments") and not behind:
+            for each in node.children if node.type == "variable_assignments" else (node,):
+                sets.append((_name_in(each, "name"), node.end_byte, len(line.encode("utf-8", "surrogateescape"))))
+    uses = ((use[1].decode(), use.start()) for use in _USE.finditer(line.encode("utf-8", "surrogateescape")))
+    return frozenset(name for name, at in uses if not any(name == own and first <= at < end for own, first, end in sets))
+
+
+def _name_in(node: Node, field: str) -> str:
+    found = node.child_by_field_name(field)
+    return (found.text or b"").decode("utf-8", "replace") if found is not None else ""
 
 
 def written(line: str, name: str, known: Mapping[str, str]) -> frozenset[str]:

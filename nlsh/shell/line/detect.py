@@ -176,7 +176,8 @@ class _Decision:
             if child.type == "file_redirect":
                 # "> 1 GB": what comes after the file's name is a word of the command's again.
                 targets = [c for c in child.named_children if c.type != "file_descriptor"]
-                if targets and targets[0].type == "number" and not child.text.startswith((b">&", b"<&")) and b"&" not in child.text:
+                text = child.text or b""
+                if targets and targets[0].type == "number" and not text.startswith((b">&", b"<&")) and b"&" not in text:
                     return False
                 extra += targets[1:]
         body = node.named_children[0]

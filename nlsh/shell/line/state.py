@@ -16,11 +16,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from nlsh.plan.errors import SettingsError
-from nlsh.shell.line.carried import CHOOSES, NOT_CARRIED, is_its_own, written
+from nlsh.shell.line.carried import CHOOSES, NOT_CARRIED, is_its_own, used_as_left, written
 from nlsh.shell.line.detect import is_command, tree
+from nlsh.shell.line.dialect import OPTIONS, SETOPTS, SHOPTS, Variable, attributes, carried_lines, goes_on, is_in_words_of, last_words
 from nlsh.shell.line.sentence import word_set
 from nlsh.shell.show import escape
-from nlsh.steps._shell import CARRIED, KEEPS, is_whole, knows_state
+from nlsh.steps._shell import CARRIED, KEEPS, TYPED, is_whole, knows_state
 from nlsh.steps.command import user_shell
 
 if TYPE_CHECKING:
@@ -34,37 +35,18 @@ _HEADS = re.compile(r"^(?=(?:function )?\S+ \(\) $)", re.M)  # where `declare -f
 _MOST_CARRIED = 100_000  # bytes of values: the kernel takes 128 KiB in one variable
 _MOST_SHOWN = 100  # characters of a value in a preview
 _MOST_WRITTEN = 50  # functions and aliases in one line
-_OPTIONS = word_set("pipefail noglob nounset noclobber allexport")
-_SHOPTS = word_set("globstar nullglob dotglob extglob failglob nocaseglob nocasematch lastpipe globasciiranges xpg_echo inherit_errexit")
 _SETS = word_set(
     "cd pushd popd dirs alias unalias set shopt read mapfile readarray eval source . let getopts umask printf declare export unset local typeset readonly"
+    " setopt unsetopt integer float emulate dirs function functions abbr"
 )
 _SETTING = frozenset(("variable_assignment", "declaration_command", "unset_command", "function_definition", "for_statement", "c_style_for_statement"))
 
 
-@dataclass(frozen=True)
-class Variable:
-    """A variable of the shell: its attributes as bash writes them (x exported, a array, A names to values, r, i, l, u) and what it holds."""
-
-    attributes: str
-    value: str = ""
-    items: tuple[tuple[str, str], ...] = ()
-
-    def assignment(self, name: str) -> str:
-        """Return what gives it to a bash, or to a sh where it is plain."""
-        # Not that it is a number (i): bash would compute what a later line gives it, which could run something.
-        letters = "".join(c for c in self.attributes if c in "aAlurx")
-        if "a" in letters or "A" in letters:
-            value = "(" + " ".join(f"[{shlex.quote(k)}]={shlex.quote(v)}" for k, v in self.items) + ")"
-        else:
-            value = shlex.quote(self.value)
-        return f"declare -{letters} {name}={value}" if letters.strip("x") else f"{name}={value}"
-
-
 @dataclass
 class ShellState:
-    """The state of one session's shell."""
+    """The state of one session's shell, which is one of the kinds bash, sh, zsh and fish."""
 
+    kind: str = field(default_factory=lambda: knows_state(user_shell()))
     variables: dict[str, Variable] = field(default_factory=dict)
     removed: set[str] = field(default_factory=set)  # variables of nlsh's own environment that the shell has not
     functions: dict[str, str] = field(default_factory=dict)
@@ -74,6 +56,7 @@ class ShellState:
     pushed: tuple[str, ...] = ()
     umask: str = ""
     status: int = 0
+    told: set[str] = field(default_factory=set)  # what is not kept and was said to be so
     _came: str = ""
 
     # --- what a line is -------------------------------------------------------------------------------------------
@@ -81,7 +64,11 @@ class ShellState:
     def is_command(self, line: str) -> bool:
         """Return whether a line is plainly a command, for who has these functions and aliases and this PATH."""
         path = self.variables["PATH"].value if "PATH" in self.variables else None
-        return is_command(line, {*self.functions, *self.aliases}, path=path)
+        return is_command(line, {*self.functions, *self.aliases}, path=path) or is_in_words_of(line, self.kind)
+
+    def goes_on(self, line: str) -> bool:
+        """Return whether a command line is not finished."""
+        return goes_on(line.lstrip("!"), self.kind)
 
     def written_out(self, line: str) -> str:
         """Return the line with its aliases replaced, behind the functions that it may call."""
@@ -110,15 +97,18 @@ class ShellState:
 
     # --- running --------------------------------------------------------------------------------------------------
 
-    def run(self, session: Session, line: str, request: str, *, direct: bool) -> int:
+    def run(self, session: Session, line: str, request: str, *, direct: bool, behind: bool = False) -> int:
         """Run a raw command in a shell with this state, take up what it leaves, and return its status."""
         from nlsh.shell.turn import command_plan
 
         text = self.written_out(line)
         self._came = ""
-        session.kernel.environment, session.kernel.carried = self.environment(keeps=may_set(text)), self.choosing(text)
+        keeps = may_set(text) and not behind
+        session.kernel.environment, session.kernel.carried = self.environment(keeps=keeps), self.choosing(text)
         try:
-            self.status = session.run(command_plan(text), request, direct=direct)
+            self.status = session.run(command_plan(text), request, direct=direct, behind=behind)
+            if keeps and session.job_control is not None and session.job_control.has(request):
+                session.say(session.look.paint("  what this line sets is not there for later lines, since it was stopped", "yellow"))
             if self._came:
                 self._take(session, self._came, text)
         finally:
@@ -140,10 +130,11 @@ class ShellState:
 
     def environment(self, *, keeps: bool) -> dict[str, str | None]:
         """Return what a command's job is told: the exported variables, and all else as text that its shell reads."""
-        carried = self._carried()
-        if not (keeps or carried or self.variables or self.removed or self.status):
+        carried, own = self._carried(), self.kind in ("zsh", "fish")
+        if not (own or keeps or carried or self.variables or self.removed or self.status):
             return {}
-        return {**self.exported(), CARRIED: f"unset {CARRIED}\n{carried}(exit {self.status})", **({KEEPS: "1"} if keeps else {})}
+        words = {CARRIED: last_words(self.kind, carried, CARRIED, self.status), **({KEEPS: "1"} if keeps else {}), **({TYPED: "1"} if own else {})}
+        return {**self.exported(), **words}
 
     def exported(self) -> dict[str, str | None]:
         """Return how the environment of a command differs from nlsh's own; None: it has no such variable."""
@@ -157,8 +148,7 @@ class ShellState:
 
     def choosing(self, line: str = "") -> dict[str, str]:
         """Return, by its name, what of this state may choose which programs a command line runs, and how its preview says so."""
-        set_here = {name for pair in re.findall(r"(?<![\w$])(\w+)\+?=|\bfor\s+(\w+)", line) for name in pair}
-        used = set(re.findall(r"\$\{?[!#]?(\w+)", line)) - set_here
+        used = used_as_left(line) if line and (self.variables or self.removed) else frozenset()
         found = {}
         for name in sorted(n for n in {*self.variables, *self.removed} if CHOOSES.fullmatch(n) or n in used):
             gone = f"without {name}, which an earlier line removed"
@@ -168,16 +158,7 @@ class ShellState:
         return found
 
     def _carried(self) -> str:
-        lines = [v.assignment(n) for n, v in self.variables.items() if v.attributes.strip("t") != "x"]
-        if knows_state(user_shell()) == "bash":
-            lines += [f"alias {shlex.quote(f'{n}={v}')}" for n, v in self.aliases.items()]
-        lines += [f"set -o {name}" for name in sorted(self.options)]
-        if self.shopts is not None:
-            lines += [f"shopt -{'s' if name in self.shopts else 'u'} {name}" for name in sorted(_SHOPTS & (self.shopts | {"globasciiranges"}))]
-        lines += [f"pushd -n {shlex.quote(folder)} >/dev/null 2>&1" for folder in reversed(self.pushed)]
-        if self.umask:
-            lines.append(f"umask {self.umask}")
-        text = "".join(f"{line}\n" for line in lines)
+        text = "".join(f"{line}\n" for line in carried_lines(self))
         return text if len(text.encode("utf-8", "surrogateescape")) <= _MOST_CARRIED else ""
 
     # --- what comes back ------------------------------------------------------------------------------------------
@@ -187,6 +168,9 @@ class ShellState:
             return
         reader = _Reader(self, text)
         folder = reader.read(said.split("\0"))
+        for words in sorted(set(reader.lost) - self.told):
+            session.say(session.look.paint(f"nlsh: {escape(words)} is not kept for later lines.", "yellow"))
+        self.told.update(reader.lost)
         if reader.computed and _lets(session, reader.computed):
             self.variables |= reader.computed
         if sum(len(v.value) + sum(len(k) + len(i) for k, i in v.items) for v in self.variables.values()) > _MOST_CARRIED:
@@ -221,6 +205,7 @@ class _Reader:
         self.aliases: dict[str, str] = {}
         self.pushed: list[str] = []
         self.folder = ""
+        self.lost: list[str] = []  # what is there and is not kept, in words
         self.computed: dict[str, Variable] = {}  # what chooses programs and is not written in the line
 
     def read(self, parts: list[str]) -> str:
@@ -232,13 +217,13 @@ class _Reader:
                 self.folder = next(at, "").removesuffix("\n")
             elif kind == "umask":
                 said = next(at, "").removesuffix("\n")
-                state.umask = said if re.fullmatch(r"[0-7]{3,4}", said) and said != _own_umask() else ""
+                state.umask = said if re.fullmatch(r"[0-7]{3,4}", said) and int(said, 8) != int(_own_umask(), 8) else ""
             elif kind == "value":
-                self._variable(next(at, ""), Variable(next(at, ""), next(at, "")))
+                self._variable(next(at, ""), Variable(attributes(next(at, "")), next(at, "")))
             elif kind == "array":
-                name, attributes, count = next(at, ""), next(at, ""), next(at, "")
+                name, said, count = next(at, ""), next(at, ""), next(at, "")
                 items = tuple((next(at, ""), next(at, "")) for _ in range(min(int(count), len(parts)) if re.fullmatch(r"[0-9]{1,7}", count) else 0))
-                self._variable(name, Variable(attributes, items=items))
+                self._variable(name, Variable(attributes(said), items=items))
             elif kind == "functions":
                 for text in _HEADS.split(next(at, "")):
                     self._function(text.partition(" () ")[0].removeprefix("function "), text.rstrip("\n"))
@@ -247,9 +232,18 @@ class _Reader:
                 self.aliases[name] = next(at, "")
             elif kind == "options":
                 said_all = True
-                state.options = _OPTIONS & set(next(at, "").split(":"))
+                state.options = OPTIONS & set(next(at, "").split(":"))
+            elif kind == "setopt":
+                said_all = True
+                state.options = SETOPTS & set(next(at, "").split())
+            elif kind == "said":
+                said_all = True
+            elif kind == "function":
+                self._function(next(at, ""), next(at, "").rstrip("\n"))
+            elif kind == "lost":
+                self.lost.append(next(at, ""))
             elif kind == "shopts":
-                state.shopts = _SHOPTS & set(next(at, "").split(":"))
+                state.shopts = SHOPTS & set(next(at, "").split(":"))
             elif kind == "pushed":
                 self.pushed = next(at, "").splitlines()[1:]
             elif kind == "exports":
@@ -269,7 +263,9 @@ class _Reader:
         for name in [n for n in state.functions if re.search(rf"(?<![\w]){re.escape(n)}(?![\w])", self.text)]:
             del state.functions[name]
         state.functions |= self.functions
-        state.aliases = {n: v for n, v in self.aliases.items() if n and not re.search(r"[\s$`'\"\\/=|&;()<>]", n)}
+        # Those of fish are functions; what nlsh keeps of them is its own.
+        said = self.aliases if state.kind != "fish" else state.aliases
+        state.aliases = {n: v for n, v in said.items() if n and not re.search(r"[\s$`'\"\\/=|&;()<>]", n)}
         state.pushed = tuple(self.pushed)
 
     def _hold_back(self) -> None:
@@ -299,10 +295,18 @@ class _Reader:
         """Keep a function if its text is one definition of it and nothing else: it is put before later lines."""
         if not _FUNCTION_NAME.fullmatch(name):
             return
+        if self.state.kind == "fish":
+            # As fish itself writes it, from its first word to its last.
+            text = re.sub(r"\A(#.*\n)+", "", text)
+            if re.match(rf"function {re.escape(name)}(?=[\s;])", text) and text.endswith("\nend"):
+                self.functions[name] = text
+            return
         root = tree(text)
         one = root.named_children[0] if root.named_child_count == 1 else None
         if one is not None and not root.has_error and one.type == "function_definition" and (one.named_children[0].text or b"").decode() == name:
             self.functions[name] = text
+        elif self.state.kind == "zsh":
+            self.lost.append(f"the function {name}, which is in words that only zsh reads")
 
     def _plain(self, exports: str, values: str, aliases: str) -> None:
         """Read what `export -p`, `set` and `alias` print in a shell of sh's kind."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,6 +46,9 @@ class PlainEditor:
     def redraw(self) -> None:
         """Draw nothing anew."""
 
+    def look(self) -> None:
+        """Show nothing now: what has come is shown before the next line."""
+
     def running(self, line: str) -> None:
         """Say nothing: marks are sequences."""
 
@@ -55,10 +59,10 @@ class PlainEditor:
 class LineEditor:
     """Lines from a real terminal, over one session."""
 
-    def __init__(self, session: Session, history: Path) -> None:
+    def __init__(self, session: Session, history: Path, jobs: Callable[[], list[str]] = list) -> None:
         # A key waits for the thread that plans at most this long, where it would otherwise wait 5 ms.
         sys.setswitchinterval(0.0005)
-        self._session = session
+        self._session, self._jobs = session, jobs
         self._prompt = self._made(history)
         self._typed = Typed(session, self.redraw)
         self._prompt.default_buffer.on_text_changed += lambda buffer: self._typed.typed(buffer.text)
@@ -68,13 +72,32 @@ class LineEditor:
         """Return the next line. Raises EOFError and KeyboardInterrupt."""
         self._write(f"\x1b]133;A\x07\x1b]2;nlsh: {escape(place(here()))}\x1b\\")
         try:
-            return self._prompt.prompt(message)
+            return self._prompt.prompt(message, pre_run=self._look_first)
         finally:
             self._typed.entered()
 
     def redraw(self) -> None:
         """Draw the line and what is below it anew, from any thread."""
         self._prompt.app.invalidate()
+
+    def look(self) -> None:
+        """Show above the line what commands behind have printed, from any thread; nothing while no line is typed."""
+        from prompt_toolkit.application import run_in_terminal
+
+        app = self._prompt.app
+        if app.is_running and (loop := app.loop) is not None:
+            with suppress(RuntimeError):  # it ended meanwhile
+                loop.call_soon_threadsafe(lambda: run_in_terminal(self._show_printed) if app.is_running else None)
+
+    def _look_first(self) -> None:
+        # What came after the last look and before there was a line to show it above.
+        control = self._session.job_control
+        if control is not None and control.has_printed():
+            self.look()
+
+    def _show_printed(self) -> None:
+        control = self._session.job_control
+        self._session.say(*(control.printed() if control is not None else ()))
 
     def running(self, line: str) -> None:
         """Mark where the output of a line begins, for the terminal, and name the line in its title."""
@@ -156,6 +179,8 @@ class LineEditor:
         planner = session.planning.planner
         model = "loading" if planner is None else Path(session.planning.model or session.settings.planner or "shipped").stem
         parts = [f"{session.mode}: {MODES[session.mode]} (Shift+Tab)", f"model {escape(model)}", session.level, place(here())]
+        if jobs := self._jobs():
+            parts.insert(0, f"jobs: {', '.join(jobs)}")
         room = self._prompt.app.output.get_size().columns - 2
         while len(parts) > 1 and width(" · ".join(parts)) > room:
             parts.pop()
@@ -194,11 +219,9 @@ class LineEditor:
 
         @Condition
         def unfinished() -> bool:
-            from nlsh.shell.line.detect import is_unfinished
-
             text = self._prompt.default_buffer.text
             # Enter on an empty line always ends it: nobody is kept in a line that nlsh reads otherwise.
-            return not text.endswith("\n") and self._is_command(text) and is_unfinished(text.lstrip("!"))
+            return not text.endswith("\n") and self._is_command(text) and self._session.shell is not None and self._session.shell.goes_on(text)
 
         @keys.add("enter", filter=unfinished & ~completion_is_selected)
         def go_on(event: KeyPressEvent) -> None:

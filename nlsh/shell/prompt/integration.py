@@ -149,6 +149,10 @@ def man(parser: argparse.ArgumentParser) -> str:
         ".PP",
         "Stdout carries the result and nothing else. What is piped in can be named: \\(lqthose\\(rq, \\(lqthese files\\(rq, \\(lqstdin\\(rq are its lines,",
         "files where they are paths.",
+        ".SH JOBS",
+        "In the shell, Ctrl\\-Z stops a raw command and \\fICOMMAND\\fR \\fB&\\fR runs it behind the prompt; \\fBjobs\\fR, \\fBfg\\fR, \\fBbg\\fR, ",
+        "\\fBwait\\fR and \\fBkill %\\fR\\fIN\\fR are as in other shells. Jobs end when nlsh is left.",
+        "\\fBnlsh jobs\\fR lists plans that run later, which do not.",
         ".SH OPTIONS",
     ]  # fmt: skip
     for action in _flags(parser):

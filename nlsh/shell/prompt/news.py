@@ -20,6 +20,7 @@ class News:
     def __init__(self, settings: Settings) -> None:
         self._jobs = Jobs()
         self._seen: tuple[int, ...] | None = None
+        self.later = 0  # jobs that wait for their time, or run
         if settings.daemon != "off" and self._waits():
             _start()
 
@@ -30,6 +31,7 @@ class News:
             return []
         self._seen = mark
         try:
+            self.later = sum(j.status == "waiting" for j in self._jobs.all())
             return [f"Job {r.job} {_WORDS[r.status]}: {escape(r.message)} See nlsh jobs log {r.job}." for r in self._jobs.untold()]
         except NlshError:
             return []

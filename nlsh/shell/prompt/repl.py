@@ -15,12 +15,15 @@ from typing import TYPE_CHECKING
 from nlsh.monitor.sampler import Sampler
 from nlsh.plan.errors import NlshError
 from nlsh.shell.line.builtins import Leave, Words
+from nlsh.shell.line.job_control import JobControl
 from nlsh.shell.options import Options, checked_request
 from nlsh.shell.prompt.editor import LineEditor, PlainEditor
 from nlsh.shell.prompt.news import News
 from nlsh.shell.prompt.slash import Slash
 from nlsh.shell.show import escape, here, place
 from nlsh.shell.turn import INTERRUPTED, Session
+from nlsh.steps._shell import knows_state
+from nlsh.steps.command import user_shell
 from nlsh.world import World
 
 if TYPE_CHECKING:
@@ -41,6 +44,7 @@ class Repl:
         self.options = options
         self.status = 0
         self._hinted: Failure | None = None
+        self.job_control: JobControl | None = None
 
     def run(self) -> int:
         """Talk until the user leaves; return the status that `exit` was given."""
@@ -48,10 +52,12 @@ class Repl:
             self.session = session
             session.undo_word = "undo"
             self.words = Words(session)
+            self.words.state.kind = knows_state(user_shell(typed=True))
             self.slash = Slash(session)
             self.news = News(session.settings)
             first = not self._history_file().exists()
             editor = self._editor()
+            self.job_control = session.job_control = JobControl.of(session, editor.look)
             # The models load while the first line is typed; the zygote was forked before this thread.
             threading.Thread(target=session.planning.warm_up, args=(session.context(), editor.redraw), name="load-models", daemon=True).start()
             if first and not self.options.quiet:
@@ -60,9 +66,16 @@ class Repl:
                 with Sampler():
                     self._offer_unfinished()
                     while True:
-                        self._turn(editor)
+                        try:
+                            self._turn(editor)
+                        except Leave:
+                            if self.job_control is None or self.job_control.may_leave():
+                                raise
             except Leave as leave:
                 return leave.status
+            finally:
+                if self.job_control is not None:
+                    self.job_control.end()
 
     def _turn(self, editor: LineEditor | PlainEditor) -> None:
         self._settle()
@@ -79,6 +92,8 @@ class Repl:
         editor.running(line)
         try:
             self.status = self.handle(line)
+            if self.job_control is not None:
+                self.job_control.stay()
         except KeyboardInterrupt:
             self.session.say("Cancelled.")
             self.status = INTERRUPTED
@@ -94,10 +109,8 @@ class Repl:
 
     def _whole(self, line: str, editor: PlainEditor) -> str:
         """Return a line with those that it goes on in, as the line editor gives it."""
-        from nlsh.shell.line.detect import is_unfinished
-
         line = line.rstrip("\n")
-        while line.strip() and (line.startswith("!") or self.session.is_command(line)) and is_unfinished(line.lstrip("!")):
+        while line.strip() and (line.startswith("!") or self.session.is_command(line)) and self.words.state.goes_on(line):
             more = editor.prompt(lambda: "> ").rstrip("\n")
             if not more:
                 break
@@ -119,6 +132,8 @@ class Repl:
         """Be ready for a line: with what is to be told of jobs, in a folder that exists, on a terminal as wide as it is now."""
         session = self.session
         session.say(*(session.look.paint(f"nlsh: {line}", "yellow") for line in self.news.lines()))
+        if self.job_control is not None:
+            session.say(*self.job_control.news())
         session.look = session.look.resized()
         try:
             os.getcwd()
@@ -140,6 +155,8 @@ class Repl:
             return self.slash.handle("/redo") or 0
         if (status := self.words.handle(text)) is not None:
             return status
+        if self.job_control is not None and (status := self.job_control.handle(text)) is not None:
+            return status
         return self.session.request(text)
 
     # --- the editor ----------------------------------------------------------------------------------------------
@@ -147,7 +164,7 @@ class Repl:
     def _editor(self) -> LineEditor | PlainEditor:
         if self.options.plain or os.environ.get("TERM", "dumb") in ("dumb", ""):
             return PlainEditor()
-        return LineEditor(self.session, self._history_file())
+        return LineEditor(self.session, self._history_file(), self._jobs_in_short)
 
     @staticmethod
     def _history_file() -> Path:
@@ -156,17 +173,22 @@ class Repl:
         return state_dir() / "history"
 
     def _prompt(self) -> FormattedText | str:
-        level = self.session.level
-        where, mark = place(here()), "$" if self.status == 0 else "!"
+        level, where = self.session.level, place(here())
+        # Not a sign that could be typed: "!" begins a command.
+        failed = f"({self.status}) " if self.status else ""
         if self.options.plain or os.environ.get("TERM", "dumb") in ("dumb", ""):
-            return f"{where} {level} {mark} "
+            return f"{where} {level} {failed}$ "
         from prompt_toolkit.formatted_text import FormattedText
 
+        # The last cell has a colour: one that looks like nothing is not drawn, nor the mark in front of it that says where input begins.
+        end = [("[ZeroWidthEscape]", "\x1b]133;B\x07"), ("fg:ansidefault", " ")]
         if not self.session.look.color:
-            return FormattedText([("", f"{where} {level} {mark} ")])
+            return FormattedText([("", f"{where} {level} {failed}$"), *end])
         warn = "ansired" if level == "L0" else "ansibrightblack"
-        end = ("ansired" if self.status else "bold", f"{mark} ")
-        return FormattedText([("ansicyan", where), ("", " "), (warn, level), ("", " "), end])
+        return FormattedText([("ansicyan", where), ("", " "), (warn, level), ("", " "), ("ansired", failed), ("bold", "$"), *end])
+
+    def _jobs_in_short(self) -> list[str]:
+        return [*(self.job_control.in_short() if self.job_control is not None else ()), *([f"{self.news.later} later"] if self.news.later else ())]
 
     # --- the start -----------------------------------------------------------------------------------------------
 

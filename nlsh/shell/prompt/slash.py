@@ -88,7 +88,8 @@ class Slash:
             print(f"  {word:{room}}  {what}")
         print("  !cmd is a command as it is, ?text is always language, _ is the last result (“delete those”).")
         print("  Tab completes, Ctrl-R searches, Alt-Enter begins a new line, Ctrl-T flips command and language, Shift-Tab changes the mode.")
-        print("  cd, export, alias, undo, history and exit are the shell's own words.")
+        print("  cd, export, alias, undo, history and exit are the shell's own words; so are jobs, fg, bg, wait and kill %1,")
+        print("  for commands that Ctrl-Z has stopped or & runs behind.")
         return 0
 
     def _plan(self, rest: str) -> int:

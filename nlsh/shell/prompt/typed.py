@@ -81,8 +81,9 @@ class Typed:
         """Return what to show for a line, or None for what it was."""
         session = self._session
         from nlsh.shell.line.builtins import is_own
+        from nlsh.shell.line.job_words import words_of
 
-        if text.startswith("/") or is_own(text):
+        if text.startswith("/") or is_own(text) or words_of(text):
             return ()
         if text.startswith("!") or (not text.startswith("?") and session.is_command(text)):
             return (("dim", "$ a command (Ctrl-T: read it as language)"),)

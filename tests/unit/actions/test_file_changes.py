@@ -19,6 +19,7 @@ from nlsh.steps.links import AddName
 from nlsh.steps.making import JoinFiles, MakeFile, SplitFile
 from nlsh.steps.marks import SetFlag
 from nlsh.testing import Scene, build, snapshot
+from nlsh.world import World
 from nlsh.world.files import identify, identity
 from nlsh.world.flags import FLAGS, flags_of
 from tests.unit.actions.conftest import act, look
@@ -517,6 +518,21 @@ def test_renames_that_would_collide_are_refused_and_nothing_moves(scene: Scene) 
     assert snapshot(scene.home) == before
 
 
+@pytest.mark.parametrize("what", ["/", "/usr/bin", "/etc", "/*", "/etc/*", "/usr/../etc/*.*", "/usr/bin/?*"])
+def test_all_that_is_in_a_system_folder_is_never_meant(scene: Scene, what: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(Refused, match="system folder"):
+        look("file.rename_all", paths=what, prefix="x")
+    if "*" in what:
+        for action, written in (("file.trash", {}), ("file.delete", {}), ("file.chmod", {"mode": "777"}), ("file.move", {"to": str(scene.home)})):
+            with pytest.raises(Refused, match="all that is in the system folder"):
+                look(action, paths=what, **written)
+        monkeypatch.chdir("/etc")
+        with pytest.raises(Refused, match="all that is in the system folder /etc"):
+            look("file.trash", World(cwd="/etc", home=str(scene.home)), paths="*")
+    build(scene.home, {"a/x": "x", "a/y": "y"})
+    assert len(look("file.trash", paths=str(scene.home / "a/*"))) == 2
+
+
 def test_only_case_changes_where_case_does_not_matter(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     """On a file system where README and readme are one name, renaming to the other case goes by way of a third."""
     from nlsh.actions.file import _renaming
@@ -642,6 +658,10 @@ def test_sync_refuses_what_cannot_be(scene: Scene) -> None:
             look("file.sync", path=path, to=to)
     with pytest.raises(NotFound):
         look("file.sync", path="missing", to="a")
+    (scene.home / "not mounted").mkdir()
+    with pytest.raises(Refused, match="would throw away all"):
+        look("file.sync", path="not mounted", to="a", mirror=True)
+    assert look("file.sync", path="not mounted", to="new", mirror=True) and look("file.sync", path="not mounted", to="a") == ()
 
 
 @not_as_root

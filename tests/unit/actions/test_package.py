@@ -123,6 +123,7 @@ def test_install_is_previewed_done_and_taken_back(debian: Path, machine: Scene, 
     (step,) = played.preview.calls[0].steps
     assert isinstance(step, ChangePackages) and step.describe() == "apt: install nlsh-lib 1.0, nlsh-tool 1.0"
     assert {e.kind for e in step.effects()} >= {"bus.call", "sys.control", "priv.root", "tool.read"}
+    assert any("as root and outside nlsh's sandbox" in n and "scripts of their own" in n for n in played.preview.calls[0].notes)
     assert installed() == {"nlsh-lib": "1.0", "nlsh-tool": "1.0"} and (debian / "usr/share/nlsh-tool/it's [here]").read_text() == "1.0"
     assert [p.name for p in Apt().owner("/usr/share/nlsh-tool/it's [here]")] == ["nlsh-tool"]
     assert "/usr/share/nlsh-tool/it's [here]" in list(Apt().files("nlsh-tool"))

@@ -335,7 +335,8 @@ import os, sys
 os.setgroups([]); os.setgid(65534); os.setuid(65534)
 from nlsh.plan import registry
 from nlsh.plan.errors import NlshError
-from nlsh.world import World
+from nlsh.world import World, privilege
+privilege.folders = ()  # sudo may be here
 for text in sys.argv[1:]:
     (call,) = registry.parse(text).calls
     action = registry.get(call.action)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from nlsh.plan import registry
 from nlsh.plan.errors import NlshError, NotFound
 from nlsh.plan.records import Note, Record, record_from_data
 from nlsh.world import World, machine, processes
+from tests.unit.actions.conftest import mounted
 
 NAME = f"nlshl{os.getpid()}"
 
@@ -97,6 +99,21 @@ def test_find_by_working_folder(home: Path) -> None:
     with subprocess.Popen(["/bin/sleep", "600"], cwd=home / "here") as child:
         assert [p.pid for p in look('process.find(using="here")')] == [child.pid]  # type: ignore[attr-defined]
         child.kill()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount, and make devices")
+def test_find_by_the_disk_that_is_in_use(home: Path) -> None:
+    """Whoever uses a stick does not have the device open but what is on it."""
+    with mounted(home / "stick") as stick:
+        try:
+            os.mknod(home / "device", 0o600 | stat.S_IFBLK, os.stat(stick).st_dev)
+        except OSError:
+            pytest.skip("no devices can be made here")
+        with pytest.raises(NotFound):
+            look('process.find(using="device")')
+        with subprocess.Popen(["/bin/sleep", "600"], cwd=stick) as child:
+            assert [p.pid for p in look('process.find(using="device")')] == [child.pid]  # type: ignore[attr-defined]
+            child.kill()
 
 
 def test_list_sorts_and_limits_and_leaves_kernel_threads_out(idle: subprocess.Popen[bytes]) -> None:

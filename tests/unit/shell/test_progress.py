@@ -49,3 +49,17 @@ def test_many_steps_say_how_many_how_fast_and_how_long_still(monkeypatch: pytest
         clock[0] = 2.0 + second
         line.note({"type": "progress", "done": second << 20, "total": 5 << 20, "unit": "bytes"})
     assert screen.getvalue().endswith("a second, 2 s left ")
+    line.clear()
+    line.note({"type": "run", "calls": 1})
+    line.note({"type": "call", "steps": 3})
+    for step, second, done in ((0, 10, 0), (0, 12, 8 << 20), (1, 20, 0), (1, 22, 2 << 20)):
+        clock[0] = float(second)
+        line.note({"type": "progress", "step": step, "done": done, "total": 8 << 20, "unit": "bytes"})
+    # The second step has a rate of its own: the time of the first, and its bytes, are not its.
+    assert screen.getvalue().endswith("0 of 3 steps done; 2.0 MB of 8.0 MB, 1.0 MB a second, 6 s left ")
+    line.clear()
+    line.note({"type": "run", "calls": 1})
+    for second in (30, 31, 32):
+        clock[0] = float(second)
+        line.note({"type": "progress", "done": (second - 30) * 500, "total": 4000, "unit": "folders"})
+    assert screen.getvalue().endswith("1,000 of 4,000 folders, 500 a second, 6 s left ")

@@ -220,6 +220,20 @@ def test_what_chooses_programs_is_carried_only_as_it_is_written(shell: str, prom
     at.type("x=$(cat said)")
     assert not {"LESSSECURE", "PAGERSECURE"} & set(at.state.variables) and at.state.variables["x"].value == "/evil"
     assert "with x=" in str(at.state.choosing("$x -o out")) and "x" not in at.state.choosing("x=1; $x")
+    # What is no assignment of the line's own by then hides nothing.
+    for line in (
+        "echo x=1; $x",
+        "x=1 make $x",
+        "false && x=1; $x",
+        "(x=1); $x",
+        "$x; x=1",
+        "x=1 & $x",
+        "x=$x; y",
+        "for x in $x; do y; done",
+        "for x in; do y; done; $x",
+    ):
+        assert "x" in at.state.choosing(line), line
+    assert "x" not in at.state.choosing("for x in a b; do $x; done") and "x" not in at.state.choosing("x=1 y=2; $x")
 
 
 @pytest.mark.parametrize(("answer", "carried"), [("y\n", "/evil"), ("\n", None)])

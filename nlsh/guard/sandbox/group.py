@@ -1,0 +1,152 @@
+"""The process group of a raw command that its user may stop and let go on: the client's end. The worker makes it, as a shell does for a job.
+
+It owns who leads the group, whether it is in front, and how all that the command has started is held still. Whoever is in front on the terminal is
+the shell's to set.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import socket
+import time
+from typing import Any
+
+from nlsh.guard.sandbox import notify
+
+# What the client says to the supervisor: all that the command has started is to stand still, and does no longer have to.
+STAND, RELEASE = b"s", b"r"
+# What a job says to its worker: the command leads a group, in front or behind.
+FRONT, BEHIND = "front", "behind"
+_DONE_WITHIN_S = 2.0
+
+
+class Group:
+    """One command's group. `stdio` are its descriptors; `waits`: whoever reads its messages waits for them."""
+
+    def __init__(self, stdio: tuple[int, int, int] = (0, 1, 2), *, front: bool = True) -> None:
+        self.stdio, self.front, self.waits = stdio, front, front
+        self.stopped = 0  # the signal that has stopped it
+        self._ours, self.theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._ours.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+        self._control: socket.socket | None = None
+        self._reader = -1
+        self._leader: int | None = None
+        self._handle = -1
+        self._held = 0
+
+    @property
+    def mode(self) -> str:
+        """What the worker is told."""
+        return FRONT if self.front else BEHIND
+
+    def attach(self, control: socket.socket, reader: int) -> None:
+        """Take note of the job's channel, and of the pipe that its messages come from."""
+        self.theirs.close()
+        self._control, self._reader = control, reader
+
+    def detach(self) -> None:
+        """Take note that the job has ended."""
+        self._control, self._reader = None, -1
+
+    def close(self) -> None:
+        """Let go of it."""
+        self.detach()
+        self.theirs.close()
+        self._ours.close()
+        if self._handle >= 0:
+            os.close(self._handle)
+        self._handle = -1
+
+    # --- its messages --------------------------------------------------------------------------------------------
+
+    def fileno(self) -> int:
+        """Return the descriptor that can be read when there are messages, or the job has ended."""
+        return self._reader
+
+    def may_read(self) -> bool:
+        """Return whether messages are to be read now: there are some, or they are waited for."""
+        return self.waits or bool(select.select([self._reader], [], [], 0)[0])
+
+    def heard(self, message: dict[str, Any]) -> bool:
+        """Take up what a message says of the group; return whether its reader is to do something else for now."""
+        if message["type"] == "quiet":
+            return True
+        if message["type"] == "continued":
+            self.stopped = 0
+            return False
+        number = int(message.get("signal", 0))
+        if number == signal.SIGSTOP and (self._held or not self._stands()):
+            return False  # it was held, and goes on by now
+        self.stopped = number
+        return self.waits
+
+    def _stands(self) -> bool:
+        try:
+            with open(f"/proc/{self.leader()}/stat", "rb") as file:
+                return file.read().rpartition(b") ")[2][:1] in (b"T", b"t")
+        except OSError:
+            return False
+
+    # --- who it is -----------------------------------------------------------------------------------------------
+
+    @property
+    def is_there(self) -> bool:
+        """Whether its job has been given to a worker."""
+        return self._control is not None
+
+    def leader(self) -> int:
+        """Return the number of the group, once its command is there; 0 where that was never started."""
+        if self._leader is None:
+            self._leader, _ = notify.receive_from(self._ours)
+            if self._leader:
+                with contextlib.suppress(OSError):
+                    self._handle = os.pidfd_open(self._leader)
+        return self._leader
+
+    def signal(self, number: int) -> bool:
+        """Send a signal to the group; return whether its leader was there."""
+        pid = self.leader()
+        # While the leader has not ended the number is its group's, and nobody else's.
+        if self._handle < 0 or select.select([self._handle], [], [], 0)[0]:
+            return False
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(pid, number)
+        return True
+
+    # --- standing still ------------------------------------------------------------------------------------------
+
+    def hold(self) -> None:
+        """Have all that the command has started stand still, whatever group it went to, until `release` was called as often."""
+        self._held += 1
+        if self._held == 1:
+            self._have(STAND)
+
+    def release(self) -> None:
+        """Undo one `hold`."""
+        self._held -= 1
+        if self._held == 0:
+            self._have(RELEASE)
+
+    def _have(self, word: bytes) -> None:
+        """Tell the supervisor, and wait until it has done that."""
+        if self._control is None:
+            return
+        with contextlib.suppress(OSError):
+            self._control.send(word, socket.MSG_NOSIGNAL)
+            until = time.monotonic() + _DONE_WITHIN_S
+            while (left := until - time.monotonic()) > 0 and select.select([self._control], [], [], left)[0]:
+                if self._control.recv(1) in (word, b""):
+                    return
+
+    def stop(self) -> None:
+        """Keep a command still that was stopped: what has left its group stands still, too."""
+        self.hold()
+
+    def go_on(self) -> None:
+        """Let a command that was stopped go on."""
+        self.stopped = 0
+        self.release()
+        self.signal(signal.SIGCONT)

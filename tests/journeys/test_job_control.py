@@ -1,0 +1,190 @@
+"""Commands that are stopped, go on behind and come back, on a real terminal, each confined as it was agreed to."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pexpect
+import pytest
+
+from tests.journeys.conftest import Run, Terminal, ended, plain, until
+from tests.journeys.test_living import answer_cursor, living
+from tests.journeys.test_raw_shell import answer, bash
+from tests.journeys.test_repl import ASKED, PROMPT, at_prompt
+from tests.sandbox.trials import needs_views
+
+STOP = "\x1a"
+
+
+def states(words: str) -> list[str]:
+    """Return the states of the processes of exactly this command line."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                if (entry / "cmdline").read_bytes().split(b"\0")[:-1] == words.encode().split():
+                    found.append((entry / "stat").read_bytes().rpartition(b") ")[2][:1].decode())
+            except OSError:
+                continue
+    return found
+
+
+def stop(child: pexpect.spawn, line: str, up: str, number: int = 1) -> str:
+    """Type a line, stop it once it has said `up`, and return what was shown until the next prompt."""
+    child.sendline(line)
+    child.expect_exact(f"{up}\r\n")
+    child.send(STOP)
+    child.expect_exact(f"[{number}]  Stopped  {line}\r\n")
+    shown = child.before
+    child.expect(PROMPT)
+    return plain(shown + child.before)
+
+
+def test_a_command_is_stopped_goes_on_behind_comes_back_and_is_ended(terminal: Terminal, home: Path) -> None:
+    child = at_prompt(terminal, SHELL=bash())
+    child.expect_exact("\x1b]133;B\x07")  # where input begins
+    first = f"echo up; sleep 7{os.getpid()}"
+    assert "fg goes on with it" in stop(child, first, "up")
+    answer(child, "echo status $?", "status 148\r\n")
+    second = f"8{os.getpid()}"
+    assert "fg goes on" not in stop(child, f"echo two; sleep {second}", "two", 2)
+    child.sendline("jobs")
+    child.expect_exact(f"[1]- Stopped  {first}\r\n[2]+ Stopped  echo two; sleep {second}\r\n")
+    child.expect(PROMPT)
+    answer(child, "bg %1", f"[1] {first} &\r\n")
+    until(lambda: "S" in states(f"sleep 7{os.getpid()}"))
+    child.sendline("fg %?up")
+    child.expect_exact(f"{first}\r\n")
+    child.sendintr()
+    child.expect(PROMPT)
+    answer(child, "echo status $?", "status 130\r\n")
+    child.sendline("kill %%")
+    child.expect(PROMPT)
+    until(lambda: not states(f"sleep {second}"))
+    answer(child, "wait", f"[2]  Terminated  echo two; sleep {second}\r\n")
+    answer(child, "fg", "There are no stopped or background commands.")
+    child.sendline("exit 3")
+    assert ended(child) == 3
+
+
+def test_what_a_command_behind_prints_comes_above_the_prompt_and_its_end_before_the_next(terminal: Terminal, home: Path) -> None:
+    (home / "gate").touch()
+    child = at_prompt(terminal, SHELL=bash())
+    answer(child, "(echo one; while [ -e gate ]; do sleep 0.05; done; cat; printf 'la\\033[2Jst\\n'; exit 4) &", "[1] ")
+    child.expect_exact("[1] one\r\n")
+    child.send("echo not disturbed")
+    child.expect_exact("disturbed")
+    # A sequence moves nothing, and there is nothing to read for cat.
+    (home / "gate").unlink()
+    child.expect_exact("[1] la\\x1b[2Jst\r\n")
+    child.sendline("")
+    child.expect_exact("not disturbed\r\n")
+    child.expect_exact("[1]  Exit 4  (echo one;")
+    child.expect(PROMPT)
+
+
+def test_a_program_on_the_whole_screen_is_stopped_and_gets_it_back_confined_as_before(terminal: Terminal, home: Path, nlsh: Run) -> None:
+    needs_views()
+    if shutil.which("vim") is None:
+        pytest.skip("there is no vim here")
+    (home / "work").mkdir()
+    child = at_prompt(terminal, SHELL=bash())
+    child.sendline("cd work")
+    child.expect(r"~/work L\d")
+    child.sendline("vim -u NONE text.txt")
+    child.expect_exact(ASKED)
+    child.sendline("y")
+    child.expect_exact("\x1b[?1049h")
+    child.send("iby hand")
+    child.expect_exact("hand")
+    child.send("\x1b" + STOP)
+    child.expect_exact("[1]  Stopped  vim -u NONE text.txt")
+    child.expect(PROMPT)
+    answer(child, "stty -a | grep -ow -e -icanon -e icanon", "\r\nicanon\r\n")
+    child.sendline("exit")
+    child.expect_exact("There are stopped jobs.")
+    child.expect(PROMPT)
+    child.setwinsize(20, 90)
+    child.sendline("fg")
+    child.expect_exact("\x1b[?1049h")
+    child.expect_exact("by hand")
+    child.send(":!touch ../outside; echo tried=$?\r")
+    child.expect_exact("Allow it?")
+    child.sendline("n")
+    child.expect_exact("tried=1")
+    child.send("\r:wq\r")
+    child.expect(PROMPT)
+    assert (home / "work" / "text.txt").read_text() == "by hand\n" and not (home / "outside").exists()
+    child.sendline("exit")
+    assert ended(child) == 0
+    assert "vim" in nlsh("history").stdout and nlsh("audit", "verify").returncode == 0
+
+
+def test_what_is_tried_on_a_copy_is_not_stopped_and_leaving_ends_what_was(terminal: Terminal, home: Path, nlsh: Run) -> None:
+    needs_views()
+    if shutil.which("setsid") is None:
+        pytest.skip("there is no setsid here")
+    (home / "work").mkdir()
+    child = at_prompt(terminal, SHELL=bash())
+    child.sendline("cd work")
+    child.expect(r"~/work L\d")
+    behind = f"3{os.getpid()}"
+    answer(child, f"sleep {behind} &", "[1] ")
+    child.sendline("echo new > file; echo up; read -r line; echo $line")
+    child.expect_exact("up\r\n")
+    child.send(STOP)
+    child.expect_exact("Ctrl-Z stops nothing here: what is tried on a copy is kept or dropped when it ends")
+    child.sendline("go on")
+    child.expect_exact("Keep these changes?")
+    until(lambda: states(f"sleep {behind}") == ["T"])  # nothing draws over a question, or takes its answer
+    child.sendline("y")
+    child.expect(PROMPT)
+    until(lambda: states(f"sleep {behind}") == ["S"])
+    assert (home / "work" / "file").read_text() == "new\n"
+    # Also what has left the group stands still while the command does, and all of it ends with nlsh.
+    unique = f"4{os.getpid()}"
+    child.sendline(f"!!(setsid sleep {unique} & echo up; sleep 60)")
+    child.expect_exact(ASKED)
+    child.sendline("y")
+    child.expect_exact("\nup\r\n")
+    until(lambda: states(f"sleep {unique}") == ["S"])
+    child.send(STOP)
+    child.expect_exact("[2]  Stopped  (setsid")
+    child.expect(PROMPT)
+    assert set(states(f"sleep {unique}")) == {"T"}
+    child.sendeof()
+    child.expect_exact("There are stopped jobs.")
+    child.expect(PROMPT)
+    child.sendeof()
+    assert ended(child) == 0
+    until(lambda: not states(f"sleep {unique}") and not states(f"sleep {behind}"))
+    assert nlsh("audit", "verify").returncode == 0
+
+
+def test_the_bar_says_how_many_there_are(terminal: Terminal) -> None:
+    child = living(terminal, SHELL=bash())
+    child.sendline("sleep 60 &")
+    answer_cursor(child)
+    child.expect_exact("jobs: 1 running")
+
+
+@pytest.mark.parametrize("line", ["wait for make to finish", "jobs that failed", "kill the editor", "disown my cat", "fg and bg"])
+def test_sentences_stay_sentences(line: str) -> None:
+    from nlsh.shell.line.job_words import words_of
+
+    assert words_of(line) is None and words_of("kill -9 %1") == ["kill", "-9", "%1"]
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("cd b; make -k &", [("cd b", False), ("make -k", True)]), ("a | b & c && d & e; f", [("a | b", True), ("c && d", True), ("e; f", False)]),
+        ("(a; b &) &", [("(a; b &)", True)]), ("for i in 1 2; do a & done", [("for i in 1 2; do a & done", False)]), ("a & p=$!", [("a & p=$!", False)]),
+    ],
+)  # fmt: skip
+def test_what_stands_before_an_ampersand_is_a_job(line: str, found: list[tuple[str, bool]]) -> None:
+    from nlsh.shell.line.job_words import parts
+
+    assert parts(line) == found
