@@ -129,6 +129,9 @@ def _parse(words: list[str]) -> Options:
     if request is None and (script := _script(words)) is not None:
         flags, words = script
         return Options(**{**vars(_parser().parse_args(flags)), "command": "script", "words": words})
+    if request is None and words[:2] in (["new", "skill"], ["new", "pack"]):
+        # A sentence without quotes, the one there is: nlsh new skill from last 5 requests.
+        request, words = " ".join(w for w in words if not w.startswith("-")), [w for w in words if w.startswith("-")]
     fields = vars(_parser().parse_args(words))
     return Options(**(fields if request is None else {**fields, "request": request}))
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
@@ -98,6 +99,25 @@ class History:
         left = [s for s in left if s.seq not in clear]
         sources = (*clear[: len(cleared)], *(None for _ in cleared[len(clear) :]), *(s.seq for s in left))
         return Reversal(run.id, "finish", (*cleared, *(s.step for s in left)), sources, note)
+
+    @_read
+    def on_processes(self, number: int, pids: Collection[int]) -> Reversal:
+        """Return what takes back what a run did to processes, as far as they still run and are as it left them. Raises NotFound, and Refused while it runs."""
+        run = self._known(number)
+        if run.status == "running" and is_alive(run.owner):
+            raise Refused(f"Run {run.id} is still running.", hint="Nothing was changed.")
+        back: list[tuple[int, Step]] = []
+        for done in reversed(done_steps(self._journal, run)) if run.undone_by is None else ():
+            tuned = {e.target for e in done.step.effects() if e.kind == "proc.tune"}
+            if done.state != "done" or done.inverse is None or not tuned or not tuned <= set(map(str, pids)):
+                continue
+            with suppress(StaleStep, NotPossible):  # it has ended, or somebody has set it to something else since
+                done.inverse.drift()
+                back += [(done.seq, step) for step in done.inverse.resolved()]
+        if not back:
+            raise NotFound(f"Nothing that run {run.id} did to them is left to take back.", hint="Nothing was changed.", code="plan.nothing-found")
+        note = f"takes back what run {run.id} did to them: {_title(run)}"
+        return Reversal(run.id, "undo", tuple(step for _, step in back), tuple(seq for seq, _ in back), note)
 
     @_read
     def recent(self, limit: int) -> list[dict[str, Any]]:

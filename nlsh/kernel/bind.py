@@ -102,7 +102,7 @@ def bind(call: Call, action: Action, written: Mapping[str, Any], world: World) -
     reversal = seen if isinstance(seen, Reversal) else None
     notes = (*((reversal.note,) if reversal is not None else ()), *dict.fromkeys(said for s in steps if not s.quick and (said := s.outside())))
     effects = _effects(call.action, action, steps)
-    return BoundCall(call, steps, effects, _no_undo(action, steps), notes, None, reversal, places=places_of(effects))
+    return BoundCall(call, steps, effects, _no_undo(action, steps), notes, None, reversal, places=places_of(effects), until=action.until(args, seen))
 
 
 def _effects(name: str, action: Action, steps: tuple[Step, ...]) -> tuple[Effect, ...]:

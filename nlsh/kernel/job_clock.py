@@ -151,6 +151,9 @@ class JobClock:
         schedule = job.schedule
         if schedule.kind != "when":
             return False
+        if not schedule.repeats and self._jobs.runs(job.id):
+            # What has ended stays ended: looked at while its run is under way, it would be due a second time.
+            return False
         seen = conditions.look(schedule.condition, job.args, job.state)
         if seen.met or seen.state != job.state:
             self._jobs.set_state(job.id, seen.state, due=now if seen.met else None, found=seen.paths)

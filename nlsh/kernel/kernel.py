@@ -181,7 +181,16 @@ class Kernel:
             return outcome
         if running.last is not None and outcome.status in ("done", "partly"):
             self.last = running.last
+        self._call_off(preview, outcome)
         return self._ended(outcome, digest)
+
+    def _call_off(self, preview: Preview, outcome: Outcome) -> None:
+        """Where the user took a run back, call off the jobs that would have."""
+        about = [c.reversal.run for c in preview.calls if isinstance(c, BoundCall) and c.reversal is not None and c.call.action.startswith("history.")]
+        if about and outcome.run_id is not None:
+            from nlsh.kernel import reclaim
+
+            reclaim.call_off(self.journal, about[0])
 
     def go_on(self, command: Command) -> Outcome:
         """Hear of a command that rests: return what came of it, or that it still rests."""

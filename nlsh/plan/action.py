@@ -11,6 +11,7 @@ from nlsh.plan.errors import BadArgument
 from nlsh.plan.values import ValueType
 
 if TYPE_CHECKING:
+    from nlsh.plan.plan import Until
     from nlsh.plan.records import Record
     from nlsh.plan.steps import Step
     from nlsh.world import World
@@ -152,6 +153,10 @@ class Action:
         from nlsh.steps.observe import Observe
 
         yield Observe(self.name, _as_json(args.written), seen, self.needs(args, seen))
+
+    def until(self, args: Any, seen: Any) -> tuple[Until, ...]:
+        """Return what of the steps is done for the sake of other processes, and is over once these have ended; pure."""
+        return ()
 
     def needs(self, args: Any, seen: Any) -> tuple[Effect, ...]:
         """For an action that only reads: the effects of its observation; pure."""

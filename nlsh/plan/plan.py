@@ -102,11 +102,25 @@ def plan_from_data(data: Any) -> Plan:
 
 
 @dataclass(frozen=True, slots=True)
+class Until:
+    """What a call does to some processes (`of`, their numbers) for the sake of others: it is over once these (`processes`, number and start) have ended.
+
+    `names` and `of_name` are what they are called.
+    """
+
+    names: tuple[str, ...]
+    processes: tuple[tuple[int, str], ...]
+    of_name: str
+    of: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class PreviewedCall:
     """A call with the steps it amounts to. `no_undo` is why it cannot be undone, empty if it can or changes nothing.
 
     `carried` are the variables from earlier lines of a shell that choose which programs its command runs. `places` is where the paths of its
-    effects led when it was previewed: a link that is put there afterwards does not change what is judged, nor what is granted.
+    effects led when it was previewed: a link that is put there afterwards does not change what is judged, nor what is granted. `until` says what of
+    it is over with the end of other processes.
     """
 
     call: Call
@@ -115,6 +129,7 @@ class PreviewedCall:
     no_undo: str = ""
     notes: tuple[str, ...] = ()
     carried: tuple[str, ...] = field(default=(), kw_only=True)
+    until: tuple[Until, ...] = field(default=(), kw_only=True)
     places: Mapping[str, str] = field(default_factory=dict, kw_only=True, repr=False, compare=False)
     _texts: list[str] = field(default_factory=list, init=False, repr=False, compare=False)
 

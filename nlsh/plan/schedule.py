@@ -137,10 +137,18 @@ def _check_condition(condition: str, given: dict[str, str]) -> None:
     for key, value in given.items():
         try:
             types[key].parse(value)
-            if key == "pid" and not (value.isascii() and value.isdigit()):
-                raise ValueError(f"“{value}” is no process id")
+            if key == "pid":
+                pids_of(value)
         except (ValueError, TypeError) as error:
             raise BadArgument(f"{condition}: {key}: {error}.") from error
+
+
+def pids_of(written: str) -> tuple[int, ...]:
+    """Return the process ids of a condition: one, or several with commas between them. Raises ValueError."""
+    parts = [part.strip() for part in written.split(",")]
+    if wrong := [part for part in parts if not (part.isascii() and part.isdigit())]:
+        raise ValueError(f"“{wrong[0]}” is no process id")
+    return tuple(map(int, parts))
 
 
 def _check_names(what: str, given: Mapping[str, str], fields: tuple[str, ...], needed: tuple[str, ...]) -> None:
@@ -277,8 +285,9 @@ def describe(schedule: Schedule) -> str:
     if schedule.kind == "every":
         return f"every {args['interval'].removeprefix('every ')}" + (f" at {args['at']}" if "at" in args else "")
     said: dict[str, Any] = {"name": "", "path": "/", "under": "", "pid": "", "share": "", **args}
+    several = not said["name"] and "," in said["pid"]
     words = {
-        "process.exits": f"{said['name'] or 'process ' + said['pid']} has ended",
+        "process.exits": f"processes {said['pid']} have ended" if several else f"{said['name'] or 'process ' + said['pid']} has ended",
         "process.starts": f"{said['name']} starts",
         "disk.over": f"the disk of {said['path']} is more than {said['share']} full",
         "memory.over": f"more than {said['share']} of the memory is used",

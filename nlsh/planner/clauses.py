@@ -327,3 +327,35 @@ def about_jobs(text: str) -> list[str] | None:
         if match := re.fullmatch(pattern, sentence, re.I):
             return [word] if word == "list" else [word, match["number"]]
     return None
+
+
+_COUNTS = {w: n for n, w in enumerate(("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"), 1)}
+_CN_COUNTS = {w: n for n, w in enumerate("一二三四五六七八九十", 1)} | {"两": 2}
+_MOST_REQUESTS = 100
+_PACK = r"(?:skill(?:\s+pack)?|pack)"
+_CALLED = r"(?:\s+(?:called|named)\s+[\"']?(?P<{}>[\w-]+)[\"']?)?"
+_MINE = rf"(?:my|the)?\s*(?:last|latest|previous|most\s+recent)\s+(?:(?P<count>\d+|{'|'.join(_COUNTS)})\s+requests|request)"
+_CN_MINE = rf"(?:我的?)?(?:最近|最后|前|上)(?:的)?(?P<count>\d+|[{''.join(_CN_COUNTS)}])[个条次](?:请求|操作)"
+_CN_PACK = r"(?:一个)?(?:新的?)?技能包?"
+_CN_CALLED = r"(?:[，,]?\s*(?:叫做?|名为|名叫|命名为)\s*(?P<name>[\w-]+))?"
+_ABOUT_SKILLS = (
+    rf"(?:(?:make|create|build|write|generate)\s+(?:me\s+)?|new\s+)(?:an?\s+|the\s+)?(?:new\s+)?{_PACK}{_CALLED.format('before')}\s+"
+    rf"(?:from|(?:out\s+)?of|with)\s+{_MINE}{_CALLED.format('name')}",
+    rf"(?:make|turn|save|put)\s+{_MINE}\s+(?:into|as|in)\s+(?:an?\s+)?(?:new\s+)?{_PACK}{_CALLED.format('name')}",
+    rf"[把将]{_CN_MINE}(?:做成|变成|存成|保存成|保存为|存为|打包成|写成){_CN_PACK}{_CN_CALLED}",
+    rf"(?:用|从|根据){_CN_MINE}(?:里|中)?(?:来)?(?:新建|创建|生成|制作|做){_CN_PACK}{_CN_CALLED}",
+)  # fmt: skip
+
+
+def about_skills(text: str) -> tuple[str, int] | None:
+    """Return name (empty: none is said) and number of requests, where a sentence asks for a skill pack of what was asked for last; None where it does not."""
+    sentence = re.sub(r"^(?:nlsh |please |请|帮我)+", "", " ".join(text.split()).rstrip("?.!。！？ "), flags=re.I)
+    if not any(word in sentence.lower() for word in ("skill", "pack", "技能")):
+        return None
+    for pattern in _ABOUT_SKILLS:
+        if match := re.fullmatch(pattern, sentence, re.I):
+            said = match.groupdict()
+            written = (said["count"] or "one").lower()
+            count = int(written) if written.isdecimal() else (_COUNTS | _CN_COUNTS)[written]
+            return ((said.get("before") or said.get("name") or "").lower(), count) if 1 <= count <= _MOST_REQUESTS else None
+    return None

@@ -6,6 +6,8 @@ import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from nlsh.shell.show import escape_name
+
 if TYPE_CHECKING:
     from nlsh.plan.records.resource import Course
 
@@ -24,7 +26,7 @@ def plot(of: Course, columns: int, rows: int) -> Iterator[str]:
     each = max(1, room // max(1, len(points)))
     top = 100.0 if of.of != "load" else float(max(1, math.ceil(of.highest)))
     unit = "" if of.of == "load" else " %"
-    yield f"{of.of}{unit}  now {of.latest:.1f}, lowest {of.lowest:.1f}, mean {of.mean:.1f}, highest {of.highest:.1f}"
+    yield f"{escape_name(of.of)}{unit}  now {of.latest:.1f}, lowest {of.lowest:.1f}, mean {of.mean:.1f}, highest {of.highest:.1f}"
     for row in range(rows, 0, -1):
         label = f"{top * row / rows:.0f}" if row in (rows, (rows + 1) // 2) else ""
         yield f"{label:>{_SIDE - 2}} ┤" + "".join(_cell(value, top, row, rows) * each for value in points).rstrip()

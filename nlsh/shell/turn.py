@@ -123,7 +123,7 @@ class Session(Talk):
             return self.command(text[1:].strip(), request=text)
         if text.startswith("?"):
             return self.sentence(text[1:].strip())
-        if self.is_command(text):
+        if self.is_command(text) and not text.startswith("nlsh new "):
             if not self.options.quiet and sys.stderr.isatty():
                 self.say(self.look.paint(f"  $ {escape(text)}", "dim"))
             return self.command(text, request=text)
@@ -150,13 +150,17 @@ class Session(Talk):
 
         if (entry := said(text)) is not None:
             return self.run_entry(entry, {p.name: p.default or "" for p in entry.parameters.values()}, text)
-        from nlsh.planner.clauses import about_jobs
+        from nlsh.planner.clauses import about_jobs, about_skills
 
         try:
             if (words := about_jobs(text)) is not None:
                 from nlsh.shell.commands import jobs
 
                 return jobs.said(self, words, text)
+            if (pack := about_skills(text)) is not None:
+                from nlsh.shell.commands import skills
+
+                return skills.said(self, *pack, text)
             answer = self._later(text) or self.plan(text)
         except NlshError as error:
             return self.fail(error)
@@ -261,6 +265,10 @@ class Session(Talk):
             self._instead, self._others = None, [p for p in others if p != plan]
             try:
                 preview = self.last_preview = self.kernel.preview(plan, request)
+                if made_room := any(c.until for c in preview.calls):
+                    from nlsh.shell import taking_back
+
+                    preview = self.last_preview = taking_back.told(self, preview)
                 if self.options.dry_run or self.mode == "plan":
                     return self._dry_run(preview)
                 if any(c.action == "shell.run" for c in plan.calls):
@@ -278,6 +286,8 @@ class Session(Talk):
                     outcome = self.kernel.run(preview)
                 self.progress.clear()  # before anything is said about it
                 if self._instead is None:
+                    if made_room:
+                        taking_back.arrange(self, preview, outcome)
                     if outcome.status in ("done", "partly", "nothing"):
                         self._remember_plan(plan)
                         if corrected:

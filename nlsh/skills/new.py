@@ -48,7 +48,7 @@ def write_pack(name: str, requests: Sequence[tuple[str, str]] = ()) -> tuple[Pat
     folder = folders()[0] / name
     if folder.exists():
         raise Refused(f"{folder} exists already.", hint="Nothing was written. Choose another name, or: nlsh skills remove " + name + ".")
-    data, left_out = _of_requests(requests) if requests else (_EXAMPLE, [])
+    data, left_out = of_requests(requests) if requests else (_EXAMPLE, [])
     described = "; ".join(e["summary"] for e in data["entries"].values())[:900]
     front = f"---\nname: {name}\ndescription: >-\n  {described}\nmetadata:\n  nlsh-pack: pack.toml\n---\n\n# {name}\n\n"
     lines = [f"- `nlsh run {name}.{entry}`: {fields['summary']}" for entry, fields in data["entries"].items()]
@@ -58,7 +58,8 @@ def write_pack(name: str, requests: Sequence[tuple[str, str]] = ()) -> tuple[Pat
     return folder, left_out
 
 
-def _of_requests(requests: Sequence[tuple[str, str]]) -> tuple[dict[str, Any], list[str]]:
+def of_requests(requests: Sequence[tuple[str, str]]) -> tuple[dict[str, Any], list[str]]:
+    """Return what a pack of requests with their plans says, as data, and what is left out and why. Raises NotFound where nothing is left."""
     entries: dict[str, dict[str, Any]] = {}
     left_out = []
     for request, text in requests:

@@ -12,7 +12,7 @@ from typing import Any
 
 from nlsh.plan.amounts import Percent
 from nlsh.plan.errors import NlshError, NotFound, NotPossible
-from nlsh.plan.schedule import Schedule
+from nlsh.plan.schedule import Schedule, pids_of
 from nlsh.world import World, processes
 
 _UNFINISHED = (".part", ".crdownload", ".tmp", ".download", ".partial", "~")
@@ -43,7 +43,7 @@ def begin(condition: str, args: dict[str, str]) -> dict[str, Any]:
     """Return what is known as the waiting begins. Raises NotFound where there is nothing to wait for."""
     match condition:
         case "process.exits":
-            found = [processes.read(int(args["pid"]))] if "pid" in args else list(processes.named(args["name"], processes.every()))
+            found = [processes.read(pid) for pid in pids_of(args["pid"])] if "pid" in args else list(processes.named(args["name"], processes.every()))
             them = [[p.pid, p.started] for p in found if p is not None and p.state not in "ZX"]
             if not them:
                 what = args.get("name") or f"process {args['pid']}"

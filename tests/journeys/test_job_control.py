@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
+import signal
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pexpect
 import pytest
 
+from nlsh.guard.sandbox.group import Group
+from nlsh.shell.line.behind import Printed
+from nlsh.shell.line.job_control import Job, JobControl
+from nlsh.shell.show import width
 from tests.journeys.conftest import Run, Terminal, ended, plain, until
 from tests.journeys.test_living import answer_cursor, living
 from tests.journeys.test_raw_shell import answer, bash
@@ -188,3 +196,91 @@ def test_what_stands_before_an_ampersand_is_a_job(line: str, found: list[tuple[s
     from nlsh.shell.line.job_words import parts
 
     assert parts(line) == found
+
+
+TAKES = "import os, signal\nsignal.signal(signal.SIGTTOU, signal.SIG_IGN)\nos.tcsetpgrp(os.open('/dev/tty', os.O_RDWR), os.getpgrp())\nprint('taken', flush=True)\nsignal.pause()\n"
+
+
+def agreed(child: pexpect.spawn, line: str) -> None:
+    child.sendline(line)
+    child.expect_exact(ASKED)
+    child.sendline("y")
+
+
+def in_work(terminal: Terminal, home: Path, **programs: str) -> pexpect.spawn:
+    (home / "work").mkdir()
+    for name, text in programs.items():
+        (home / "work" / f"{name}.py").write_text(text)
+    child = at_prompt(terminal, SHELL=bash())
+    child.sendline("cd work")
+    child.expect(r"~/work L\d (?:\(\d+\) )?\$")
+    return child
+
+
+def test_one_that_is_let_go_on_from_outside_comes_back_whole(terminal: Terminal, home: Path) -> None:
+    os.mkfifo(home / "gate")
+    child = at_prompt(terminal, SHELL=bash())
+    line = "echo up; cat gate; echo back"
+    stop(child, line, "up")
+    child.sendline("jobs -l")
+    child.expect(r"back  \((\d+)\)\r\n")
+    leader = int(child.match[1])
+    child.expect(PROMPT)
+    os.kill(leader, signal.SIGCONT)
+    until(lambda: (Path("/proc") / str(leader) / "stat").read_bytes().rpartition(b") ")[2][:1] == b"S")
+    answer(child, "jobs", "Stopped  echo up")
+    child.sendline("fg")
+    child.expect_exact(f"{line}\r\n")
+    (home / "gate").write_text("")
+    child.expect_exact("back\r\n")
+
+
+def test_who_takes_the_terminal_behind_does_not_keep_it_from_a_question(terminal: Terminal, home: Path) -> None:
+    child = in_work(terminal, home, take=TAKES, ask="open('../outside', 'w')")
+    agreed(child, f"{sys.executable} take.py &")
+    child.expect_exact("[1] taken")
+    child.sendline(f"!!{sys.executable} ask.py")
+    child.expect_exact(ASKED)
+    child.sendline("n")
+    child.expect_exact("Nothing was changed.")
+    child.expect(PROMPT)
+
+
+def test_what_a_command_in_front_has_printed_is_not_drawn_over_a_question(capfd: pytest.CaptureFixture[str]) -> None:
+    printed = Printed(lambda: None)
+    control = JobControl.__new__(JobControl)
+    control._terminal, control._begun = os.open(os.devnull, os.O_RDONLY), None
+    control._jobs = {1: Job(1, "x", None, SimpleNamespace(group=Group(front=False)), printed=printed)}  # type: ignore[arg-type]
+    writer = os.dup(printed.writer)
+    printed.started(1)
+    printed.straight(on=True)
+    os.write(writer, b"before\n")
+    shown = ""
+    while "before" not in shown:
+        shown += capfd.readouterr().out
+    with control.still():
+        os.write(writer, b"Allow it?\n")
+        until(lambda: printed.has_lines)
+        assert capfd.readouterr().out == ""
+    assert capfd.readouterr().out == "Allow it?\n"
+    printed.straight(on=False)
+    # Behind, no text fills a line of the terminal, to go on where nlsh's own lines begin.
+    os.write(writer, b"x" * 100 + "名".encode() * 40 + b"\n")
+    until(lambda: printed.has_lines)
+    assert all(line.startswith("[1] ") and width(line) <= 80 for line in printed.take())
+    os.close(writer)
+
+
+def test_an_interrupt_while_leaving_loses_no_outcome(terminal: Terminal, home: Path, nlsh: Run) -> None:
+    child = in_work(terminal, home)
+    agreed(child, "{ trap 'touch hup' HUP; while :; do sleep 0.02; done; } &")
+    child.expect(PROMPT)
+    child.sendeof()
+    child.expect_exact("There are running jobs.")
+    child.expect(PROMPT)
+    child.sendeof()
+    until((home / "work" / "hup").exists)
+    child.sendintr()
+    ended(child)
+    entries = [json.loads(line) for line in (home / ".local/state/nlsh/audit.jsonl").read_text().splitlines()]
+    assert entries[-1]["outcome"] in ("cancelled", "failed"), entries[-1]

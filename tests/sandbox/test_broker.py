@@ -390,7 +390,7 @@ def test_who_is_gone_gets_nothing_done(asked: Asked, places: tuple[Path, Path]) 
     def kill(question: dict[str, Any]) -> str:
         if question["path"].endswith("gone"):
             os.kill(question["pid"], signal.SIGKILL)
-            assert eventually(lambda: relay._state(question["pid"]) in "ZX")
+            assert eventually(lambda: relay.state(question["pid"]) in "ZX")
         return "yes"
 
     asked.run(f"sh -c 'echo x > {outside}/gone'; echo x > {outside}/there", kill)

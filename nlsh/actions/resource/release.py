@@ -10,7 +10,7 @@ from nlsh.actions.process._chosen import Pids
 from nlsh.actions.resource import _held
 from nlsh.actions.resource._jobs import Names, jobs
 from nlsh.plan.action import Action, BaseArgs, Example, arg
-from nlsh.plan.amounts import Processes
+from nlsh.plan.amounts import Processes, Whole
 from nlsh.plan.errors import NotPossible
 from nlsh.plan.steps import Step
 from nlsh.world import World
@@ -26,9 +26,16 @@ class Release(Action):
         name = arg(Names(), "the exact names of programs, each with all its processes")
         what = arg(Processes(), "processes found by an earlier call")
         pid = arg(Pids(), "process ids")
+        run = arg(Whole(1, 2**62, "run"), "only what this run of the journal did to them, each as it was before")
         need_one_of = ("name", "what", "pid")
 
-    def look(self, args: Any, world: World) -> list[dict[str, Any]]:
+    def look(self, args: Any, world: World) -> Any:
+        if args.run is not None:
+            if world.history is None:
+                raise NotPossible("There is no journal here.", hint="Nothing was changed.")
+            named = (pid for job in jobs(args.name or (), (), "tune") for pid in job.pids)
+            # Those that have ended meanwhile are left out there.
+            return world.history.on_processes(args.run, {*named, *(args.what or ()), *(args.pid or ())})  # type: ignore[attr-defined]
         found = jobs(args.name or (), (*(args.what or ()), *(args.pid or ())), "tune")
         items = [item for job in found for item in _held.freed(job)]
         if os.geteuid() != 0 and (kept := [i for i in items if i["by"] in ("nice", "session") and i["root"]]):
@@ -39,7 +46,7 @@ class Release(Action):
         return items
 
     def steps(self, args: Any, seen: Any) -> Iterator[Step]:
-        yield from _held.steps(seen)
+        yield from seen.steps if args.run is not None else _held.steps(seen)
 
     examples = (
         Example(

@@ -11,6 +11,7 @@ from nlsh.actions.resource._jobs import Job, Names, Shares, Sizes, each, jobs
 from nlsh.plan.action import Action, BaseArgs, Example, arg
 from nlsh.plan.amounts import Processes
 from nlsh.plan.errors import BadArgument, NotPossible
+from nlsh.plan.plan import Until
 from nlsh.plan.steps import Step
 from nlsh.resources import allocate, inventory
 from nlsh.world import World, machine, processes
@@ -53,7 +54,18 @@ class Share(Action):
         parts = [
             _held.Part(j, cores.get(j.name), sizes.get(j.name), _weight(cores.get(j.name), owned), last=False) for j in found
         ] + [_held.Part(j, weight=10_000, first=True) for j in front]  # fmt: skip
-        return _held.held(parts, owned)
+        open_ = {j.name for j, s in zip(found, shares, strict=True) if s is None and j.name not in sizes}
+        return [_for(item, found, front, open_) for item in _held.held(parts, owned)]
+
+    def until(self, args: Any, seen: Any) -> tuple[Until, ...]:
+        over: dict[tuple[str, ...], Until] = {}
+        for item in seen:
+            if item["for"]:
+                of = tuple(_pids(item))
+                names, them = tuple(item["for"]["names"]), tuple((pid, started) for pid, started in item["for"]["processes"])
+                known = over.get((item["of"], *names))
+                over[item["of"], *names] = Until(names, them, item["of"], tuple(dict.fromkeys((*(known.of if known else ()), *of))))
+        return tuple(over.values())
 
     def steps(self, args: Any, seen: Any) -> Iterator[Step]:
         yield from _held.steps(seen)
@@ -98,6 +110,18 @@ class Share(Action):
         ),
         Example(say=("give process 1 half the machine",), plan='resource.share(pid="1", share="half")', refused="action.refused"),
     )
+
+
+def _pids(item: dict[str, Any]) -> list[int]:
+    return [m[0] for m in item["members"]] if "members" in item else [item["pid"]]
+
+
+def _for(item: dict[str, Any], found: list[Job], front: list[Job], open_: set[str]) -> dict[str, Any]:
+    """Return what is done to a job with whom it is done for: a share that was named is its own; who comes first, or has what is left, makes room."""
+    job = next(j for j in (*found, *front) if set(_pids(item)) <= set(j.pids))
+    others = found if job in front else [j for j in (*found, *front) if j is not job] if job.name in open_ else []
+    them = [[p.pid, p.started] for j in others for p in j.processes]
+    return {**item, "of": job.name, "for": {"names": [j.name for j in others], "processes": them} if others else None}
 
 
 def _uses(job: Job) -> float:

@@ -20,7 +20,9 @@ from nlsh.guard.sandbox import notify
 STAND, RELEASE = b"s", b"r"
 # What a job says to its worker: the command leads a group, in front or behind.
 FRONT, BEHIND = "front", "behind"
-_DONE_WITHIN_S = 2.0
+_DONE_WITHIN_S = 5.0
+_MOST_AT_ONCE = 1000  # messages of a group that nobody waits for, in one look
+_READ = 1 << 16
 
 
 class Group:
@@ -36,6 +38,9 @@ class Group:
         self._leader: int | None = None
         self._handle = -1
         self._held = 0
+        self._keeps = False  # whether it is held because it was stopped
+        self._early = b""  # what was read of the messages before it was their turn
+        self._heard = 0
 
     @property
     def mode(self) -> str:
@@ -68,20 +73,30 @@ class Group:
 
     def may_read(self) -> bool:
         """Return whether messages are to be read now: there are some, or they are waited for."""
-        return self.waits or bool(select.select([self._reader], [], [], 0)[0])
+        return self.waits or bool(self._early) or bool(select.select([self._reader], [], [], 0)[0])
+
+    def read(self) -> bytes:
+        """Return what there is of its messages; empty at their end."""
+        data, self._early = self._early, b""
+        return data or os.read(self._reader, _READ)
 
     def heard(self, message: dict[str, Any]) -> bool:
         """Take up what a message says of the group; return whether its reader is to do something else for now."""
         if message["type"] == "quiet":
+            self._heard = 0
             return True
+        self._heard += 1
+        # One that is stopped and let go on without end must not be listened to without end.
+        enough = not self.waits and self._heard % _MOST_AT_ONCE == 0
         if message["type"] == "continued":
-            self.stopped = 0
-            return False
+            # What is kept still goes on with `go_on` alone: this was said before it was held, or came from outside.
+            self.stopped = self.stopped if self._keeps else 0
+            return enough
         number = int(message.get("signal", 0))
         if number == signal.SIGSTOP and (self._held or not self._stands()):
-            return False  # it was held, and goes on by now
+            return enough  # it was held, and goes on by now
         self.stopped = number
-        return self.waits
+        return self.waits or enough
 
     def _stands(self) -> bool:
         try:
@@ -131,22 +146,34 @@ class Group:
             self._have(RELEASE)
 
     def _have(self, word: bytes) -> None:
-        """Tell the supervisor, and wait until it has done that."""
+        """Tell the supervisor, and wait until it has done that. One that cannot be made to stand still is ended."""
         if self._control is None:
             return
         with contextlib.suppress(OSError):
             self._control.send(word, socket.MSG_NOSIGNAL)
-            until = time.monotonic() + _DONE_WITHIN_S
-            while (left := until - time.monotonic()) > 0 and select.select([self._control], [], [], left)[0]:
-                if self._control.recv(1) in (word, b""):
+            until, listened = time.monotonic() + _DONE_WITHIN_S, [self._control, self._reader]
+            while (left := until - time.monotonic()) > 0:
+                ready = select.select(listened, [], [], left)[0]
+                if self._control in ready and self._control.recv(1) in (word, b""):
                     return
+                # A supervisor that waits for room among the messages hears nothing.
+                if self._reader in ready:
+                    more = os.read(self._reader, _READ)
+                    self._early += more
+                    if not more:
+                        listened.remove(self._reader)
+            self._control.shutdown(socket.SHUT_RDWR)
 
     def stop(self) -> None:
         """Keep a command still that was stopped: what has left its group stands still, too."""
-        self.hold()
+        if not self._keeps:
+            self._keeps = True
+            self.hold()
 
     def go_on(self) -> None:
         """Let a command that was stopped go on."""
         self.stopped = 0
-        self.release()
+        if self._keeps:
+            self._keeps = False
+            self.release()
         self.signal(signal.SIGCONT)

@@ -10,28 +10,36 @@ import os
 import signal
 import time
 
-from nlsh.guard.sandbox.relay import family
+from nlsh.guard.sandbox.relay import STANDS, family, state
 
 _STILL_S = 0.5
 
 
 class Pause:
-    """The pause of all that process `above` has started, and of what these have."""
+    """The pause of all that process `above` has started, and of what these have; but for the process `beside`."""
 
-    def __init__(self, above: int) -> None:
-        self._above = above
+    def __init__(self, above: int, *, beside: int = 0) -> None:
+        self._above, self._beside = above, beside
         self._held: dict[int, int | None] = {}  # None: it stood still by itself
 
     def begin(self) -> None:
         """Stop them, and what they start meanwhile: once none of them runs, none can start another."""
         until = time.monotonic() + _STILL_S
         while time.monotonic() < until:
-            found = {pid: _stat(pid)[0] for pid in family(self._above)}
+            found = {pid: state(pid) for pid in family(self._above) if pid != self._beside}
             new = [pid for pid in found if pid not in self._held]
-            if not new and "R" not in found.values():
+            # Also one that stood still: what was not yet stopped may have let it go on.
+            running = [pid for pid in found if found[pid] not in STANDS]
+            if not new and all(found[pid] == "D" for pid in running):
                 return
             for pid in new:
-                self._held[pid] = None if found[pid] in "TtZX" else self._stop(pid)
+                self._held[pid] = None
+            for pid in running:
+                if (descriptor := self._held[pid]) is None:
+                    self._held[pid] = self._stop(pid)
+                else:
+                    with contextlib.suppress(OSError):
+                        signal.pidfd_send_signal(descriptor, signal.SIGSTOP)
             time.sleep(0.0005)
 
     def end(self) -> None:
@@ -59,15 +67,14 @@ class Pause:
 
     def _is_below(self, pid: int) -> bool:
         while pid > 1 and pid != self._above:
-            pid = _stat(pid)[1]
+            pid = _parent(pid)
         return pid == self._above
 
 
-def _stat(pid: int) -> tuple[str, int]:
-    """Return the letter of a process's state and its parent; X and 0 where there is none."""
+def _parent(pid: int) -> int:
+    """Return the parent of a process; 0 where there is none."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
-            letter, parent = file.read().rpartition(b") ")[2].split()[:2]
-            return letter.decode(), int(parent)
-    except (OSError, ValueError):
-        return "X", 0
+            return int(file.read().rpartition(b") ")[2].split()[1])
+    except (OSError, ValueError, IndexError):
+        return 0

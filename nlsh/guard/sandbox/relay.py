@@ -22,6 +22,7 @@ from nlsh.guard.sandbox.zygote import END, GONE, HELD, NUMBER, SHOWS, YES
 _GRACE_S = 2.0  # for a command to end at Ctrl-C, and beyond the client's own time limit
 _STILL_S = 0.05
 _MOST_WAITING = 100
+STANDS = "TtZX"  # the states of a process that does nothing
 
 
 class Relay:
@@ -170,14 +171,15 @@ class Relay:
         """Stop all that the command consists of: nothing of it draws over the question, or reads its answer."""
         until = time.monotonic() + _STILL_S
         while time.monotonic() < until:
-            running = {pid: state for pid in family(broker) if (state := _state(pid)) not in "TtZX"}
-            new = [pid for pid in running if pid not in self._stopped]
-            if not new and "R" not in running.values():
+            running = {pid: letter for pid in family(broker) if (letter := state(pid)) not in STANDS}
+            if all(pid in self._stopped and letter == "D" for pid, letter in running.items()):
                 return
-            for pid in new:
+            for pid in running:
+                # Also one that was stopped: what was not yet may have let it go on.
                 with contextlib.suppress(OSError):
                     os.kill(pid, signal.SIGSTOP)
-                    self._stopped.append(pid)
+                    if pid not in self._stopped:
+                        self._stopped.append(pid)
             time.sleep(0.0005)
 
     def _reach(self, number: int) -> None:
@@ -246,9 +248,19 @@ def _way_up(pid: int, ancestor: int) -> list[int]:
     return found
 
 
-def _state(pid: int) -> str:
+def state(pid: int) -> str:
+    """Return the letter of a process's state, X where there is none; of one whose first thread has ended, that of one that goes on."""
+    found = _letter(f"/proc/{pid}/stat")
+    if found == "Z":
+        with contextlib.suppress(OSError):
+            others = [_letter(f"/proc/{pid}/task/{thread}/stat") for thread in os.listdir(f"/proc/{pid}/task") if thread != str(pid)]
+            return next((letter for letter in others if letter not in STANDS), found)
+    return found
+
+
+def _letter(path: str) -> str:
     try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
+        with open(path, "rb") as file:
             return chr(file.read().rpartition(b") ")[2][0])
     except (OSError, IndexError):
         return "X"

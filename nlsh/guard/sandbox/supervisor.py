@@ -156,7 +156,8 @@ def _watch(worker: int, control: int, woken: int, told_by_terminal: bool, relay:
     With a relay, `worker` is the broker that has forked it.
     """
     poller = select.poll()
-    standstill = Pause(worker)
+    # What loses its parent becomes this process's, or the broker's where there is one; a worker goes on, and hears of its command's being stopped.
+    standstill = Pause(worker) if relay is not None else Pause(os.getpid(), beside=worker)
     if relay is not None:
         poller.register(relay.channel, select.POLLIN)
     poller.register(control, select.POLLIN)

@@ -103,7 +103,8 @@ class Zygote:
 
     def cancel(self) -> None:
         """Have every running job stop before its next step, but for a command that is not in front. May be called from a signal handler."""
-        tell([c for c in self._controls if (group := self._groups.get(c)) is None or group.front], CANCEL)
+        # Of a copy: other threads may add theirs meanwhile.
+        tell([c for c in list(self._controls) if (group := self._groups.get(c)) is None or group.front], CANCEL)
 
     def pause(self) -> None:
         """Have every job stand still once it has begun, until `go_on`. May be called from a signal handler."""
@@ -319,7 +320,7 @@ def _lines(reader: int, group: Group | None = None) -> Iterator[dict[str, Any]]:
     while True:
         while group is not None and not group.may_read():
             yield {"type": "quiet", "step": 0}
-        if not (data := os.read(reader, _READ)):
+        if not (data := os.read(reader, _READ) if group is None else group.read()):
             return
         *whole, rest = (rest + data).split(b"\n")
         for line in whole:

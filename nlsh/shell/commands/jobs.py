@@ -146,11 +146,16 @@ def _offer(session: Session, plan: Plan, request: str) -> int:
     if not who:
         session.say("No job was made.")
         return Denied.exit_status
-    env = {k: v for k, v in os.environ.items() if k in _KEPT or k.startswith(("LC_", "XDG_"))}
+    env = kept_environment()
     jobs = Jobs()
     number = jobs.add(request=request, plan=text, args=args, cwd=world.cwd, env=env, grants=grant.as_data(), due=due, state=state)
     jobs.close()
     return _made(session, number)
+
+
+def kept_environment() -> dict[str, str]:
+    """Return the variables that the runs of a job get."""
+    return {k: v for k, v in os.environ.items() if k in _KEPT or k.startswith(("LC_", "XDG_"))}
 
 
 def _only_reads(plan: Plan) -> bool:

@@ -7,6 +7,7 @@ import shutil
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from nlsh.plan.errors import NlshError, NotUnderstood
 from nlsh.shell.options import Options, UsageError
@@ -29,7 +30,7 @@ def run(options: Options, look: Look) -> int:
         case ["test", *names]:
             return _test(names)
         case ["new", name]:
-            return _new(name, options.from_last)
+            return _new(name, _last(options.from_last))
         case ["add", folder]:
             return _add(Path(folder), options)
         case ["trust", name]:
@@ -137,18 +138,67 @@ def _test(names: list[str]) -> int:
     return 1 if failures else 0
 
 
-def _new(name: str, count: int) -> int:
+def said(session: Session, name: str, count: int, request: str) -> int:
+    """Do what a sentence that asks for a pack of the last requests means, once the user has seen what would be in it. Raises what `nlsh skills new` raises."""
+    from nlsh.skills.new import of_requests
+
+    name = name or _free_name()
+    command = f"nlsh skills new {name} --from-last {count}"
+    if session.options.dry_run or session.mode == "plan":
+        print(escape(command))
+        return 0
+    requests = _last(count)
+    entries = of_requests(requests)[0]["entries"]
+    lines = [f"  A skill pack: {name}, in {load.folders()[0] / name}"]
+    for entry, fields in entries.items():
+        lines += [f"    {name}.{entry}: {fields['summary']}", *(f"      {line}" for line in fields["plan"].splitlines())]
+    session.say(*map(escape, lines))
+    who = _said_yes(session)
+    decided: dict[str, Any] = {"request": request, "decision": "allow" if who else "deny", "rule": command, "who": who or "user", "level": session.level}
+    session.audit.append("decision", **decided)
+    if not who:
+        session.say("Nothing was written.")
+        return DENIED
+    return _new(name, requests)
+
+
+def _said_yes(session: Session) -> str:
+    """Return who approves: "user", "flag", or nobody."""
+    if session.options.yes:
+        return "flag"
+    if not session.can_ask():
+        session.say("nlsh: this needs an approval and there is nobody to ask. --yes approves it, -n shows it.")
+        return ""
+    try:
+        return "user" if session.read("Write this pack? Nothing of it is run now. [y/N] ").strip().lower() in ("y", "yes", "是", "好") else ""
+    except EOFError:
+        return ""
+
+
+def _free_name() -> str:
+    folder, name, number = load.folders()[0], "last-requests", 2
+    while (folder / name).exists():
+        name, number = f"last-requests-{number}", number + 1
+    return name
+
+
+def _last(count: int) -> list[tuple[str, str]]:
+    """Return the last requests that were done and not taken back, with their plans, oldest first. Raises UsageError where there are none."""
     from nlsh.journal.store import Journal
+
+    if not count:
+        return []
+    journal = Journal()
+    runs = [r for r in journal.recent(10 * count) if r.turn == "do" and r.status == "done" and r.undone_by is None]
+    journal.close()
+    if not runs:
+        raise UsageError("The journal has no requests that were done and not taken back.", hint="Nothing was written. What only reads is not journalled.")
+    return [(r.request or r.plan, r.plan) for r in reversed(runs[:count])]
+
+
+def _new(name: str, requests: list[tuple[str, str]]) -> int:
     from nlsh.skills.new import write_pack
 
-    requests: list[tuple[str, str]] = []
-    if count:
-        journal = Journal()
-        runs = [r for r in journal.recent(10 * count) if r.turn == "do" and r.status == "done" and r.undone_by is None]
-        journal.close()
-        requests = [(r.request or r.plan, r.plan) for r in reversed(runs[:count])]
-        if not requests:
-            raise UsageError("The journal has no requests that were done and not taken back.", hint="Nothing was written. What only reads is not journalled.")
     folder, left_out = write_pack(name, requests)
     pack = load_pack(folder)
     _say(*(f"Left out: {reason}" for reason in left_out))

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from nlsh.shell.show import escape
+from nlsh.shell.show import escape, width
 
 _MOST_BYTES = 1 << 20  # that wait to be shown; then the command waits in its turn
 _PAUSE_S = 0.05  # between two notices
@@ -36,14 +36,15 @@ class Printed:
         else:
             os.close(self._reader)
 
-    def straight(self, *, on: bool) -> None:
-        """Write what comes to the terminal as it comes, while the command is in front; what has waited first."""
+    def straight(self, *, on: bool) -> bool:
+        """Write what comes to the terminal as it comes, while the command is in front; what has waited first. Return whether that was so before."""
         with self._change:
-            self._straight = on
+            before, self._straight = self._straight, on
             if on:
                 self._write(self._waiting)
                 self._waiting = b""
             self._change.notify()
+        return before
 
     @property
     def has_lines(self) -> bool:
@@ -61,7 +62,9 @@ class Printed:
                 lines, rest = [*lines, *([rest] if rest else [])], b""
             self._waiting = rest
             self._change.notify()
-        return [f"[{self._number}] {_shown(line)}" for line in lines]
+        mark = f"[{self._number}] "
+        # By parts that a terminal keeps on one line: where it would go on in the next one, a text could look like nlsh's own.
+        return [f"{mark}{part}" for line in lines for part in _parts(_shown(line), _columns() - len(mark))]
 
     def close(self) -> None:
         """Take up nothing more."""
@@ -101,6 +104,25 @@ class Printed:
     def _write(data: bytes) -> None:
         while data:
             data = data[os.write(sys.stdout.fileno(), data) :]
+
+
+def _columns() -> int:
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).columns
+    except OSError:
+        return 80
+
+
+def _parts(text: str, room: int) -> list[str]:
+    found, taken = [""], 0
+    for char in text:
+        columns = 1 if char.isascii() else width(char)
+        if taken + columns > max(room, 2):
+            found.append("")
+            taken = 0
+        found[-1] += char
+        taken += columns
+    return found
 
 
 def _shown(line: bytes) -> str:

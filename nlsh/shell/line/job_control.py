@@ -132,7 +132,7 @@ class JobControl:
                 outcome = self._session.kernel.run(preview, group)
                 if outcome.resting is None:
                     return outcome
-                if behind and not group.leader():
+                if behind and not self._is_begun(outcome.resting):
                     group.waits = True  # it was not even begun: why is said now
                     return self._session.kernel.go_on(outcome.resting)
                 line = request.strip().lstrip("!").strip() if not behind else parts(request.strip().lstrip("!"))[0][0]
@@ -151,6 +151,14 @@ class JobControl:
             self._session.say(f"[{job.number}] {group.leader()}")
             return 0
         return self._stopped(job)
+
+    def _is_begun(self, command: Command) -> bool:
+        """Return whether a command is there, once that is known; it is ended where nobody waits for that."""
+        try:
+            return bool(command.group.leader())
+        except BaseException:
+            self._session.kernel.end(command)
+            raise
 
     @contextmanager
     def _in_front(self, group: Group) -> Iterator[None]:
@@ -190,6 +198,7 @@ class JobControl:
     def news(self) -> list[str]:
         """Return what has come of the commands behind since this was asked last, what they have printed first."""
         found: list[str] = []
+        self._take_terminal()
         for job in list(self._jobs.values()):
             before = job.group.stopped
             outcome = self._session.kernel.go_on(job.command)
@@ -247,15 +256,30 @@ class JobControl:
 
     @contextmanager
     def still(self) -> Iterator[None]:
-        """Within, what goes on behind stands still: nothing of it draws over a question, or takes its answer."""
-        running = [job.group for job in self._jobs.values() if not job.group.stopped]
-        for group in running:
-            group.hold()
+        """Within, what goes on behind stands still: nothing of it draws over a question, or takes its answer. One in front has the terminal again after."""
+        running = [job for job in self._jobs.values() if not job.group.stopped]
+        fronts = [job.group for job in running if job.group.front]
+        for job in running:
+            job.group.hold()
+        # What it has printed before that is not shown either: it may be a question of its own making.
+        straight = [job.printed for job in running if job.printed is not None and job.printed.straight(on=False)]
+        self._take_terminal()
         try:
             yield
         finally:
-            for group in running:
-                group.release()
+            for group in fronts:
+                with suppress(OSError):
+                    os.tcsetpgrp(self._terminal, group.leader())
+            for printed in straight:
+                printed.straight(on=True)
+            for job in running:
+                job.group.release()
+
+    def _take_terminal(self) -> None:
+        """Be in front, whoever has put itself there, if what is run now is not to be."""
+        with suppress(OSError):  # the terminal is gone
+            if (self._begun is None or not self._begun.front) and os.tcgetpgrp(self._terminal) != self._own:
+                os.tcsetpgrp(self._terminal, self._own)
 
     # --- words ---------------------------------------------------------------------------------------------------
 
@@ -383,9 +407,12 @@ class JobControl:
             if job.group.stopped:
                 job.group.go_on()
         until = time.monotonic() + _ENDS_WITHIN_S
-        while self._jobs and (left := until - time.monotonic()) > 0:
-            select.select([j.group for j in self._jobs.values()], [], [], left)
-            self.news()
+        with suppress(KeyboardInterrupt):  # then they end at once
+            while self._jobs and (left := until - time.monotonic()) > 0:
+                select.select([j.group for j in self._jobs.values()], [], [], left)
+                self.news()
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # what came of them is to be in the journal and the audit
         for job in list(self._jobs.values()):
             self._session.kernel.end(job.command)
             self._forget(job)
+        signal.signal(signal.SIGINT, before)

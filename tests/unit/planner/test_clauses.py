@@ -8,7 +8,7 @@ import pytest
 
 from nlsh.plan import registry
 from nlsh.plan.schedule import CONDITIONS, KINDS
-from nlsh.planner.clauses import about_jobs, split
+from nlsh.planner.clauses import about_jobs, about_skills, split
 
 LINES = [line for line in Path(__file__).with_name("clauses.txt").read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")]
 CASES = [tuple(part.strip() for part in line.split("|", 2)) for line in LINES]
@@ -66,3 +66,25 @@ def test_every_kind_and_every_condition_can_be_said() -> None:
 )
 def test_sentences_about_jobs(sentence: str, words: list[str] | None) -> None:
     assert about_jobs(sentence) == words
+
+
+@pytest.mark.parametrize(
+    ("sentence", "asked"),
+    [
+        ("make a skill from my last 5 requests", ("", 5)),
+        ("nlsh new skill from last 5 requests", ("", 5)),
+        ("Please create a new skill pack called Tidy-Up out of my last three requests.", ("tidy-up", 3)),
+        ("turn my last request into a skill named one-thing", ("one-thing", 1)),
+        ("把我最近5个请求做成技能包", ("", 5)),
+        ("用最近两个请求创建一个技能包，叫 backup-2", ("backup-2", 2)),
+        ("make a skill from my last 500 requests", None),
+        ("make a skill", None),
+        ("make a folder from my last 5 requests", None),
+        ("show my last 5 requests", None),
+        ("pack my last 5 downloads", None),
+        ("make a skill from my last 5 requests and delete them", None),
+        ("删除最近5个技能包", None),
+    ],
+)
+def test_sentences_about_skill_packs(sentence: str, asked: tuple[str, int] | None) -> None:
+    assert about_skills(sentence) == asked

@@ -89,3 +89,19 @@ def test_one_that_has_ended_and_a_budget_that_is_none(eater: subprocess.Popen[st
     eater.wait()
     with pytest.raises(ProcessLookupError):
         budget.hold(eater.pid, Budget(nice=5))
+
+
+def test_it_is_over_with_its_process_and_nobody_else_ever_had_it(eater: subprocess.Popen[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "room", lambda _: "")
+    monkeypatch.setattr(limits, "manager", lambda: "")
+    ours = os.sched_getaffinity(0), os.getpriority(os.PRIO_PROCESS, 0), resource.getrlimit(resource.RLIMIT_AS)
+    held = budget.hold(eater.pid, Budget(cores=0.5, memory=300 << 20, nice=19))
+    assert len(os.sched_getaffinity(eater.pid)) == 1 and os.getpriority(os.PRIO_PROCESS, eater.pid) == 19
+    eater.kill()
+    eater.wait()
+    assert held.release() and held.place == "", "nothing is left that would have to be removed"
+    # Neither who started it nor what is started next has any of it.
+    assert (os.sched_getaffinity(0), os.getpriority(os.PRIO_PROCESS, 0), resource.getrlimit(resource.RLIMIT_AS)) == ours
+    says = "import os, resource; print(sorted(os.sched_getaffinity(0)), os.getpriority(os.PRIO_PROCESS, 0), resource.getrlimit(resource.RLIMIT_AS))"
+    after = subprocess.run([sys.executable, "-I", "-S", "-c", says], capture_output=True, text=True, check=True)
+    assert after.stdout.strip() == f"{sorted(ours[0])} {ours[1]} {ours[2]}"

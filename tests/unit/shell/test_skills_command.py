@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -38,6 +39,29 @@ def test_a_pack_of_the_last_requests(home: Path, capfd: pytest.CaptureFixture[st
     assert do("run", "mine", "--yes", "-q") == 0 and (home / "a.txt").exists()
     assert do("skills", "new", "mine") == 1 and "exists already" in capfd.readouterr().err
     assert do("skills", "new", "Bad Name") == 2
+
+
+def test_a_sentence_makes_the_same_pack_after_showing_it(home: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NLSH_PLANNER", "/none")  # it is known by rule
+    tools = home / "bin"
+    tools.mkdir()
+    (tools / "make").symlink_to("/bin/true")  # “make” is a program where there is one, and this is a sentence all the same
+    monkeypatch.setenv("PATH", str(tools), prepend=os.pathsep)
+    words, packs = "make a skill from my last 5 requests", home / ".config/nlsh/skills"
+    assert do("-c", words) == 2 and "no requests that were done" in capfd.readouterr().err
+    plan(home, 'file.create("~/a.txt")')
+    plan(home, 'file.create("~/b.txt", text="b")')
+    capfd.readouterr()
+    assert do("-c", words, "-n") == 0 and capfd.readouterr().out == "nlsh skills new last-requests --from-last 5\n"
+    assert do("-c", words) == 3
+    told = capfd.readouterr().err
+    assert f"A skill pack: last-requests, in {packs}/last-requests" in told and 'file.create("~/b.txt", text="b")' in told and "nobody to ask" in told
+    assert not packs.exists()
+    assert do("-c", words, "--yes") == 0
+    assert [e.parts for e in load.find_pack("last-requests").entries.values()] == [('file.create("~/a.txt")',), ('file.create("~/b.txt", text="b")',)]
+    assert do("new", "skill", "from", "last", "1", "requests", "--yes") == 0
+    assert len(load.find_pack("last-requests-2").entries) == 1
+    assert do("skills", "list") == 0 and "last-requests-2" in capfd.readouterr().out
 
 
 def test_a_new_pack_is_valid_and_passes_its_own_test(home: Path, capfd: pytest.CaptureFixture[str]) -> None:
