@@ -38,35 +38,35 @@ FISH_FIRST = r"""set -g _nlsh_b (set -n); function _nlsh_exit; return $argv[1]; 
 # Names come through a pipe ((…)), which what the line has left behind might write into: what is said of each is asked of the shell itself.
 FISH = r"""
 begin
-  printf 'cwd\0'; builtin pwd -P; printf '\0umask\0'; umask; printf '\0'
-  for _nlsh_n in (set -n | sort -u)
+  builtin printf 'cwd\0'; builtin pwd -P; builtin printf '\0umask\0'; umask; builtin printf '\0'
+  for _nlsh_n in (set -n | sort -u 9>&-)
     switch $_nlsh_n
       case '_nlsh_*' _ '__fish*' 'fish_*' 'FISH_*' '*status' status_generation version history hostname argv umask IFS EUID CMD_DURATION
         continue
     end
     if set -qx $_nlsh_n
-      printf 'value\0%s\0x\0%s\0' $_nlsh_n "$$_nlsh_n"
-    else if not contains -- $_nlsh_n $_nlsh_b
-      printf 'array\0%s\0a\0%s\0' $_nlsh_n (count $$_nlsh_n)
+      builtin printf 'value\0%s\0x\0%s\0' $_nlsh_n "$$_nlsh_n"
+    else if not builtin contains -- $_nlsh_n $_nlsh_b
+      builtin printf 'array\0%s\0a\0%s\0' $_nlsh_n (builtin count $$_nlsh_n)
       set -l _nlsh_i 0
       for _nlsh_v in $$_nlsh_n
-        set _nlsh_i (math $_nlsh_i + 1)
-        printf '%s\0%s\0' $_nlsh_i "$_nlsh_v"
+        set _nlsh_i (builtin math $_nlsh_i + 1)
+        builtin printf '%s\0%s\0' $_nlsh_i "$_nlsh_v"
       end
     end
   end
-  for _nlsh_n in (functions -an)
+  for _nlsh_n in (builtin functions -an)
     if string match -qr '^_nlsh_' -- $_nlsh_n
       continue
     end
-    switch (functions -D $_nlsh_n)
+    switch (builtin functions -D $_nlsh_n)
       case stdin -
-        printf 'function\0%s\0' $_nlsh_n; functions $_nlsh_n; printf '\0'
+        builtin printf 'function\0%s\0' $_nlsh_n; builtin functions $_nlsh_n; builtin printf '\0'
     end
   end
   for _nlsh_n in (abbr --list)
-    printf 'lost\0%s\0' "the abbreviation $_nlsh_n"
+    builtin printf 'lost\0%s\0' "the abbreviation $_nlsh_n"
   end
-  printf 'said\0end\0'
+  builtin printf 'said\0end\0'
 end >&9 2>/dev/null
 """

@@ -235,22 +235,18 @@ def test_one_that_is_let_go_on_from_outside_comes_back_whole(terminal: Terminal,
     child.expect_exact("back\r\n")
 
 
-def test_who_takes_the_terminal_behind_does_not_keep_it_from_a_question(terminal: Terminal, home: Path) -> None:
-    child = in_work(terminal, home, take=TAKES, ask="open('../outside', 'w')")
+def test_who_takes_the_terminal_behind_does_not_keep_it_from_the_prompt(terminal: Terminal, home: Path) -> None:
+    child = in_work(terminal, home, take=TAKES)
     agreed(child, f"{sys.executable} take.py &")
     child.expect_exact("[1] taken")
-    child.sendline(f"!!{sys.executable} ask.py")
-    child.expect_exact(ASKED)
-    child.sendline("n")
-    child.expect_exact("Nothing was changed.")
-    child.expect(PROMPT)
+    answer(child, "echo heard", "heard\r\n")
 
 
 def test_what_a_command_in_front_has_printed_is_not_drawn_over_a_question(capfd: pytest.CaptureFixture[str]) -> None:
-    printed = Printed(lambda: None)
+    printed, group = Printed(lambda: None), Group(front=False)
     control = JobControl.__new__(JobControl)
-    control._terminal, control._begun = os.open(os.devnull, os.O_RDONLY), None
-    control._jobs = {1: Job(1, "x", None, SimpleNamespace(group=Group(front=False)), printed=printed)}  # type: ignore[arg-type]
+    control._terminal, control._begun = printed.stdin, None  # no terminal
+    control._jobs = {1: Job(1, "x", None, SimpleNamespace(group=group), printed=printed)}  # type: ignore[arg-type]
     writer = os.dup(printed.writer)
     printed.started(1)
     printed.straight(on=True)
@@ -269,6 +265,7 @@ def test_what_a_command_in_front_has_printed_is_not_drawn_over_a_question(capfd:
     until(lambda: printed.has_lines)
     assert all(line.startswith("[1] ") and width(line) <= 80 for line in printed.take())
     os.close(writer)
+    group.close()
 
 
 def test_an_interrupt_while_leaving_loses_no_outcome(terminal: Terminal, home: Path, nlsh: Run) -> None:

@@ -19,15 +19,17 @@ NOT_CARRIED = re.compile(
     r"BASH\w*|SHELLOPTS|PPID|UID|EUID|SHLVL|RANDOM|SRANDOM|SECONDS|LINENO|PIPESTATUS|DIRSTACK|GROUPS|FUNCNAME|OPTIND|OPTERR|COMP_\w+|"
     r"EPOCH\w+|PWD|OLDPWD|_|IFS|PS\d|"
     r"HOST(NAME|TYPE)|MACHTYPE|OSTYPE|COLUMNS|LINES|READLINE_\w+|LESSSECURE|PAGERSECURE|"
-    r"ZDOTDIR|FPATH|HIST(CMD|FILE)|ENV|LD_\w+|GLIBC_TUNABLES|PROMPT_COMMAND|PYTHON(STARTUP|INSPECT)|NLSH_\w*|_nlsh_\w*|GCONV_PATH|LOCPATH"
+    r"ZDOTDIR|FPATH|MODULE_PATH|fish_\w+|HIST(CMD|FILE)|ENV|LD_\w+|GLIBC_TUNABLES|PROMPT_COMMAND|PYTHON(STARTUP|INSPECT)|NLSH_\w*|_nlsh_\w*|GCONV_PATH|LOCPATH"
 )
 # What programs, or the code and the settings that they load, are found by. A name too many is a note and a question too many.
 CHOOSES = re.compile(
-    r"PATH|SHELL|HOME|CDPATH|XDG_\w+_(HOME|DIRS?)|GIT_\w+|\w+_ASKPASS|\w*_(SSH|COMMAND|RSH)|\w*PAGER|EDITOR|\w+_EDITOR|VISUAL|BROWSER|LESS\w*|TERMINFO\w*|"
+    r"PATH|SHELL|HOME|CDPATH|(READ)?NULLCMD|XDG_\w+_(HOME|DIRS?)|GIT_\w+|\w+_ASKPASS|\w*_(SSH|COMMAND|RSH)|\w*PAGER|EDITOR|\w+_EDITOR|VISUAL|BROWSER|LESS\w*|TERMINFO\w*|"
     r"PERL\w*|RUBY\w*|GEM_\w+|BUNDLE_\w+|NODE_\w+|NPM_\w+|npm_\w+|YARN_\w+|PYTHON\w*|PIP_\w+|UV_\w+|CONDA_\w+|LUA_\w+|PHP\w*|TCL\w*|R_\w+|JAVA\w*|_JAVA_OPTIONS|"
     r"JDK_\w+|CLASSPATH|MAVEN_\w+|GRADLE_\w+|MAKE\w*|GNUMAKEFLAGS|MFLAGS|CMAKE_\w+|CC|CXX|CPP|FC|LD|AR|AS|(CC|CXX|CPP|LD|C|CXX)FLAGS|COMPILER_PATH|CARGO\w*|RUST\w*|"
     r"GO(PATH|ROOT|FLAGS|BIN|PROXY|TOOLCHAIN|ENV)|DOCKER_\w+|KUBECONFIG|ANSIBLE_\w+|OPENSSL_\w+|SSL_\w+|CURL_\w+|WGETRC|(?i:\w+_proxy)"
 )
+# Other names, in zsh, for what is carried by its own name or not at all: arrays of what PATH and its like hold, and of what is loaded, and prompts.
+TIED = frozenset(("path", "fpath", "cdpath", "module_path", "manpath", "mailpath", "fignore", "prompt", "PROMPT", "PROMPT2", "PROMPT3", "PROMPT4"))
 # A shell gives these to itself where its environment has none: no line has set them.
 _ITS_OWN = frozenset(("PATH", "SHELL", "HOME"))
 _PIECE = re.compile(r"""'(?P<raw>[^']*)'|"(?P<quoted>(?:\\.|[^"\\])*)"|(?P<bare>(?:\\.|[^'"\\])+)""", re.S)

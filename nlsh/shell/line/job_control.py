@@ -198,7 +198,7 @@ class JobControl:
     def news(self) -> list[str]:
         """Return what has come of the commands behind since this was asked last, what they have printed first."""
         found: list[str] = []
-        self._take_terminal()
+        self.take_terminal()
         for job in list(self._jobs.values()):
             before = job.group.stopped
             outcome = self._session.kernel.go_on(job.command)
@@ -263,7 +263,7 @@ class JobControl:
             job.group.hold()
         # What it has printed before that is not shown either: it may be a question of its own making.
         straight = [job.printed for job in running if job.printed is not None and job.printed.straight(on=False)]
-        self._take_terminal()
+        self.take_terminal()
         try:
             yield
         finally:
@@ -275,7 +275,7 @@ class JobControl:
             for job in running:
                 job.group.release()
 
-    def _take_terminal(self) -> None:
+    def take_terminal(self) -> None:
         """Be in front, whoever has put itself there, if what is run now is not to be."""
         with suppress(OSError):  # the terminal is gone
             if (self._begun is None or not self._begun.front) and os.tcgetpgrp(self._terminal) != self._own:

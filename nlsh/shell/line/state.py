@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from nlsh.plan.errors import SettingsError
-from nlsh.shell.line.carried import CHOOSES, NOT_CARRIED, is_its_own, used_as_left, written
+from nlsh.shell.line.carried import CHOOSES, NOT_CARRIED, TIED, is_its_own, used_as_left, written
 from nlsh.shell.line.detect import is_command, tree
 from nlsh.shell.line.dialect import OPTIONS, SETOPTS, SHOPTS, Variable, attributes, carried_lines, goes_on, is_in_words_of, last_words
 from nlsh.shell.line.sentence import word_set
@@ -282,6 +282,8 @@ class _Reader:
                     self.variables[name] = before[name]
 
     def _variable(self, name: str, variable: Variable) -> None:
+        if self.state.kind == "zsh" and name in TIED:
+            return
         if NOT_CARRIED.fullmatch(name) or not _NAME.fullmatch(name) or not re.fullmatch("[aAilurxtc]*", variable.attributes):
             return
         # What a shell computes with may run something: numbers in arrays, and what integers hold, are numbers.

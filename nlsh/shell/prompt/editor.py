@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     from prompt_toolkit.formatted_text import FormattedText
     from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 
+    from nlsh.shell.line.job_control import JobControl
     from nlsh.shell.turn import Session
+
+_IN_FRONT_S = 0.2  # between two looks at who is in front, while there are commands behind
 
 MODES = {"ask": "asks before changes", "plan": "plans only, runs nothing", "auto": "runs what can be undone"}
 
@@ -94,6 +97,17 @@ class LineEditor:
         control = self._session.job_control
         if control is not None and control.has_printed():
             self.look()
+        if control:
+            self._prompt.app.create_background_task(self._stay_in_front(control))
+
+    @staticmethod
+    async def _stay_in_front(control: JobControl) -> None:
+        """Take the terminal back from a command behind that has put itself in front: nothing that is typed would come here."""
+        from asyncio import sleep
+
+        while True:
+            control.take_terminal()
+            await sleep(_IN_FRONT_S)
 
     def _show_printed(self) -> None:
         control = self._session.job_control

@@ -7,9 +7,9 @@ from datetime import datetime
 import pytest
 
 from nlsh.plan import registry
-from nlsh.plan.errors import BadPlan
+from nlsh.plan.errors import BadArgument, BadPlan
 from nlsh.plan.plan import Plan
-from nlsh.plan.schedule import Schedule, moment_of
+from nlsh.plan.schedule import Schedule, describe, moment_of
 
 TUESDAY = datetime(2026, 3, 10, 12, 30)
 
@@ -92,3 +92,11 @@ def test_a_plan_with_a_schedule_is_written_on_one_line_and_read_back() -> None:
 def test_what_is_no_schedule(text: str) -> None:
     with pytest.raises(BadPlan):
         registry.parse(text)
+
+
+def test_several_processes_are_waited_for_together() -> None:
+    plan = registry.parse('with when(process.exits(pid="812, 813")): file.list()')
+    assert plan.schedule is not None and describe(plan.schedule) == "once, when processes 812, 813 have ended"
+    assert registry.parse(registry.format(plan)) == plan
+    with pytest.raises(BadArgument, match="“x” is no process id"):
+        registry.parse('with when(process.exits(pid="812, x")): file.list()')

@@ -68,6 +68,34 @@ def test_a_shell_goes_on_where_the_line_before_ended(
     assert user_shell() == "/bin/sh"
 
 
+def test_what_chooses_programs_has_no_second_name_in_zsh(prompt: Callable[..., Prompt], monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+    found = shutil.which("zsh")
+    if found is None:
+        pytest.skip("there is no zsh here")
+    monkeypatch.setenv("SHELL", found)
+    at = prompt(yes=False, no_input=True)
+    at.state.kind = "zsh"
+    at.type("typeset -x path fpath; path=($(echo /evil) $path); fpath=(/evil); mine=(a b)")
+    assert "mine" in at.state.variables and not {"path", "fpath", "PATH"} & at.state.variables.keys()
+    at.type("export READNULLCMD=less")
+    assert "READNULLCMD" in at.state.choosing()
+
+
+def test_a_sort_of_the_line_s_own_has_no_descriptor_of_fish(prompt: Callable[..., Prompt], monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+    found = shutil.which("fish")
+    if found is None:
+        pytest.skip("there is no fish here")
+    monkeypatch.setenv("SHELL", found)
+    at = prompt(yes=True)
+    Path("../.config/fish").mkdir(parents=True)
+    Path("../.local/share/fish").mkdir(parents=True)
+    at.state.kind = "fish"
+    Path("sort").write_text("#!/bin/sh\nls -l /proc/self/fd/9 > saw 2>&1\nexec /usr/bin/sort \"$@\"\n")
+    Path("sort").chmod(0o755)
+    at.type("set -gx PATH $PWD $PATH; function printf; command touch called; end; set y 1")
+    assert "y" in at.state.variables and "No such file" in Path("saw").read_text() and not Path("called").exists()
+
+
 @pytest.mark.parametrize("kind", ["zsh", "fish"])
 def test_a_program_that_the_line_runs_cannot_speak_for_its_shell(
     kind: str, prompt: Callable[..., Prompt], monkeypatch: pytest.MonkeyPatch  # noqa: F811
