@@ -198,7 +198,13 @@ def test_what_stands_before_an_ampersand_is_a_job(line: str, found: list[tuple[s
     assert parts(line) == found
 
 
-TAKES = "import os, signal\nsignal.signal(signal.SIGTTOU, signal.SIG_IGN)\nos.tcsetpgrp(os.open('/dev/tty', os.O_RDWR), os.getpgrp())\nprint('taken', flush=True)\nsignal.pause()\n"
+TAKES = """
+import os, signal
+signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+os.tcsetpgrp(os.open("/dev/tty", os.O_RDWR), os.getpgrp())
+print("taken", flush=True)
+signal.pause()
+"""
 
 
 def agreed(child: pexpect.spawn, line: str) -> None:

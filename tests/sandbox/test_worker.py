@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
+import socket
+import subprocess
+import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +18,11 @@ from typing import ClassVar
 import pytest
 
 from nlsh.guard.grant import Grant
+from nlsh.guard.sandbox import group as group_module
 from nlsh.guard.sandbox import landlock, seccomp
+from nlsh.guard.sandbox.group import Group
+from nlsh.guard.sandbox.pausing import Pause
+from nlsh.guard.sandbox.relay import Relay
 from nlsh.guard.sandbox.zygote import Zygote
 from nlsh.plan.effects import Effect
 from nlsh.plan.errors import NotFound
@@ -495,3 +504,104 @@ def test_a_port_cannot_be_held_on_an_old_kernel(home: Path, monkeypatch: pytest.
     zygote = Zygote.start()
     assert last_of(run_steps(zygote, step("nothing", "", ("net.connect", "localhost:80"))))["error"]["code"] == "guard.not-enforced"
     zygote.close()
+
+
+GOES_ON = """
+import ctypes, os, sys, threading, time
+def work():
+    while True:
+        with open(sys.argv[1], "a") as file: file.write(".")
+        time.sleep(0.005)
+threading.Thread(target=work).start()
+ctypes.CDLL(None).syscall({"x86_64": 60, "aarch64": 93}[os.uname().machine], 0)
+"""
+
+
+@pytest.mark.skipif(os.uname().machine not in ("x86_64", "aarch64"), reason="exit has another number here")
+@pytest.mark.parametrize("by", ["pause", "relay"])
+def test_a_program_whose_first_thread_has_ended_stands_still_too(home: Path, by: str) -> None:
+    def count() -> int:
+        return (home / "n").stat().st_size if (home / "n").exists() else 0
+
+    with subprocess.Popen([sys.executable, "-I", "-c", GOES_ON, str(home / "n")]) as program:
+        try:
+            eventually(lambda: count() and Path(f"/proc/{program.pid}/stat").read_text().rpartition(") ")[2][0] == "Z")
+            held = Pause(os.getpid()) if by == "pause" else Relay.__new__(Relay)
+            if isinstance(held, Pause):
+                held.begin()
+            else:
+                held._stopped, held._shown = [], None
+                held._hold(os.getpid())
+            threads = os.listdir(f"/proc/{program.pid}/task")
+            assert eventually(lambda: all(Path(f"/proc/{program.pid}/task/{t}/stat").read_text().rpartition(") ")[2][0] in "TZ" for t in threads))
+            held.end() if isinstance(held, Pause) else held._release()
+            before = count()
+            assert eventually(lambda: count() > before)
+        finally:
+            program.kill()
+
+
+def test_what_is_stopped_and_let_go_on_without_end_is_not_listened_to_without_end() -> None:
+    group = Group(front=False)
+    told = iter(lambda: group.heard({"type": "continued"}), True)
+    assert 0 < sum(1 for _ in zip(told, range(100_000), strict=False)) < 100_000
+    group.close()
+
+
+def test_what_has_lost_its_parent_stands_still_too(zygote: Zygote, home: Path) -> None:
+    def sleeps() -> list[str]:
+        found = []
+        for entry in Path("/proc").iterdir():
+            with contextlib.suppress(OSError):
+                if entry.name.isdigit() and (entry / "cmdline").read_bytes() == f"sleep\0{unique}\0".encode():
+                    found.append((entry / "stat").read_text().rpartition(") ")[2][0])
+        return found
+
+    (home / "work").mkdir()
+    unique = f"6{os.getpid()}"
+    command = RunCommand(f"(sleep {unique} &); ps >/dev/null; sleep 60", str(home / "work"))  # it sees all processes, so it has no init of its own
+    null = os.open(os.devnull, os.O_RDWR)
+    group = Group((null, null, null), front=False)
+    messages = zygote.run(job_of(command), stdio=group.stdio, group=group)
+    try:
+        assert eventually(lambda: next(messages) is not None and sleeps() == ["S"])
+        group.hold()
+        assert sleeps() == ["T"]
+        group.release()
+        assert eventually(lambda: sleeps() == ["S"])
+    finally:
+        messages.close()
+        group.close()
+        os.close(null)
+    assert eventually(lambda: not sleeps())
+
+
+def test_a_supervisor_that_waits_for_room_is_heard_and_one_that_does_not_answer_ends_its_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    group, (ours, theirs), (reader, writer) = Group(front=False), socket.socketpair(), os.pipe()
+    group.attach(ours, reader)
+    os.set_blocking(writer, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(writer, b"." * 4096)
+    os.set_blocking(writer, True)
+
+    def supervisor() -> None:
+        os.write(writer, b"a question\n")
+        theirs.send(theirs.recv(1))
+
+    thread = threading.Thread(target=supervisor, daemon=True)
+    thread.start()
+    group.hold()
+    thread.join(10)
+    assert not thread.is_alive()
+    told = b""
+    while not told.endswith(b"a question\n"):
+        told += group.read()
+    monkeypatch.setattr(group_module, "_DONE_WITHIN_S", 0.05)
+    group.release()
+    assert theirs.recv(2) == b"r" and theirs.recv(1) == b""
+    group.close()
+    for end in (ours, theirs):
+        end.close()
+    os.close(reader)
+    os.close(writer)

@@ -90,7 +90,7 @@ def test_a_sort_of_the_line_s_own_has_no_descriptor_of_fish(prompt: Callable[...
     Path("../.config/fish").mkdir(parents=True)
     Path("../.local/share/fish").mkdir(parents=True)
     at.state.kind = "fish"
-    Path("sort").write_text("#!/bin/sh\nls -l /proc/self/fd/9 > saw 2>&1\nexec /usr/bin/sort \"$@\"\n")
+    Path("sort").write_text('#!/bin/sh\nls -l /proc/self/fd/9 > saw 2>&1\nexec /usr/bin/sort "$@"\n')
     Path("sort").chmod(0o755)
     at.type("set -gx PATH $PWD $PATH; function printf; command touch called; end; set y 1")
     assert "y" in at.state.variables and "No such file" in Path("saw").read_text() and not Path("called").exists()
