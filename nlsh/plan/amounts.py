@@ -185,9 +185,10 @@ class Percent(ValueType):
         }
         if text in words:
             return words[text]
-        if match := re.fullmatch(r"百分之(.+)", text):
-            text = match[1]
-        value = number(re.sub(r"\s*(%|％|percent|per cent|pct)$", "", text))
+        bare = re.sub(r"^百分之|\s*(%|％|percent|per cent|pct)$", "", text)
+        value = number(bare)
+        if bare == text and not bare[:1].isdigit() and 0 < value < 5:
+            raise ValueError(f"“{written}” is a number, not a share")  # “one core” is no hundredth of the processor
         if not 0 < value <= 100:
             raise ValueError(f"“{written}” is not a share between 0% and 100%")
         return value

@@ -153,9 +153,17 @@ def test_cores(written: str, cores: object) -> None:
     assert Cores().parse(written) == cores
 
 
-@pytest.mark.parametrize(("written", "share"), [("30%", 30), ("half", 50), ("20 percent", 20), ("百分之30", 30), ("一半", 50)])
+@pytest.mark.parametrize(
+    ("written", "share"), [("30%", 30), ("half", 50), ("20 percent", 20), ("百分之30", 30), ("百分之三", 3), ("一半", 50), ("fifty", 50), ("1", 1)]
+)
 def test_shares(written: str, share: float) -> None:
     assert Percent().parse(written) == share
+
+
+@pytest.mark.parametrize("written", ["one", "两", "0", "101%", "much"])
+def test_what_is_no_share(written: str) -> None:  # “one core” is no hundredth of the processor
+    with pytest.raises(ValueError, match="share|number"):
+        Percent().parse(written)
 
 
 @pytest.mark.parametrize(
