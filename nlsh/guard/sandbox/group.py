@@ -151,7 +151,8 @@ class Group:
             return
         with contextlib.suppress(OSError):
             self._control.send(word, socket.MSG_NOSIGNAL)
-            until, listened = time.monotonic() + _DONE_WITHIN_S, [self._control, self._reader]
+            until = time.monotonic() + _DONE_WITHIN_S
+            listened: list[socket.socket | int] = [self._control, self._reader]
             while (left := until - time.monotonic()) > 0:
                 ready = select.select(listened, [], [], left)[0]
                 if self._control in ready and self._control.recv(1) in (word, b""):
