@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 MAX_REQUEST_CHARACTERS = 2_000
 BEAMS, READINGS, CHOICES = 4, 5, 3  # beams are searched, sequences read, readings offered
 CONTEXT_TOKENS = 1024
+MOST_DROPPED = 0.5  # of what the decoder says counts for the rest where it cannot be: a model that is mostly wrong is not made sure
 EVIDENCE = 1.0  # added to the log-probability for a path of the plan that exists here
 # What the follow-ups of the corpus come after.
 FOLLOWED = ("file.find", "file.list", "process.list", "process.find")
@@ -318,17 +319,20 @@ class Planner:
         return [i for t, i in self.control.items() if t not in frame]
 
     def _found(self, text: str, known: Sequence[Known], previous: str | None) -> list[tuple[Plan, float, float]]:
-        """Return the valid plans with their log-probabilities. What does not bind is dropped: the next best is the repair."""
+        """Return the valid plans with their log-probabilities. What does not bind is dropped, and the rest is likelier for it: the next best is the repair."""
         words = lex(text)
         found: list[tuple[Plan, float, float]] = []
+        dropped = 0.0
         for written in self.decode(text, known, previous):
             try:
                 plan = decode(written.tokens, self.actions, text, words)
                 self._check(plan)
             except NlshError:
+                dropped += math.exp(written.log_probability)
                 continue
             found.append((plan, written.log_probability, retrieval_log_probability(plan, known)))
-        return found
+        gained = -math.log(max(MOST_DROPPED, 1.0 - dropped))
+        return [(plan, min(0.0, log_p + gained), near) for plan, log_p, near in found]
 
     def token(self, token: int) -> str:
         return self.decoder.token_text(token)
