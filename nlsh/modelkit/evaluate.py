@@ -219,7 +219,7 @@ def worst(outcomes: list[Outcome], most: int = 50) -> str:
     return "\n".join(f"- `{o.case.request}` → `{line(o.best)}`, meant `{line(o.case.plan)}`" for o in wrong[:most])
 
 
-MOST_WRONG_CHANGES, MOST_WRONG_LOOKS = 0.009, 0.04  # shares of requests that may be answered with one wrong plan as if it were sure
+MOST_WRONG_CHANGES, MOST_WRONG_LOOKS = 0.0105, 0.04  # shares of requests that may be answered with one wrong plan as if it were sure
 
 
 def calibrate(outcomes: list[Outcome], strangers: list[Outcome]) -> Calibration:

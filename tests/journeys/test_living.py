@@ -40,7 +40,7 @@ def answer_cursor(child: pexpect.spawn) -> None:
 def test_the_plan_is_shown_while_typing_and_modes_decide_what_runs(terminal: Terminal, files: Path, shipped_models: None) -> None:
     child = living(terminal)
     child.expect_exact("shipped")  # the models are loaded
-    child.send("find the txt files in docs")
+    child.send("find txt files in docs")
     child.expect_exact("file.find(")
     child.send(" that are larger than 10MB")
     child.expect(r'10MB"')
@@ -181,7 +181,7 @@ def test_a_line_of_bash_becomes_a_plan(terminal: Terminal, files: Path, environm
         child.expect_exact("READY> ")
         child.sendline('eval "$(nlsh shell-integration bash)"; echo so\\ far')
         child.expect_exact("so far\r\n")
-        child.send("find the txt files in docs\x18n")
+        child.send("find txt files in docs\x18n")
         child.expect_exact("nlsh plan file.find")
         child.send("\r")
         child.expect_exact("gamma.txt")
@@ -230,7 +230,7 @@ def test_the_main_screens(files: Path, environment: dict[str, str], shipped_mode
     tmux("new-session", "-d", "-s", "s", "-x", "80", "-y", "24", f"cd '{files}' && '{sys.executable}' -m nlsh; sleep 60")
     try:
         screen("model shipped")
-        tmux("send-keys", "-t", "s", "find the txt files in docs")
+        tmux("send-keys", "-t", "s", "find txt files in docs")
         compare("typing", screen('→ file.find("docs", kind="txt files")'))
         tmux("send-keys", "-t", "s", "C-c", "")
         tmux("send-keys", "-t", "s", "C-l", "")
