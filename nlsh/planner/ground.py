@@ -16,6 +16,7 @@ from nlsh.plan.values import Paths, ValueType
 from nlsh.planner.lexer import Word, lex
 from nlsh.world.places import absolute, well_known
 
+_IN, _WITHIN = ("in", "under", "inside", "within", "在"), ("里", "中", "下", "内")
 REACH = 6  # words to each side: a Chinese character is a word
 
 
@@ -36,6 +37,20 @@ def existing(plan: Plan, request: str, *, cwd: str, home: str) -> int:
             if name in fields and isinstance(fields[name].type, Paths) and not isinstance(value, Ref):
                 items = value if isinstance(value, tuple) else (str(value),)
                 found += sum(i in request and (_exists(i, cwd, home) or os.path.lexists(well_known(i, home, cwd) or "")) for i in items)
+    return found
+
+
+def places_left(plan: Plan, request: str, *, cwd: str, home: str) -> int:
+    """Return how many folders the request says something is in, that are here, and that the plan takes no notice of: “… in src”, “src里的…”."""
+    values = [str(one) for c in plan.calls for v in c.args.values() if not isinstance(v, Ref | bool) for one in (v if isinstance(v, tuple) else (v,))]
+    words = lex(request)
+    found = 0
+    for n, word in enumerate(words):
+        said = (n > 0 and words[n - 1].text.lower() in _IN) or (n + 1 < len(words) and words[n + 1].text in _WITHIN)
+        if not said or any(word.text in value for value in values):
+            continue
+        places = [absolute(word.text, cwd=base, home=home) for base in (cwd, home)]
+        found += any(map(os.path.isdir, [*places, *filter(None, [well_known(word.text, home, cwd)])]))
     return found
 
 

@@ -21,7 +21,7 @@ from nlsh.plan.errors import NlshError, NotUnderstood
 from nlsh.plan.plan import Plan
 from nlsh.planner import grammar, prompt
 from nlsh.planner.answer import Answer, Context, Reading
-from nlsh.planner.ground import as_a_name, existing, ground, sense
+from nlsh.planner.ground import as_a_name, existing, ground, places_left, sense
 from nlsh.planner.leftover import Ordinary, left_over
 from nlsh.planner.lexer import lex
 from nlsh.planner.vocabulary import REFUSAL, Catalogue, aliases_for, cached_catalogue, decode, renamed, skeleton
@@ -231,11 +231,14 @@ class Planner:
                 by_sense[key] = (first, min(0.0, math.log(math.exp(log_p) + math.exp(decoder))), near)
             else:
                 by_sense[key] = (grounded, decoder, retrieval)
-        weighed = [
-            (plan, Evidence(decoder, retrieval, *((0, 0, 0) if plan.calls[0].action == REFUSAL else left_over(text, plan, self.ordinary))))
-            for plan, decoder, retrieval in by_sense.values()
-        ]
+        weighed = [(plan, self._evidence(plan, text, decoder, retrieval, context)) for plan, decoder, retrieval in by_sense.values()]
         return sorted(weighed, key=lambda f: -self.calibration.score(f[1]))
+
+    def _evidence(self, plan: Plan, text: str, decoder: float, retrieval: float, context: Context) -> Evidence:
+        if plan.calls[0].action == REFUSAL:
+            return Evidence(decoder, retrieval)
+        named, unknown, cut = left_over(text, plan, self.ordinary)
+        return Evidence(decoder, retrieval, named + places_left(plan, text, cwd=context.cwd, home=context.home), unknown, cut)
 
     @cached_property
     def encoder_id(self) -> str:

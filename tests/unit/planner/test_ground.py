@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from nlsh.plan.registry import format, parse
-from nlsh.planner.ground import as_a_name, existing, ground, sense
+from nlsh.planner.ground import as_a_name, existing, ground, places_left, sense
 
 
 @pytest.mark.parametrize(
@@ -62,3 +62,16 @@ def test_a_kind_that_is_also_a_name_here_is_both(tmp_path: Path) -> None:
     assert as_a_name(plan, cwd=str(tmp_path), home=str(tmp_path)) == parse('archive.create("logs")')
     for other in ('file.find(kind="logs")', 'a = file.find(under="x", kind="logs"); archive.create(a)', 'a = file.find(kind="pdfs"); archive.create(a)'):
         assert as_a_name(parse(other), cwd=str(tmp_path), home=str(tmp_path)) is None
+
+
+def test_a_folder_that_is_here_and_left_out_speaks_against_a_reading(home: Path) -> None:
+    (home / "docs").mkdir(exist_ok=True)
+
+    def left(plan: str, request: str) -> int:
+        return places_left(parse(plan), request, cwd=str(home), home=str(home))
+
+    for request in ("find the txt files in docs", "docs里的txt文件", "which txt files are under docs"):
+        assert left('file.find(kind="txt files")', request) == 1
+        assert left('file.find("docs", kind="txt files")', request) == 0
+    assert left('file.find(kind="txt files")', "find the txt files in nowhere") == 0
+    assert left('file.find(kind="docs")', "find the docs") == 0
