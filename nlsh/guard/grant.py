@@ -81,6 +81,8 @@ class Grant:
                 to_change.refuse(effect, path, tree=tree and effect.kind != "fs.meta")
                 changed.add(path)
                 if effect.kind == "fs.meta":
+                    # Attributes may be set through a link: what it leads to must not be a secret either.
+                    to_change.refuse(effect, goal_of(path, parents), tree=False)
                     found["meta"][path] = None
                 elif effect.kind == "fs.delete":
                     found["remove"][path if tree and path in written else _standing(path, parents)] = None

@@ -315,6 +315,7 @@ def furnished(home: Path) -> Path:
 
 
 @some(150, 0.05)
+@example(wanted=[("fs.meta", "~/to-ssh")], closed=False)
 @given(wanted=st.lists(st.tuples(st.sampled_from(sorted(KINDS)), PATHS), min_size=1, max_size=4), closed=st.booleans())
 def test_a_grant_never_holds_what_is_hidden(furnished: Path, wanted: list[tuple[str, str]], closed: bool) -> None:
     effects = tuple(Effect(kind, target.replace("~", str(furnished), 1)) for kind, target in wanted)
