@@ -2,8 +2,9 @@
 
 Starts programs that burn all the time they get, shares the processor out among them with resource.share, in a confined worker as a user would, and
 measures what each then uses, with a competitor that nobody limits beside them. The difference must be within five per cent of the machine. Of
-several tries the one counts that was disturbed least by other work, if that took no more than the tolerance. A case that only control groups can do
-exactly does not count where there are none; the preview says so there, too.
+several tries the one counts that was disturbed least by other work, if that took no more than the tolerance; where the machine is busy otherwise, how
+they share what is left still tells something, as far as they are held by the same means. A case that only control groups can do exactly does not count
+where there are none; the preview says so there, too.
 `--sessions` starts each program in a session of its own, as terminals and services do. Says by which means the shares are kept here.
 """
 
@@ -110,6 +111,11 @@ def case(
                 off = None if asked is None else share - asked
                 good &= off is None or abs(off) <= TOLERANCE
                 print(f"  {name:10} measured {share:5.1f}%" + ("" if off is None else f"  asked {asked:5.1f}%  off {off:+5.1f}"))
+            together = sum(had[n] for n in wanted)
+            asked_all = sum(float(s.rstrip("%")) for _, s in wanted.values())
+            for name, (_, share) in wanted.items() if len(wanted) > 1 else ():
+                part = 100 * had[name] / together if together else 0.0
+                print(f"  of what they had together, {name} had {part:5.1f}%, asked {100 * float(share.rstrip('%')) / asked_all:5.1f}%")
             print(f"  other work took {foreign:.1f}% of the machine meanwhile")
             run(zygote, [back for s in reversed(steps) if (back := s.inverse()) is not None])
             if foreign > TOLERANCE:

@@ -19,11 +19,13 @@ import asyncio
 import os
 import queue
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from weakref import WeakKeyDictionary
 
 from nlsh.plan import registry
 from nlsh.plan.errors import NlshError, NotUnderstood
@@ -78,8 +80,11 @@ class Result:
         }  # fmt: skip
 
 
+_ASKED_BY: ContextVar[Engine | None] = ContextVar("_ASKED_BY", default=None)  # whose approval is being given
+
+
 class Engine:
-    """What both shells are made of: a thread, and what works on it. Every method but `call`, `cancel` and `decide` runs there."""
+    """What both shells are made of: a thread, and what works on it. Every method but `call`, `give_up`, `shut` and `decide` runs there."""
 
     def __init__(self, allow: tuple[str, ...], model: str) -> None:
         self._allow, self._model = allow, model
@@ -87,10 +92,39 @@ class Engine:
         self._approve: Approve | None = None
         self._tell: Callable[[Event], None] | None = None
         self._closed = False
+        self._asks = False  # an approval is waited for
+        self._doing: object = None  # the ticket of what runs
+        self._left: set[object] = set()  # the tickets of what nobody waits for any more
+        self._tickets: WeakKeyDictionary[Future[Any], object] = WeakKeyDictionary()
+        self.answer: Future[bool] | None = None  # to what is asked in a loop
 
     def call(self, function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
-        """Have a function run on the thread. Raises RuntimeError after `close`."""
-        return self._thread.submit(function, *args, **kwargs)
+        """Have a function run on the thread. Raises RuntimeError before the start, after `close`, and from an approval, which would wait for itself."""
+        self._check_not_asking()
+
+        ticket = object()
+
+        def work() -> _T:
+            self._doing = ticket
+            if function != self.start and not hasattr(self, "kernel"):
+                raise RuntimeError("The shell has not been started: use it in “async with AsyncShell() as shell:”.")
+            return function(*args, **kwargs)
+
+        try:
+            future = self._thread.submit(work)
+        except RuntimeError:
+            raise RuntimeError("The shell is closed: make another one.") from None
+        self._tickets[future] = ticket
+        return future
+
+    @property
+    def given_up(self) -> bool:
+        """Whether nobody waits any more for what runs."""
+        return self._doing in self._left
+
+    def _check_not_asking(self) -> None:
+        if self._asks and _ASKED_BY.get() is self:
+            raise RuntimeError("A shell does one thing after the other: from its own approve() only decide() can be called. Use another shell there.")
 
     def start(self) -> None:
         """Set up the kernel. Raises SettingsError and JournalError."""
@@ -122,20 +156,36 @@ class Engine:
 
     def shut(self) -> None:
         """Stop, and end the thread. Runs on the caller's."""
+        self._check_not_asking()
         try:
             self._thread.submit(self.stop).result()
         except RuntimeError:
             return  # it was closed before
         self._thread.shutdown()
 
-    def cancel(self) -> None:
-        """Have what runs stop after the step it is in."""
-        self._zygote.cancel()
+    def give_up(self, future: Future[Any]) -> None:
+        """Have what was called not begin, or stop after the step it is in. What others have called goes on."""
+        if future.cancel() or future.done():
+            return
+        self._left.add(self._tickets[future])
+        if (answer := self.answer) is not None:
+            answer.cancel()
+        if hasattr(self, "_zygote"):
+            self._zygote.cancel()
 
     def _asked(self, preview: Preview, decision: Decision) -> bool:
-        return bool(self._approve(preview, decision)) if self._approve is not None else False
+        if self._approve is None or self.given_up:
+            return False
+        self._asks, before = True, _ASKED_BY.set(self)
+        try:
+            return bool(self._approve(preview, decision)) and not self.given_up
+        finally:
+            self._asks = False
+            _ASKED_BY.reset(before)
 
     def _happened(self, event: Event) -> None:
+        if self.given_up and event.get("type") == "start":
+            self._zygote.cancel()  # it was given up before this worker was there
         if self._tell is not None:
             self._tell(event)
 
@@ -155,6 +205,7 @@ class Engine:
 
     def plan(self, request: str) -> Plan:
         from nlsh.planner.answer import Context
+        from nlsh.planner.clauses import split
         from nlsh.shell.line.detect import is_command
         from nlsh.shell.options import checked_request
 
@@ -164,12 +215,21 @@ class Engine:
         self._stand()
         last = self.kernel.last
         context = Context(os.getcwd(), os.path.expanduser("~"), last.action if last else None, last.records if last else ())
-        answer = self._planning.plan(text.removeprefix("?").strip(), context)
+        said = text.removeprefix("?").strip()
+        # What is to be later is never planned as if it were now: such a plan is shown as it is, and not run from here.
+        clause = split(said)
+        later = None if clause is None else clause.schedule
+        if clause is not None and clause.notice:
+            return Plan((Call("system.notify", {"text": clause.notice}),), schedule=later)
+        answer = self._planning.plan(clause.rest if clause is not None else said, context)
+        plans = tuple(replace(r.plan, schedule=later) for r in answer.readings)
         if answer.kind != "plan":
-            raise Question(answer.message or "This can mean more than one thing.", tuple(r.plan for r in answer.readings), hint="Nothing was run.")
-        return answer.readings[0].plan
+            raise Question(answer.message or "This can mean more than one thing.", plans, hint="Nothing was run.")
+        return plans[0]
 
     def preview(self, what: str | Plan, approve: Approve | None = None) -> Preview:
+        if not isinstance(what, str | Plan):
+            raise TypeError(f"A sentence or a Plan is needed, not {type(what).__name__}.")
         self._approve = approve
         plan = self.plan(what) if isinstance(what, str) else what
         self._stand()
@@ -304,7 +364,7 @@ class Shell:
             while (event := events.get()) is not None:
                 yield event
         except BaseException:
-            self._engine.cancel()
+            self._engine.give_up(future)
             raise
         yield self._wait(future)
 
@@ -316,8 +376,9 @@ class Shell:
         try:
             return future.result()
         except KeyboardInterrupt:
-            self._engine.cancel()
-            future.exception()
+            self._engine.give_up(future)
+            with suppress(CancelledError):
+                future.exception()
             raise
 
 
@@ -378,7 +439,7 @@ class AsyncShell:
             while (event := await events.get()) is not None:
                 yield event
         except BaseException:
-            self._engine.cancel()
+            self._engine.give_up(future)
             raise
         result: Result = await asyncio.wrap_future(future)
         yield result
@@ -392,7 +453,7 @@ class AsyncShell:
         try:
             return await asyncio.shield(asyncio.wrap_future(future))
         except asyncio.CancelledError:
-            self._engine.cancel()
+            self._engine.give_up(future)
             raise
 
     def _asking(self, approve: AsyncApprove | None) -> Approve | None:
@@ -406,4 +467,15 @@ class AsyncShell:
             answer = found(preview, decision)
             return bool(await answer) if isinstance(answer, Awaitable) else bool(answer)
 
-        return lambda preview, decision: asyncio.run_coroutine_threadsafe(answered(preview, decision), loop).result()
+        def ask(preview: Preview, decision: Decision) -> bool:
+            self._engine.answer = answer = asyncio.run_coroutine_threadsafe(answered(preview, decision), loop)
+            if self._engine.given_up:
+                answer.cancel()  # given up before there was an answer to cancel
+            try:
+                return answer.result()
+            except CancelledError:
+                return False
+            finally:
+                self._engine.answer = None
+
+        return ask

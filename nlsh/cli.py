@@ -34,7 +34,7 @@ _MODEL = (
     "quantize IN OUT TYPE; prune IN OUT; train NAME; adapt NAME; learned [forget N|clear]"
 )
 _SKILLS = "list; show PACK[.ENTRY]; test [PACK…]; new NAME; add FOLDER; trust PACK; pin PACK.ENTRY [KEY=VALUE…]; remove PACK"
-_JOBS = "list; show N; pause N; resume N; cancel N; run N: now, too; wait N: until it, or its next run, has ended, with that status; log N"
+_JOBS = "list; show N; pause N; resume N; cancel N; run N: now, too; retry N: what failed; wait N: until a run has ended, with its status; log N"
 _SERVERS = "list; show NAME; add NAME [--allow EFFECT:TARGET…] -- COMMAND…; remove NAME"
 _DAEMON = "what to do; status. restart replaces it in place; install writes a systemd user unit, uninstall removes it; run is the daemon itself"
 
@@ -124,15 +124,24 @@ def _parse(words: list[str]) -> Options:
     if words[:1] == ["servers"] and "--" in words:
         # A command line of its own, flags and all.
         at = words.index("--")
-        fields = vars(_parser().parse_args(words[:at]))
+        fields = vars(_parser(words[:at]).parse_args(words[:at]))
         return Options(**{**fields, "words": [*fields["words"], *words[at:]]})
     if request is None and (script := _script(words)) is not None:
         flags, words = script
-        return Options(**{**vars(_parser().parse_args(flags)), "command": "script", "words": words})
+        return Options(**{**vars(_parser(flags).parse_args(flags)), "command": "script", "words": words})
+    if request is None and words[-1:] == ["-"] and _first(words) == len(words) - 1:
+        words, request = words[:-1], "-"  # a request on stdin, as with -c -
     if request is None and words[:2] in (["new", "skill"], ["new", "pack"]):
         # A sentence without quotes, the one there is: nlsh new skill from last 5 requests.
         request, words = " ".join(w for w in words if not w.startswith("-")), [w for w in words if w.startswith("-")]
-    fields = vars(_parser().parse_args(words))
+    parser = _parser(words)
+    found, more = parser.parse_known_args(words)
+    fields = vars(found)
+    if more and "words" in fields and fields["command"] != "plan" and not any(w.startswith("-") for w in more):
+        # What stands behind a flag: nlsh run PACK -n KEY=VALUE.
+        fields["words"] = [*fields["words"], *more]
+    elif more:
+        parser.error(f"unrecognized arguments: {' '.join(more)}")
     return Options(**(fields if request is None else {**fields, "request": request}))
 
 
@@ -148,18 +157,33 @@ def _split(words: list[str]) -> tuple[list[str], str | None]:
 
 def _script(words: list[str]) -> tuple[list[str], list[str]] | None:
     """Return the flags, and a script with its arguments, where the first word that is no flag is a script's file; else None."""
+    at = _first(words)
+    if at is None or not ("/" in words[at] or words[at].endswith(".nlsh")) or not os.path.isfile(words[at]):
+        return None
+    return words[:at], words[at:]
+
+
+def _first(words: list[str]) -> int | None:
+    """Return where the first word stands that is no flag and no flag's value, before any `--`."""
     at = 0
-    while at < len(words):
-        word = words[at]
-        if word == "--":
-            return None
-        if not word.startswith("-"):
-            return (words[:at], words[at:]) if ("/" in word or word.endswith(".nlsh")) and os.path.isfile(word) else None
-        at += 2 if word in ("--allow", "--model", "--color") else 1
+    while at < len(words) and words[at] != "--":
+        if words[at] == "-" or not words[at].startswith("-"):
+            return at
+        at += 2 if words[at] in ("--allow", "--model", "--color") else 1
     return None
 
 
-def _parser() -> argparse.ArgumentParser:
+def _named(words: list[str]) -> frozenset[str]:
+    """Return the commands that a command line can be about: all of them, where it asks for help or is wrong."""
+    plain = [w for w in words if not w.startswith("-")]
+    if plain:
+        return frozenset(plain).intersection(_COMMANDS) if plain[0] in _COMMANDS else frozenset(_COMMANDS)
+    helps = any(w.startswith("--h") or (w[1:2] != "-" and "h" in w) for w in words)
+    return frozenset(_COMMANDS) if helps else frozenset()
+
+
+def _parser(words: list[str] | None = None) -> argparse.ArgumentParser:
+    """Return the parser of every command line, or one that is as good for this one: to set up sixteen commands takes longer than most of them run."""
     import argparse
 
     class Parser(argparse.ArgumentParser):
@@ -188,9 +212,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("-V", "--version", action="store_true", help="print the version")
     parser.add_argument("-c", "--request", metavar="REQUEST", help="do this one thing and end")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
+    commands = parser.add_subparsers(prog="nlsh", dest="command", metavar="COMMAND", parser_class=Parser)
+    named = frozenset(_COMMANDS) if words is None else _named(words)
+    unused = Parser(add_help=False, conflict_handler="resolve")
 
     def command(name: str, help: str, *positional: tuple[str, str, str | int]) -> argparse.ArgumentParser:
+        if name not in named:
+            return unused
         sub = commands.add_parser(name, help=help, description=help[0].upper() + help[1:] + ".", parents=[flags], argument_default=argparse.SUPPRESS)
         for key, what, nargs in positional:
             sub.add_argument("words", metavar=key, help=what, nargs=nargs)
@@ -224,7 +252,7 @@ def _parser() -> argparse.ArgumentParser:
         "daemon", "keep the models warm and look after jobs, in a process of your own", ("status | start | stop | restart | install", _DAEMON, "*")
     )
     daemon.add_argument("--idle", metavar="SECONDS", type=float, help="run: end after so long without a request and without a job (900)")
-    command("mcp", "offer the catalogue to another agent, over stdin and stdout (Model Context Protocol)", ("", "", "*"))
+    command("mcp", "offer the catalogue to another agent, over stdin and stdout (Model Context Protocol)", ("", "==SUPPRESS==", "*"))
     command("servers", "list, add and remove MCP servers whose tools are actions", ("list | add NAME -- COMMAND… | …", _SERVERS, "*"))
     command("shell-integration", "print what bash, zsh or fish sources, or the man page", ("bash | zsh | fish | man", "for which shell", "*"))
     command("doctor", "check this machine and this installation")
@@ -243,7 +271,9 @@ def _said(message: str) -> str:
         ]  # fmt: skip
         close = difflib.get_close_matches(match[1], flags, 1)
         return f"there is no flag {match[1]}. {f'Did you mean {close[0]}?' if close else 'See nlsh --help.'}"
-    if match := re.search(r"invalid choice: '([^']*)' \(choose from.*run", message):
+    if match := re.search(r"argument COMMAND: invalid choice: '([^']*)'", message):
+        if "/" in match[1]:
+            return f"there is no file “{match[1]}”. Nothing was run."
         close = difflib.get_close_matches(match[1], _COMMANDS, 1)
         near = f" Did you mean nlsh {close[0]}?" if close else ""
         return f'there is no command “{match[1]}”.{near} To ask for something: nlsh -c "…", in quotes.'
@@ -264,7 +294,7 @@ def _dispatch(options: Options) -> int:
         text = checked_request(_from_stdin() if options.request == "-" else options.request)
         from nlsh.shell.turn import Session
 
-        with Session.start(options) as session:
+        with Session.start(options, text) as session:
             if options.request != "-":
                 from nlsh.shell.piped import result_for
 

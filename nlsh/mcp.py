@@ -27,7 +27,7 @@ from nlsh.shell.preview import preview_data, preview_lines
 from nlsh.shell.show import Look, escape
 
 try:
-    from mcp.server.mcpserver import Context, Elicit, MCPServer, Resolve
+    from mcp.server.mcpserver import AcceptedElicitation, Context, Elicit, ElicitationResult, MCPServer, Resolve
     from mcp.server.mcpserver.exceptions import ToolError
     from mcp_types import ToolAnnotations
     from pydantic import BaseModel, Field
@@ -191,18 +191,23 @@ def make_server(server: Server) -> MCPServer:
             return preview_data(shown, server.shell.decide(shown))
 
     @made.tool(annotations=ToolAnnotations(destructive_hint=True))
-    async def run(plan: str, approval: Annotated[Approval, Resolve(approval)]) -> dict[str, Any]:
+    async def run(plan: str, approval: Annotated[ElicitationResult[Approval], Resolve(approval)]) -> dict[str, Any]:
         """Run a plan. What policy asks about is put to the user first; without an answer nothing is run."""
         with errors():
-            return await server.run(plan, approval.approve)
+            return await server.run(plan, _agreed(approval))
 
     @made.tool(annotations=ToolAnnotations(destructive_hint=True))
-    async def undo(approval: Annotated[Approval, Resolve(undo_approval)], run: int | None = None) -> dict[str, Any]:
+    async def undo(approval: Annotated[ElicitationResult[Approval], Resolve(undo_approval)], run: int | None = None) -> dict[str, Any]:
         """Take back the last run that changed something, or the one of that number (`run` of its result)."""
         with errors():
-            return await server.run(_undo(run), approval.approve)
+            return await server.run(_undo(run), _agreed(approval))
 
     return made
+
+
+def _agreed(answer: ElicitationResult[Approval]) -> bool:
+    """Return whether the user has said yes: not where he declined, or closed what asked him."""
+    return isinstance(answer, AcceptedElicitation) and answer.data.approve
 
 
 def _undo(run: int | None) -> str:

@@ -6,11 +6,12 @@ Precedence: flags > environment (`NLSH_*`) > user file (`config.toml`) > default
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from nlsh.plan.errors import SettingsError
+from nlsh.plan.errors import JournalError, SettingsError
+from nlsh.plan.frozen import frozen
 
 
 def _xdg(variable: str, fallback: str) -> Path:
@@ -26,9 +27,13 @@ def config_dir() -> Path:
 
 
 def state_dir() -> Path:
-    """Return where the journal, the audit and the history live; created owner-only."""
+    """Return where the journal, the audit, the jobs and the history live; created owner-only. Raises JournalError where it cannot be."""
     path = _xdg("XDG_STATE_HOME", ".local/state")
-    path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        what = f"{path}, where nlsh keeps its journal, its audit and its jobs, cannot be made: {error.strerror}."
+        raise JournalError(what, hint="Nothing was run. Make it writable for you, or set XDG_STATE_HOME to a folder that is.") from error
     return path
 
 
@@ -62,7 +67,7 @@ def trash_dir() -> Path:
     return base / "Trash"
 
 
-@dataclass(frozen=True)
+@frozen(slots=False)
 class Settings:
     """What a user can set. `planner` and `encoder` are paths of GGUF files, empty for the shipped ones."""
 

@@ -6,12 +6,12 @@ import errno
 import functools
 import os
 import stat
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from nlsh.guard import files
 from nlsh.plan.errors import SettingsError
+from nlsh.plan.frozen import frozen
 
 _MOST_BYTES = 1 << 20  # of a policy file
 REQUIRED = ("L1", "L2", "L3")
@@ -19,7 +19,7 @@ ASKED_S, LONGEST_S = 30.0, 3600.0  # how long a question at the system call wait
 _KEYS = ("hide", "protect", "require", "ask_at_syscall", "ask_seconds")
 
 
-@dataclass(frozen=True)
+@frozen(slots=False)
 class Demands:
     """What policy files demand in `[guard]`: paths to hide, paths to protect, and the level without which nothing is run (empty: none).
 

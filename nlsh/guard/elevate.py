@@ -10,13 +10,13 @@ import json
 import os
 import socket
 import subprocess
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from nlsh.guard import isolated, writers
 from nlsh.guard.sandbox.elevated import LENGTH, STEPS, rights_of
 from nlsh.plan.errors import Denied, NlshError, NotPossible
+from nlsh.plan.frozen import frozen
 from nlsh.world import privilege
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def kinds_of(call: PreviewedCall) -> tuple[str, ...]:
     return tuple(sorted({type(s).__name__ for s in call.steps}))
 
 
-@dataclass(frozen=True)
+@frozen(slots=False)
 class Order:
     """What root is told for one call, frozen when it is approved: first what it may do, then, once it is confined to that, what it does."""
 

@@ -10,7 +10,7 @@ import json
 import os
 import stat
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -18,6 +18,7 @@ from nlsh.guard import demands, protected, secrets
 from nlsh.guard.paths import goal_of, place_of
 from nlsh.plan.effects import KINDS, Effect
 from nlsh.plan.errors import Denied
+from nlsh.plan.frozen import frozen
 from nlsh.steps.handles import started_ticks
 
 _CHANGES = ("fs.write", "fs.delete", "fs.meta")
@@ -26,7 +27,7 @@ RUNS = ("exec", "tool.read", "tool.run")
 LEVELS = ("L0", "L1", "L2", "L3")
 
 
-@dataclass(frozen=True)
+@frozen(slots=False)
 class Grant:
     """What a worker may do. Paths are resolved; `processes` are (pid, start in clock ticks, what for: signal, tune or read).
 

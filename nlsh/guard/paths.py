@@ -57,3 +57,13 @@ def goal_of(place: str, places: Mapping[str, str]) -> str:
     if _ALL in places:
         return places.get(_GOAL + place, place)
     return os.path.realpath(place) if os.path.islink(place) else place
+
+
+def leads_to(path: str, places: MutableMapping[str, str]) -> str:
+    """Return what `os.path.realpath` does, following the way to a folder once for all that lies in it: `places` remembers, and holds nothing else.
+
+    Links in a circle lead nowhere, and what is returned of them is another nowhere.
+    """
+    if not path.startswith("/") or ".." in path.split("/"):
+        return os.path.realpath(path)
+    return goal_of(place_of(path, places), places)

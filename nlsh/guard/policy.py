@@ -10,16 +10,17 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nlsh.guard import demands, files, secrets, trials
-from nlsh.guard.paths import goal_of, place_of, plain
+from nlsh.guard.paths import goal_of, leads_to, place_of, plain
 from nlsh.guard.rules import ANSWERS, EXACT, WHENS, Rule, check_keys, kind_pattern, rule_of, session_rule
 from nlsh.plan.effects import KINDS, Effect
 from nlsh.plan.errors import SettingsError
+from nlsh.plan.frozen import frozen
 
 if TYPE_CHECKING:
     from nlsh.plan.plan import Preview, PreviewedCall
@@ -28,7 +29,7 @@ _OTHER_PROGRAMS = "other-programs"  # of a command for which earlier lines have 
 _CHANGES_SOMETHING = frozenset(kind for kind, (_, changes, _) in KINDS.items() if changes)
 
 
-@dataclass(frozen=True)
+@frozen(slots=False)
 class Decision:
     """What is to be done with a plan: `answer`, the rule that decided and why, and the effects it was about.
 
@@ -45,7 +46,7 @@ class Decision:
     file: str = ""
 
 
-@dataclass(frozen=True)
+@frozen(slots=False)
 class _Case:
     """An effect as a rule sees it: the places its target means, and what else is so about it."""
 
@@ -55,7 +56,7 @@ class _Case:
     states: frozenset[str]
 
 
-@dataclass(frozen=True)
+@frozen(slots=False)
 class Policy:
     """All rules, in order of where they come from."""
 
@@ -149,7 +150,7 @@ def _reason(rule: Rule) -> str:
 
 
 def _is_about(rule: Rule, kind: str) -> bool:
-    return any(kind_pattern(p).fullmatch(kind) for p in rule.effect)
+    return kind in rule.effect or any(kind_pattern(p).fullmatch(kind) for p in rule.effect if "*" in p)
 
 
 def _is_lifted(rules: list[Rule], kind: str) -> bool:
@@ -346,7 +347,7 @@ def _states_of(effect: Effect, times: frozenset[str]) -> frozenset[str]:
     return frozenset({"other-user"}) if owner != os.geteuid() else frozenset()
 
 
-@dataclass(frozen=True, eq=False)
+@frozen(slots=False, eq=False)
 class _Context:
     home: str
     homes: tuple[str, ...]  # it, and where it leads if it is reached through a link
@@ -398,7 +399,7 @@ def _substituted(pattern: str, context: _Context) -> tuple[str, ...]:
     return tuple(exact + b for b in bodies)
 
 
-@dataclass(frozen=True)
+@frozen(slots=False)
 class _Paths:
     """What patterns mean: paths alone, paths with all below them, expressions for the rest; `around` are the folders that these paths are in."""
 
@@ -413,10 +414,11 @@ def _paths(patterns: tuple[str, ...], context: _Context, follow: bool) -> _Paths
     alone: set[str] = set()
     trees: set[str] = set()
     others = []
+    places: dict[str, str] = {}
     for pattern in _written_out(patterns, context):
         if pattern.startswith(EXACT):
             body = pattern.removeprefix(EXACT)
-            alone.update((body, os.path.realpath(body)) if follow else (body,))
+            alone.update((body, leads_to(body, places)) if follow else (body,))
             continue
         exact = pattern.startswith("=")
         body = os.path.normpath(pattern.removeprefix("="))
@@ -425,7 +427,7 @@ def _paths(patterns: tuple[str, ...], context: _Context, follow: bool) -> _Paths
             expression = re.compile("".join(map(_piece, pieces)) + ("" if exact else "(/.*)?"), re.S)
             others.append((max(pieces[::2], key=len), expression))
         else:
-            (alone if exact else trees).update((body, os.path.realpath(body)) if follow else (body,))
+            (alone if exact else trees).update((body, leads_to(body, places)) if follow else (body,))
     around = frozenset().union(*(secrets.above(os.path.dirname(p)) for p in (*alone, *trees)))
     return _Paths(frozenset(alone), frozenset(trees), tuple(others), around)
 

@@ -1,4 +1,5 @@
-"""What is kept as it is inside what may be changed: files that something else runs or obeys later, such as a shell's start files and git's hooks.
+"""What is kept as it is inside what may be changed: files that something else runs or obeys later, such as a shell's start files, git's hooks, and what
+nlsh itself puts back when a command is undone.
 
 It owns the shipped list, and who may change such a file all the same. The mount view under a worker makes the rest read-only.
 """
@@ -8,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 
+from nlsh import settings
 from nlsh.guard import demands, secrets
 
 # Below a home folder: what runs when somebody logs in or opens a terminal, and what tells git which programs to run.
@@ -26,7 +28,9 @@ _OF_THE_SYSTEM = (
 
 def listed(homes: Iterable[str]) -> tuple[str, ...]:
     """Return every path that is protected wherever it can be changed, whether or not it exists. Raises SettingsError."""
-    return (*(os.path.join(h, name) for h in homes for name in _IN_HOME), *_OF_THE_SYSTEM, *demands.found().protect)
+    # What undo puts back, and the models that read a sentence.
+    ours = (str(settings.tried_dir()), str(settings.own_models_dir()))
+    return (*(os.path.join(h, name) for h in homes for name in _IN_HOME), *_OF_THE_SYSTEM, *ours, *demands.found().protect)
 
 
 def in_reach(roots: Iterable[str], named: Iterable[str], homes: Iterable[str], *, programs: bool, commands: bool) -> Iterator[str]:
@@ -39,7 +43,9 @@ def in_reach(roots: Iterable[str], named: Iterable[str], homes: Iterable[str], *
     roots, named = frozenset(roots), frozenset(named)
     found = dict.fromkeys(listed(homes))
     for root in roots if programs else ():
-        found.update(dict.fromkeys(os.path.join(root, name) for name in (".nlsh", ".git/config", ".git/config.worktree", ".git/hooks")))
+        # The last: what was replaced by a command that was tried, where that lies on the mount of its folder.
+        inside = (".nlsh", ".git/config", ".git/config.worktree", ".git/hooks", f".nlsh-{os.geteuid()}")
+        found.update(dict.fromkeys(os.path.join(root, name) for name in inside))
         if os.path.isfile(os.path.join(root, ".git")):
             found[os.path.join(root, ".git")] = None  # it says where the repository is
         if _is_repository(root):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 from nlsh import settings
 from nlsh.plan.effects import KINDS
 from nlsh.plan.errors import SettingsError
+from nlsh.plan.frozen import frozen
 
 ANSWERS = ("allow", "ask", "deny")
 WHENS = ("cannot-undo", "other-user", "own-process", "only-reads", "times")
@@ -20,7 +20,7 @@ MOST_WILDCARDS = 3  # in one pattern of a rule
 EXACT = "\0"  # before a target that is meant letter by letter
 
 
-@dataclass(frozen=True)
+@frozen(slots=False)
 class Rule:
     """One rule. `scope` is the layer it comes from: shipped, system, user, project or session; `file` where it stands, empty for a flag's.
 
@@ -80,7 +80,7 @@ def rule_of(path: Path, scope: str, written: dict[str, Any], number: int) -> Rul
     if not values["effect"]:
         raise SettingsError(f"{path}: {name}: effect says which effects the rule is about.", hint=f"For example effect = {['fs.write']}.")
     for pattern in values["effect"]:
-        if not any(kind_pattern(pattern).fullmatch(kind) for kind in KINDS):
+        if pattern not in KINDS and not any(kind_pattern(pattern).fullmatch(kind) for kind in KINDS):
             _one_of(path, name, "effect", pattern, tuple(KINDS))
     if values["within"]:
         values["within"] = os.path.normpath(os.path.expanduser(values["within"]))

@@ -7,6 +7,7 @@ from functools import cache, lru_cache
 
 from nlsh import settings
 from nlsh.guard import demands
+from nlsh.guard.paths import leads_to
 
 # Below a home folder. Names that hold keys, tokens or sessions, not what people keep as documents.
 _IN_HOME = (
@@ -16,11 +17,12 @@ _IN_HOME = (
     ".config/BraveSoftware", ".config/microsoft-edge", ".config/vivaldi", ".config/opera", "snap/firefox", "snap/chromium",
     ".config/containers/auth.json", ".cargo/credentials", ".gem/credentials", ".config/pypoetry/auth.toml", ".vault-token", ".my.cnf",
     ".config/glab-cli", ".config/hub", ".terraform.d/credentials.tfrc.json",
-    ".var/app/org.mozilla.firefox", ".var/app/com.google.Chrome", ".var/app/org.chromium.Chromium",
+    ".var/app/org.mozilla.firefox", ".var/app/com.google.Chrome", ".var/app/org.chromium.Chromium", ".var/app/com.brave.Browser",
+    ".codex/auth.json", ".claude/.credentials.json", ".config/github-copilot", ".config/Signal", ".local/share/TelegramDesktop", ".s3cfg", ".oci",
 )  # fmt: skip
 _OF_THE_SYSTEM = (
     "/etc/shadow", "/etc/shadow-", "/etc/gshadow", "/etc/gshadow-", "/etc/ssl/private", "/etc/NetworkManager/system-connections",
-    "/etc/wpa_supplicant", "/etc/ssh/ssh_host_rsa_key", "/etc/ssh/ssh_host_ecdsa_key", "/etc/ssh/ssh_host_ed25519_key",
+    "/etc/wpa_supplicant", "/etc/wireguard", "/etc/krb5.keytab", "/etc/ssh/ssh_host_rsa_key", "/etc/ssh/ssh_host_ecdsa_key", "/etc/ssh/ssh_host_ed25519_key",
 )  # fmt: skip
 
 
@@ -67,7 +69,8 @@ def hidden() -> tuple[str, ...]:
 
 def _with_real(*paths: str) -> tuple[str, ...]:
     # Where a link leads is as secret as the link.
-    return tuple(dict.fromkeys((*paths, *map(os.path.realpath, paths))))
+    places: dict[str, str] = {}
+    return tuple(dict.fromkeys((*paths, *(leads_to(p, places) for p in paths))))
 
 
 @lru_cache(1024)

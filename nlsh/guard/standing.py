@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from nlsh.guard.policy import Decision, Policy
 from nlsh.plan import registry
 from nlsh.plan.effects import KINDS, Effect
 from nlsh.plan.errors import Denied, NlshError, Refused
+from nlsh.plan.frozen import frozen
 from nlsh.plan.plan import LAST, Call, Plan, Preview, Ref
 from nlsh.plan.values import Paths
 from nlsh.settings import trash_dir
@@ -27,7 +28,7 @@ NEVER = ("priv.root", "dev.format")
 _BY_NAME = ("proc.signal", "proc.tune")
 
 
-@dataclass(frozen=True)
+@frozen(slots=False)
 class StandingGrant:
     """`exact` effects; `trees`: kinds of effects on all below a folder; `reads`: kinds that only look, on anything; `processes`: by name, the user's own."""
 
@@ -183,7 +184,7 @@ def _own_process(pid: str) -> tuple[str, ...]:
         return ()
 
 
-@dataclass(frozen=True)
+@frozen(slots=False)
 class StandingPolicy(Policy):
     """Policy for the runs of one job: what it denies is denied, what it asks is answered by the job's grant, and what goes beyond that is denied."""
 

@@ -5,15 +5,14 @@ They are the second place that remembers the chain: whoever cuts off its end, or
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from nlsh.journal.store import Journal
+from nlsh.plan.frozen import frozen
 
 KEEP = 1000
 _TABLE = "CREATE TABLE IF NOT EXISTS audit_anchors (id INTEGER PRIMARY KEY AUTOINCREMENT, entries INTEGER NOT NULL, hash TEXT NOT NULL, at REAL NOT NULL)"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Anchor:
     """The chain had so many entries, the newest with this hash, at this time (seconds since the epoch)."""
 

@@ -17,13 +17,13 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from nlsh.journal.chain import FIRST, Break, Witness, canonical, compare, examine, linked, read
 from nlsh.journal.redact import redacted
 from nlsh.plan.errors import JournalError
+from nlsh.plan.frozen import frozen
 
 if TYPE_CHECKING:
     from nlsh.journal.anchors import Anchors
@@ -34,7 +34,7 @@ _BLOCK = 1 << 13
 _EVENTS = ("plan", "decision", "outcome", "note")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Verdict:
     """What `verify` found: how many whole entries there are, and every break, in the order of the entries."""
 
@@ -57,7 +57,7 @@ class Verdict:
         return self.breaks[0].problem if self.breaks else ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class _Head:
     """The newest entry, as `audit.head` holds it, and how many entries the newest anchor was for."""
 

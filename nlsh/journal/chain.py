@@ -12,10 +12,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from nlsh.plan.frozen import frozen
+
 FIRST = "0" * 64
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Break:
     """One thing that is wrong. `entry`: the number it is about, `line`: where it shows (from 1); None where there is no such place.
 
@@ -44,7 +46,7 @@ class Examined:
     loose: list[int] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class _Entry:
     line: int
     seq: int
@@ -174,7 +176,7 @@ def _entries(first: int, last: int) -> str:
     return f"entry {first} is" if first == last else f"entries {first} to {last} are"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Witness:
     """Who else remembers the chain: with so many entries the newest had this hash. `where` names it, with when, for a person."""
 

@@ -12,12 +12,12 @@ import os
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nlsh.journal.redact import redacted
 from nlsh.plan.errors import JournalError, NlshError
+from nlsh.plan.frozen import frozen
 from nlsh.plan.steps import Step, as_json, step_from_data
 from nlsh.steps.times import RestoreTimes
 
@@ -49,7 +49,7 @@ CREATE TABLE folders (
 """
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Run:
     """A journalled run, without its steps.
 
@@ -73,7 +73,7 @@ class Run:
     total: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class JournalledStep:
     """A step as it was written before the run. `state`: planned, done, failed, undone, or passed (another run took it over)."""
 
@@ -84,7 +84,7 @@ class JournalledStep:
     state: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class NewStep:
     """A step to be journalled; `source` is the `seq` of the step, of the run it is about, that it takes back or finishes.
 
@@ -228,7 +228,7 @@ class Journal:
         busy = db.execute("SELECT owner FROM runs WHERE about=? AND status='running'", (about,)).fetchall()
         if row is None or row[0] is not None or (row[1] == "running" and is_alive(row[2])) or any(is_alive(o) for (o,) in busy):
             db.execute("ROLLBACK")
-            raise JournalError(f"Run {about} was taken up by another nlsh meanwhile.", hint="Nothing was changed. See `history.list()`.")
+            raise JournalError(f"Run {about} was taken up by another nlsh meanwhile.", hint="Nothing was changed. See nlsh history.")
 
     def _carry_over(self, db: sqlite3.Connection, run: int) -> None:
         turn, about = db.execute("SELECT turn, about FROM runs WHERE id=?", (run,)).fetchone()
@@ -332,7 +332,7 @@ class Journal:
             if left is not None:
                 with suppress(sqlite3.Error):
                     left.close()
-            raise JournalError(f"The journal {self.path} cannot be used: {error}.", hint=_next_step(self.path, error)) from error
+            raise JournalError(f"The journal {self.path} cannot be used: {error}.", hint=next_step(self.path, error)) from error
 
     def _open(self) -> sqlite3.Connection:
         import sqlite3
@@ -383,14 +383,15 @@ def _delete(db: sqlite3.Connection, where: str, values: tuple[Any, ...]) -> None
         db.executemany(f"DELETE FROM {table} WHERE {column}=?", old)
 
 
-def _next_step(path: Path, error: Exception) -> str:
+def next_step(path: Path, error: Exception, lost: str = "what it held can then no longer be undone") -> str:
+    """Return what the user is to do about a database that cannot be used."""
     if isinstance(error, PermissionError) or "readonly" in str(error) or "unable to open" in str(error):
         return f"Nothing was changed. Make {path.parent} writable for you, then try again."
     if "locked" in str(error):
         return "Nothing was changed. Another nlsh is writing to it; try again."
     if "full" in str(error) or "I/O" in str(error):
         return "Nothing was changed. Free some disk space, then try again."
-    return f"Nothing was changed. Move it away (mv {path} {path}.broken) to start a new one; what it held can then no longer be undone."
+    return f"Nothing was changed. Move it away (mv {path} {path}.broken) to start a new one; {lost}."
 
 
 def _dump(step: Step) -> str:

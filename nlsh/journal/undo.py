@@ -10,12 +10,13 @@ import os
 import time
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
 from nlsh.journal.store import Journal, JournalledStep, Run, is_alive, readable_rows
 from nlsh.plan.errors import NotFound, NotPossible, Refused, StaleStep
+from nlsh.plan.frozen import frozen
 from nlsh.plan.steps import Step
 from nlsh.steps.times import RestoreTimes
 
@@ -35,7 +36,7 @@ def _read(function: Callable[_P, _T]) -> Callable[_P, _T]:
     return read
 
 
-@dataclass(frozen=True)
+@frozen(slots=False)
 class Reversal:
     """Steps that take a run back (`turn` undo or redo) or finish it (finish); `sources` are the numbers of that run's steps they stand for."""
 
@@ -67,7 +68,7 @@ class History:
         done = [s for s in done_steps(self._journal, run) if s.state == "done" and s.inverse != RestoreTimes(())]
         cleared = self._cleared(run)
         if not done and not cleared:
-            raise Refused(f"Run {run.id} changed nothing, or nothing of it is left to take back.", hint="Nothing was changed. See history.list().")
+            raise Refused(f"Run {run.id} changed nothing, or nothing of it is left to take back.", hint="Nothing was changed. See nlsh history.")
         if any(s.inverse is None for s in done):
             reason = run.no_undo or "one of its steps has no inverse"
             raise Refused(f"Run {run.id} ({_title(run)}) cannot be undone: {reason}.", hint=f"Nothing was changed.{self._earlier(run)}")
@@ -91,7 +92,7 @@ class History:
             raise Refused(f"Run {run.id} was taken back by run {run.undone_by}.", hint="Nothing was changed.")
         left = [s for s in done_steps(self._journal, run) if s.state in ("planned", "failed")]
         if not left:
-            raise Refused(f"Nothing of run {run.id} is left to do.", hint="Nothing was changed. See history.list().")
+            raise Refused(f"Nothing of run {run.id} is left to do.", hint="Nothing was changed. See nlsh history.")
         note = f"finishes run {run.id}: {_title(run)} ({len(left)} of {run.total} steps are left)"
         cleared = self._cleared(run)
         # What was to be cleared away is looked for anew.
@@ -151,7 +152,7 @@ class History:
     def _known(self, number: int) -> Run:
         run = self._journal.run(number)
         if run is None:
-            raise NotFound(f"There is no run {number} in the journal.", hint="Nothing was changed. See history.list().")
+            raise NotFound(f"There is no run {number} in the journal.", hint="Nothing was changed. See nlsh history.")
         return run
 
     def _last(self) -> Run:
@@ -160,7 +161,7 @@ class History:
         newest = [r for r in newest if r.undone_by is None and r.status in ("failed", "partly") and leftovers(self._journal, r)]
         found = [r for r in (self._journal.last_to_undo(), *self._interrupted(), *newest) if r is not None]
         if not found:
-            raise NotFound("There is nothing to undo.", hint="nlsh has changed nothing yet, or all of it was taken back. See history.list().")
+            raise NotFound("There is nothing to undo.", hint="nlsh has changed nothing yet, or all of it was taken back. See nlsh history.")
         return max(found, key=lambda r: r.id)
 
     def _cut_short(self) -> Run:

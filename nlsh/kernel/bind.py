@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nlsh.guard.paths import places_of
@@ -12,6 +11,7 @@ from nlsh.journal.undo import Reversal
 from nlsh.plan.amounts import Processes
 from nlsh.plan.effects import Effect
 from nlsh.plan.errors import BadPlan, Denied, NotFound
+from nlsh.plan.frozen import frozen
 from nlsh.plan.plan import LAST, Call, Plan, PreviewedCall, Ref
 from nlsh.plan.records import Change, Note, Record
 from nlsh.plan.steps import Step
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from nlsh.world import World
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class BoundCall(PreviewedCall):
     """A previewed call, with what the kernel knows of it besides.
 
@@ -36,7 +36,7 @@ class BoundCall(PreviewedCall):
     elevated: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Result:
     """What a call found or left behind, by whom, and where relative paths of it start."""
 

@@ -24,6 +24,7 @@ class Command(Run):
         """Start it; return its outcome, or one that says that it rests."""
         (call,), (grant,) = self.preview.calls, grants
         self._stop = Stop(self._zygote)
+        self._stop.command = True
         self._on_event({"type": "call", "call": 0, "action": call.call.action, "steps": len(call.steps)})
         self._going: Iterator[None] = self._calling(0, call, lambda: grant, 0, self._stop, self.group)  # type: ignore[arg-type,return-value]
         return self.go_on()

@@ -10,7 +10,7 @@ import contextlib
 import fcntl
 import json
 import os
-import queue
+import select
 import selectors
 import signal
 import socket
@@ -22,7 +22,7 @@ from typing import Any, Protocol
 
 from nlsh.kernel import daemon_wire as wire
 from nlsh.plan.errors import NlshError
-from nlsh.settings import state_dir
+from nlsh.settings import runtime_dir
 
 IDLE_S = 900.0  # without a request, and without a job that waits
 _PATIENCE_S = 5.0  # for a client to say all of what it wants
@@ -36,6 +36,9 @@ class Jobs(Protocol):
 
     def tick(self) -> float | None:
         """Start what is due; return in how many seconds to look again, None where no job waits or runs."""
+
+
+Plan = Callable[[dict[str, Any], str, Callable[[], bool]], dict[str, Any]]  # a message, from whom, and whether nobody waits for it any more
 
 
 class AlreadyRuns(NlshError):
@@ -52,10 +55,13 @@ class _Client:
 
 
 class Daemon:
-    """The server. `plan(message)` answers what a sentence means, in a thread of its own; `prepare()` loads the models, `forget()` lets them go."""
+    """The server. `plan(message, client, gone)` answers what a sentence means, in a thread of its own: who is next is its own affair.
+
+    `prepare()` loads the models, `forget()` lets them go, in threads as well.
+    """
 
     def __init__(
-        self, setup: str, plan: Callable[[dict[str, Any]], dict[str, Any]], *, prepare: Callable[[], None], forget: Callable[[], None],
+        self, setup: str, plan: Plan, *, prepare: Callable[[], None], forget: Callable[[], None],
         jobs: Jobs | None = None, idle_s: float = IDLE_S,
     ) -> None:  # fmt: skip
         self._setup, self._plan, self._jobs, self._idle_s = setup, plan, jobs, idle_s
@@ -68,13 +74,13 @@ class Daemon:
         self._active = False
         self._ending = ""
         self._clients: dict[socket.socket, _Client] = {}
-        # What to plan, and for whom; for nobody: let the models go.
-        self._waiting: queue.Queue[tuple[socket.socket | None, dict[str, Any]] | None] = queue.Queue(_MOST_PLANNING)
+        self._threads: set[threading.Thread] = set()  # that plan, load or let go
         self._selector = selectors.DefaultSelector()
 
     def run(self) -> str:
         """Serve until idle or told to end; return why: idle, stop or replace. Raises AlreadyRuns and NoDaemon."""
         self._lock, self._listener = _taken_over() or _opened()
+        wire.note_server(self._lock)
         self._listener.setblocking(False)
         wake, signalled = socket.socketpair()
         for end in (wake, signalled):
@@ -83,8 +89,7 @@ class Daemon:
         woken = signal.set_wakeup_fd(signalled.fileno(), warn_on_full_buffer=False)
         self._selector.register(self._listener, selectors.EVENT_READ)
         self._selector.register(wake, selectors.EVENT_READ)
-        planner = threading.Thread(target=self._planning, name="planning", daemon=True)
-        planner.start()
+        self._begin(self._load)
         try:
             while not self._ending:
                 for key, _ in self._selector.select(self._look()):
@@ -96,8 +101,9 @@ class Daemon:
                     else:
                         self._read(self._clients[key.fileobj])  # type: ignore[index]
                 self._drop_the_slow()
-            self._waiting.put(None)
-            planner.join(_PATIENCE_S)
+            until = time.monotonic() + _PATIENCE_S
+            for thread in list(self._threads):
+                thread.join(max(0.0, until - time.monotonic()))
         finally:
             signal.set_wakeup_fd(woken)
             for number, handler in before.items():
@@ -127,16 +133,16 @@ class Daemon:
             case "plan":
                 self._last = time.monotonic()
                 if message.get("setup") != self._setup:
-                    self._reply(client, _refusal("daemon.other", "The daemon is of another version, or plans with other models.", "nlsh daemon restart"))
+                    words = "The daemon is of another version, or plans with other models."
+                    self._reply(client, _refusal("daemon.other", words, "Replace it: nlsh daemon restart."))
                     return
-                try:
-                    self._waiting.put_nowait((client.connection, message))
-                except queue.Full:
+                if len(self._threads) >= _MOST_PLANNING:
                     self._reply(client, _refusal("daemon.busy", "The daemon has too much to plan.", ""))
                     return
-                # The planning thread answers and closes it.
+                # Its thread answers and closes it.
                 self._selector.unregister(client.connection)
                 del self._clients[client.connection]
+                self._begin(self._answer_plan, client.connection, message)
             case "status":
                 self._reply(client, self._status())
             case "wake":
@@ -153,23 +159,33 @@ class Daemon:
             "idle_s": round(time.monotonic() - self._last, 1), "jobs": self._active,
         }  # fmt: skip
 
-    def _planning(self) -> None:
+    # --- planning ------------------------------------------------------------------------------------------------
+
+    def _begin(self, work: Callable[..., None], *about: Any) -> None:
+        def run() -> None:
+            try:
+                work(*about)
+            finally:
+                self._threads.discard(thread)
+
+        thread = threading.Thread(target=run, name="planning", daemon=True)
+        self._threads.add(thread)
+        thread.start()
+
+    def _load(self) -> None:
         with contextlib.suppress(Exception):  # who asks first is told
             self._prepare()
             self._warm = True
-        while (item := self._waiting.get()) is not None:
-            connection, message = item
-            if connection is None:
-                self._forget()
-                continue
-            try:
-                reply = self._plan(message)
-            except NlshError as error:
-                reply = {"error": error.as_data()}
-            except Exception as error:
-                reply = _refusal("daemon.fault", f"The daemon failed: {type(error).__name__}: {error}.", "")
-            self._warm, self._planned, self._last = True, self._planned + 1, time.monotonic()
-            _send(connection, reply)
+
+    def _answer_plan(self, connection: socket.socket, message: dict[str, Any]) -> None:
+        try:
+            reply = self._plan(message, _client_of(connection), lambda: wire.is_gone(connection))
+        except NlshError as error:
+            reply = {"error": error.as_data()}
+        except Exception as error:
+            reply = _refusal("daemon.fault", f"The daemon failed: {type(error).__name__}: {error}.", "")
+        self._warm, self._planned, self._last = True, self._planned + 1, time.monotonic()
+        _send(connection, reply)
 
     # --- connections ---------------------------------------------------------------------------------------------
 
@@ -228,13 +244,13 @@ class Daemon:
             self._active = wait is not None
             self._next_look = now + (wait if wait is not None else self._idle_s)
         idle_at = self._last + self._idle_s
-        if now >= idle_at and self._waiting.empty():
+        if now >= idle_at and not self._threads:
             if not self._active:
                 self._ending = self._ending or "idle"
                 return 0.0
             if self._warm:
                 self._warm = False
-                self._waiting.put((None, {}))
+                self._begin(self._forget)
         ends = [self._next_look - now] if self._jobs is not None else []
         ends += [idle_at - now] if now < idle_at else []
         ends += [_PATIENCE_S] if self._clients else []
@@ -245,6 +261,15 @@ class Daemon:
             self._ending = self._ending or "replace"
         else:
             self._ending = "stop"
+
+
+def _client_of(connection: socket.socket) -> str:
+    """Return who asks, for fairness: all that is started from one terminal is one client."""
+    pid = wire.peer(connection)[0]
+    try:
+        return f"session {os.getsid(pid)}"
+    except OSError:
+        return f"process {pid}"
 
 
 def _refusal(code: str, message: str, hint: str) -> dict[str, Any]:
@@ -259,23 +284,54 @@ def _send(connection: socket.socket, reply: dict[str, Any]) -> None:
 
 
 def _opened() -> tuple[int, socket.socket]:
-    lock = os.open(state_dir() / "daemon.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    lock = os.open(wire.lock_file(), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    if not _locked(lock) and not (_end_unreachable() and _locked(lock)):
         os.close(lock)
-        raise AlreadyRuns("The daemon runs already.", hint="See nlsh daemon status.") from None
+        raise AlreadyRuns("The daemon runs already.", hint="See nlsh daemon status.")
+    with contextlib.suppress(OSError):
+        os.ftruncate(lock, 0)  # nobody serves until the socket is there
     _remove_socket()
-    folder = wire.open_folder(make=True)
+    folder = wire.open_folder(runtime_dir(), make=True)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     before = os.umask(0o177)
     try:
-        listener.bind(wire.address(folder))
+        listener.bind(wire.address(folder, wire.socket_name()))
     finally:
         os.umask(before)
         os.close(folder)
     listener.listen(_MOST_CLIENTS)
     return lock, listener
+
+
+def _locked(lock: int) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _end_unreachable() -> bool:
+    """Have the daemon that has the lock end if its socket is gone, as with the runtime folder at a logout; return whether it has ended."""
+    try:
+        wire.connect(_PATIENCE_S).close()
+        return False
+    except wire.NoDaemon as error:
+        there = wire.server() if error.code == "daemon.stale" else None
+    if there is None:
+        return False
+    with contextlib.suppress(ProcessLookupError):
+        process = os.pidfd_open(there[0])
+        try:
+            # Looked at with the process in hand, it is that one and no later one.
+            for number in (signal.SIGTERM, signal.SIGKILL):
+                if wire.server() == there:
+                    signal.pidfd_send_signal(process, number)
+                if select.select([process], [], [], _PATIENCE_S)[0]:
+                    return True
+        finally:
+            os.close(process)
+    return True
 
 
 def _taken_over() -> tuple[int, socket.socket] | None:
@@ -293,7 +349,7 @@ def _taken_over() -> tuple[int, socket.socket] | None:
 
 def _remove_socket() -> None:
     with contextlib.suppress(wire.NoDaemon, FileNotFoundError):
-        folder = wire.open_folder(make=False)
+        folder = wire.open_folder(runtime_dir(), make=False)
         try:
             os.unlink(wire.socket_name(), dir_fd=folder)
         finally:

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from nlsh.plan.effects import Effect
-from nlsh.plan.errors import Denied, NlshError
+from nlsh.plan.errors import Denied, NlshError, NotPossible
+from nlsh.plan.frozen import frozen
 from nlsh.plan.plan import Call, Plan, Preview, PreviewedCall
 
 if TYPE_CHECKING:
@@ -30,12 +32,12 @@ _VERBS = {
 _NO_UNDO = "what a command does outside its folder is not journalled"
 
 
-@dataclass(frozen=True)
+@frozen(slots=False)
 class Question:
     """What a program wants: `verb` and `target` in words that are not escaped, the effects it amounts to, and for how long it waits.
 
     `folder` is what "this job" and "always" would be about where they are about more than the target. `tried`: the command runs on a copy,
-    and this does not.
+    and this does not. `signalled`: the process that is to be signalled, since when it has run, and the signal; "this job" is about that alone.
     """
 
     program: str
@@ -46,11 +48,14 @@ class Question:
     command: str = ""
     folder: str = ""
     tried: bool = False
+    signalled: tuple[int, ...] = ()
 
     def rules(self) -> tuple[Rule, ...]:
-        """Return the rules that "always" would write: for this command alone, and no wider than what is shown."""
+        """Return the rules that "always" would write: for this command alone, and no wider than what is shown. Raises NotPossible for a signal."""
         from nlsh.guard.rules import EXACT, Rule
 
+        if self.signalled:
+            raise NotPossible("A signal cannot be always allowed: the number stands for whatever process has it next time.", hint="Nothing was written.")
         kinds = tuple(sorted({e.kind for e in self.effects}))
         targets = (self.folder,) if self.folder else tuple(EXACT + e.target for e in self.effects)
         name = f"asked-{time.strftime('%Y%m%d-%H%M%S')}"
@@ -81,7 +86,7 @@ class Gate:
     def __init__(self, policy: Policy, ask: Ask, seconds: float, closed: tuple[str, ...], tell: Callable[[dict[str, Any]], None]) -> None:
         self.seconds, self.gated = seconds, Gated()
         self._policy, self._ask, self._closed, self._tell = policy, ask, closed, tell
-        self._said: list[tuple[frozenset[str], tuple[Effect, ...], str]] = []
+        self._said: list[tuple[frozenset[str], tuple[Effect, ...], str, tuple[int, ...]]] = []
         self._command, self._tried = "", False
         self._carried: tuple[str, ...] = ()
 
@@ -104,7 +109,7 @@ class Gate:
         """Answer a question: "yes", "no" or "end", which ends the command, too."""
         try:
             question = self._question(message["what"])
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, OverflowError, OSError):
             self._refuse("a program", "something", "", "the question could not be read", "broker")
             return "no"
         try:
@@ -120,7 +125,7 @@ class Gate:
             return "yes"
         said = self._ask(question, standstill)
         if said in (JOB, ALWAYS):
-            self._said.append((frozenset(e.kind for e in question.effects), question.effects, question.folder))
+            self._said.append((frozenset(e.kind for e in question.effects), question.effects, question.folder, question.signalled))
         words = {ONCE: "once", JOB: "for this job", ALWAYS: "always", LATE: "no answer in time"}
         self._keep(question, "allow" if said in (ONCE, JOB, ALWAYS) else "deny", words.get(said, "no"), "timeout" if said == LATE else "user")
         return "yes" if said in (ONCE, JOB, ALWAYS) else "end" if said == END else "no"
@@ -128,18 +133,21 @@ class Gate:
     # --- what it is ----------------------------------------------------------------------------------------------
 
     def _question(self, what: dict[str, Any]) -> Question:
-        """Return the question that a broker's words are. Raises KeyError, TypeError and ValueError for words that are none of ours."""
+        """Return the question that a broker's words are. Raises KeyError, TypeError, ValueError, OverflowError and OSError for words that are none
+        of ours.
+        """
         kind, program = what["kind"], str(what["program"])
         folder = ""
+        signalled: tuple[int, ...] = ()
         effects: tuple[Effect, ...]
         if kind == "connect" and "path" not in what:
-            host, port = str(what["host"]), int(what["port"])
+            host, port = _numeric(str(what["host"])), int(what["port"])
             target = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
             verb, effects = "connect to", (Effect("net.connect", target),)
         elif kind == "kill":
             pid, number = int(what["target"]), int(what["signal"])
             verb, effects = f"send {_signal_name(number)} to", (Effect("proc.signal", str(pid)),)
-            target = f"process {pid} ({what['name']})"
+            target, signalled = f"process {pid} ({_name_of(pid, what['began'])})", (pid, int(what["began"]), number)
         else:
             target = _absolute(what["path"])
             verb = _VERBS[kind]
@@ -154,7 +162,7 @@ class Gate:
                 if kind == "open" and int(what["flags"]) & os.O_ACCMODE != os.O_WRONLY:
                     effects = (*effects, Effect("fs.read", target))
                     verb = "read and write"
-        return Question(program, verb, target, effects, self.seconds, self._command, folder, self._tried)
+        return Question(program, verb, target, effects, self.seconds, self._command, folder, self._tried, signalled)
 
     def _folder_of(self, path: str) -> str:
         """Return the folder that an answer for longer is about: the one it is in, where that is neither a home folder nor holds secrets or our own."""
@@ -183,8 +191,10 @@ class Gate:
         if not set(question.effects).intersection(decision.asked):
             return self._rule_for(question.effects)
         kinds = {e.kind for e in question.effects}
-        for known, effects, folder in self._said:
-            if kinds <= known and (set(question.effects) <= set(effects) or (folder and all(_within(e.target, folder) for e in question.effects))):
+        for known, effects, folder, signalled in self._said:
+            if not kinds <= known or signalled != question.signalled:
+                continue
+            if set(question.effects) <= set(effects) or (folder and all(_within(e.target, folder) for e in question.effects)):
                 return "said for this job"
         return ""
 
@@ -215,7 +225,30 @@ class Gate:
 def _absolute(path: Any) -> str:
     if not isinstance(path, str) or not path.startswith("/") or "\0" in path or path != os.path.normpath(path):
         raise ValueError("no path of ours")
+    os.fsencode(path)  # no file has half a pair of surrogates in its name
     return path
+
+
+def _numeric(host: str) -> str:
+    """Return a host's address, which must be written as rules about it are. Raises ValueError and OSError.
+
+    What else would name the same host, a rule about it would miss: 0x7f000001, ::ffff:127.0.0.1, a name.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    packed = socket.inet_pton(family, host)
+    if socket.inet_ntop(family, packed) != host or not any(packed) or (len(packed) == 16 and packed.startswith(bytes(10) + b"\xff\xff")):
+        raise ValueError("no address of ours")
+    return host
+
+
+def _name_of(pid: int, began: object) -> str:
+    """Return the name of the program that a process runs, as it is seen from here. Raises ValueError where another process has the number."""
+    from nlsh.guard.sandbox.wants import program_of
+    from nlsh.steps.handles import started_ticks
+
+    if not began or started_ticks(pid) != began:
+        raise ValueError("no process of which was asked")
+    return program_of(pid)
 
 
 def _signal_name(number: int) -> str:

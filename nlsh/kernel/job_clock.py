@@ -2,8 +2,8 @@
 
 A run is a process of its own: it goes on where the daemon ends, has its own folder and environment, and can be stopped like any other. How many run at
 once, which is next and which stands still is the scheduler's (`nlsh.kernel.scheduler`): every job is a client of its own, so that one that is due all the
-time does not keep others waiting. A run that takes long gives its place up, and goes on: it may be there to wait for something. One of low priority keeps
-it, and stands still while others wait.
+time does not keep others waiting, and what the budget of a job says is kept free for its run. A run that takes long gives its place up, and goes on with
+the memory that is its own: it may be there to wait for something. One of low priority keeps it, and stands still while others wait.
 """
 
 from __future__ import annotations
@@ -14,17 +14,20 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from nlsh.journal.store import is_alive, owner_of_this_process
 from nlsh.kernel.jobs import Job, JobRun, Jobs
 from nlsh.kernel.scheduler import Needs, Scheduler, Task
 from nlsh.plan.errors import NlshError
+from nlsh.resources import inventory
 
 LEAST_AT_ONCE = 2  # else as many as there are cores
 LONG_S = 60.0  # after that, a run gives its place up
 TURN_S = 10.0  # of a run of low priority, while others wait
 STANDS_STILL_S = 15  # a run that was told to, where nobody tells it again: the daemon may be gone
+_NO_PLACE = 1e-3  # cores of a run that has given its place up
 _NICE_OF_LOW = 10
 _POLL_S = 1.0  # conditions, and runs that are under way
 _LONGEST_S = 30.0  # between two looks: the clock may be set, the machine may have slept
@@ -38,9 +41,10 @@ class JobClock:
         self._command = command
         self._jobs = Jobs()
         self._started: dict[int, subprocess.Popen[bytes]] = {}  # by run
-        self._scheduler = Scheduler(Needs(float(max(LEAST_AT_ONCE, len(os.sched_getaffinity(0))))), quantum=TURN_S)
+        self._capacity = _capacity()
+        self._scheduler = Scheduler(self._capacity, quantum=TURN_S)
         self._placed: dict[int, float] = {}  # jobs whose run has begun, and when
-        self._first = True
+        self._long: set[int] = set()  # those whose run has given its place up
 
     def tick(self) -> float | None:
         """Start what is due; return in how many seconds to look again, None where no job waits or runs."""
@@ -49,8 +53,8 @@ class JobClock:
         try:
             self._reap()
             return self._tick(time.time())
-        except NlshError as error:
-            # A store that cannot be used now may be later; of a job that cannot be read, its owner is told by `nlsh jobs`.
+        except (NlshError, OSError) as error:
+            # A store or a disk that cannot be used now may be later; of a job that cannot be read, its owner is told by `nlsh jobs`.
             print(f"nlshd: {error}", file=sys.stderr, flush=True)
             return _LONGEST_S
 
@@ -69,15 +73,14 @@ class JobClock:
 
     def _tick(self, now: float) -> float | None:
         ours = owner_of_this_process()
-        left = self._jobs.settle()
-        if self._first:
-            # Claimed before this process was replaced in place: whoever comes second finds it begun.
-            left += [r for r in self._jobs.runs(going=True) if r.status == "claimed" and r.owner == ours and r not in left]
-            self._first = False
-        for run in left:
+        self._jobs.settle()
+        # Handed on by a daemon that is gone; claimed before this process was replaced in place, where whoever comes second finds it begun; or on a full disk.
+        for run in [r for r in self._jobs.runs(going=True) if r.status == "claimed" and r.owner == ours and r.id not in self._started]:
             self._start(self._jobs.job(run.job), run.id)
-        polled = False
-        for job in self._waiting():
+        polled, waiting = False, self._waiting()
+        for job in waiting:
+            if job.due is not None and (earlier := job.schedule.due_after_setback(job.due, now)) is not None:
+                self._jobs.bring_forward(job, earlier)
             polled = self._watch(job, now) or polled
         ready = {j.id: j for j in self._waiting() if j.due is not None and j.due <= now}
         self._place(ready, now)
@@ -94,10 +97,15 @@ class JobClock:
         going = {r.job: r for r in self._jobs.runs(going=True)}
         for key in self._known():
             state = scheduler.state(key)
-            late = state == "running" and clock - self._placed[key] > LONG_S and not self._task(key).preemptible
-            if late or (key not in going and (key not in ready or state != "waiting")):
+            if key not in going and (key not in ready or state != "waiting"):
                 scheduler.ended(key, clock)
+            elif state == "running" and key not in self._long and clock - self._placed[key] > LONG_S and not (late := self._task(key)).preemptible:
+                scheduler.ended(key, clock)
+                self._long.add(key)
+                if late.needs.memory or late.needs.gpu_memory:
+                    scheduler.adopt(replace(late, needs=replace(late.needs, cores=_NO_PLACE)), clock)
         self._placed = {job: since for job, since in self._placed.items() if job in going}
+        self._long &= set(going)
         for number in going:
             if number not in self._placed:
                 # Begun by an earlier process, or handed on.
@@ -121,10 +129,17 @@ class JobClock:
         return [int(str(key)) for key in self._scheduler.keys(*states)]
 
     def _task(self, number: int) -> Task:
-        priority = "normal"
+        priority, needs = "normal", Needs()
         with contextlib.suppress(NlshError):  # this nlsh cannot read it, and yet it runs
-            priority = self._jobs.job(number).schedule.priority
-        return Task(number, f"job {number}", priority, preemptible=priority == "low")
+            schedule = self._jobs.job(number).schedule
+            priority, needs = schedule.priority, self._needs(schedule.amounts)
+        return Task(number, f"job {number}", priority, needs, preemptible=priority == "low")
+
+    def _needs(self, amounts: Mapping[str, float]) -> Needs:
+        """Return the room that is kept for a run: never more than there is, for the machine may have become smaller since the job was made."""
+        cores = amounts["cpu"] * len(os.sched_getaffinity(0)) / 100 if "cpu" in amounts else amounts.get("cores", 1.0)
+        memory, gpu_memory = (int(min(amounts.get(name, 0), getattr(self._capacity, name))) for name in ("memory", "gpu_memory"))
+        return Needs(min(cores, self._capacity.cores), 0.0, memory, gpu_memory)
 
     def _begin(self, job: Job, now: float) -> None:
         claimed = self._jobs.claim(job, now)
@@ -161,9 +176,9 @@ class JobClock:
 
     def _start(self, job: Job, run: int) -> None:
         log = self._jobs.log_of(run)
-        log.parent.mkdir(exist_ok=True, mode=0o700)
         environment = {**{k: os.environ[k] for k in _OF_NLSH if k in os.environ}, **job.env}
         try:
+            log.parent.mkdir(exist_ok=True, mode=0o700)
             with open(log, "ab", opener=lambda path, flags: os.open(path, flags, 0o600)) as output, open(os.devnull, "rb") as nothing:
                 words = self._command("jobs", "exec", str(run))
                 folder = job.cwd if os.path.isdir(job.cwd) else "/"
@@ -174,6 +189,13 @@ class JobClock:
         if job.schedule.priority == "low":
             with contextlib.suppress(OSError):
                 os.setpriority(os.PRIO_PROCESS, self._started[run].pid, _NICE_OF_LOW)
+
+
+def _capacity() -> Needs:
+    """Return what there is for all runs together: places, memory, and that of the largest graphics card, since a run's lies on one."""
+    there = inventory.read()
+    card = max((c.total_bytes for c in there.cards), default=0)
+    return Needs(float(max(LEAST_AT_ONCE, len(os.sched_getaffinity(0)))), memory=there.memory, gpu_memory=card)
 
 
 def _tell(run: JobRun, number: int) -> None:

@@ -12,12 +12,12 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nlsh.journal.store import is_alive, owner_of_this_process
+from nlsh.journal.store import is_alive, next_step, owner_of_this_process
 from nlsh.plan.errors import JournalError, NotFound, Refused
+from nlsh.plan.frozen import frozen
 from nlsh.plan.schedule import Schedule
 from nlsh.settings import state_dir
 
@@ -40,9 +40,10 @@ CREATE INDEX IF NOT EXISTS runs_by_status ON runs (status);
 GOING = ("claimed", "running")
 _OF_WAITING = "(SELECT status FROM jobs WHERE id=runs.job)='waiting'"
 FAILED = ("failed", "partly", "denied", "lost", "cancelled")
+_WORTH_TELLING = (*FAILED, "said")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Job:
     """A job. `status`: waiting, paused, done or cancelled. `due`: when it runs next, in seconds since the epoch; None where it waits for a condition.
 
@@ -72,9 +73,12 @@ class Job:
         return found
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class JobRun:
-    """A run of a job. `status`: claimed, running, done, nothing, failed, partly, denied, cancelled, lost or missed."""
+    """A run of a job. `status`: claimed, running, done, nothing, said, failed, partly, denied, cancelled, lost or missed.
+
+    `said`: its message is what its user asked to be told, and has not been told by other means.
+    """
 
     id: int
     job: int
@@ -138,7 +142,7 @@ class Jobs:
     def job(self, number: int) -> Job:
         """Return a job. Raises NotFound."""
         with self._using() as db:
-            row = db.execute(f"SELECT {_JOB} FROM jobs WHERE id=?", (number,)).fetchone()
+            row = db.execute(f"SELECT {_JOB} FROM jobs WHERE id=?", (number,)).fetchone() if number < 2**63 else None
         if row is None:
             raise NotFound(f"There is no job {number}.", hint="See nlsh jobs.")
         return _job(row)
@@ -149,6 +153,11 @@ class Jobs:
             row = db.execute("SELECT found FROM jobs WHERE id=?", (number,)).fetchone()
             kept = list(dict.fromkeys([*json.loads(row[0]), *found]))
             db.execute("UPDATE jobs SET state=?, found=?, due=coalesce(due, ?) WHERE id=?", (json.dumps(state), json.dumps(kept), due, number))
+
+    def bring_forward(self, job: Job, due: float) -> None:
+        """Have a job be due earlier than it was to be, unless that has been changed meanwhile."""
+        with self._changing() as db:
+            db.execute("UPDATE jobs SET due=? WHERE id=? AND due=? AND status='waiting'", (due, job.id, job.due))
 
     def pause(self, number: int) -> None:
         """Have no run of a job begin; one that is claimed does not, and if there is no other, is due again once the job goes on. Raises NotFound, Refused."""
@@ -227,14 +236,18 @@ class Jobs:
             return None if missed or not cursor.rowcount else int(cursor.lastrowid or 0)
 
     def due_now(self, job: int, now: float) -> None:
-        """Have a job run as soon as it can, besides its times. Raises NotFound, Refused."""
-        status = self.job(job).status
+        """Have a job run as soon as it can, besides its times; one that is over only where its last run has come to nothing. Raises NotFound, Refused."""
+        status, runs = self.job(job).status, self.runs(job)
+        again = status == "done" and bool(runs) and runs[-1].status in (*FAILED, "missed")
         with self._changing() as db:
+            # What its last run was about, the next is about as well.
+            if again:
+                db.execute("UPDATE jobs SET status='waiting', found=? WHERE id=? AND status='done'", (json.dumps(runs[-1].found), job))
             changed = db.execute("UPDATE jobs SET due=?, attempt=0 WHERE id=? AND status='waiting'", (now, job)).rowcount
         if not changed and status == "paused":
             raise Refused(f"Job {job} is paused, so it is not run.", hint=f"Nothing was changed. Let it go on first: nlsh jobs resume {job}.")
         if not changed:
-            raise Refused(f"Job {job} is {status}, so it is not run again.", hint="Nothing was changed. Make a new one.")
+            raise Refused(f"Job {job} is {status}, so it is not run again.", hint="Nothing was changed. Only what has failed is tried again: make a new one.")
 
     def begin(self, run: int) -> bool:
         """Make a claimed run this process's own; return whether it was there to be had: not where its job is paused or has ended."""
@@ -288,10 +301,10 @@ class Jobs:
         return left
 
     def untold(self) -> list[JobRun]:
-        """Return the runs that failed and of which the user has not been told, and note that he now is."""
-        marks = ",".join("?" * len(FAILED))
+        """Return the runs that failed or have something to say, of which the user has not been told, and note that he now is."""
+        marks = ",".join("?" * len(_WORTH_TELLING))
         with self._changing() as db:
-            found = [_run(row) for row in db.execute(f"SELECT {_RUN} FROM runs WHERE told=0 AND status IN ({marks}) ORDER BY id", FAILED)]
+            found = [_run(row) for row in db.execute(f"SELECT {_RUN} FROM runs WHERE told=0 AND status IN ({marks}) ORDER BY id", _WORTH_TELLING)]
             db.executemany("UPDATE runs SET told=1 WHERE id=?", [(r.id,) for r in found])
         return found
 
@@ -308,7 +321,8 @@ class Jobs:
             yield self._db
         except (sqlite3.Error, OSError, ValueError) as error:
             self.close()
-            raise JournalError(f"The jobs in {self.path} cannot be used: {error}.", hint="No job was started. Move the file away to begin anew.") from error
+            hint = next_step(self.path, error, "the jobs in it are then gone")
+            raise JournalError(f"The jobs in {self.path} cannot be used: {error}.", hint=hint) from error
 
     @contextmanager
     def _changing(self) -> Iterator[sqlite3.Connection]:

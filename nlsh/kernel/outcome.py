@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from nlsh.kernel.gate import Gated
 from nlsh.plan.errors import NlshError
+from nlsh.plan.frozen import frozen
 from nlsh.plan.records import Record
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 _STOPPED = 148  # 128 and SIGTSTP, as shells say it
 
 
-@dataclass(frozen=True)
+@frozen(slots=False)
 class Outcome:
     """How a run ended.
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nlsh.guard.standing import NEVER, StandingGrant
@@ -16,6 +15,7 @@ from nlsh.kernel.jobs import Jobs
 from nlsh.plan import registry
 from nlsh.plan.effects import Effect
 from nlsh.plan.errors import NlshError
+from nlsh.plan.frozen import frozen
 from nlsh.plan.plan import Call, Plan, Preview, Until
 from nlsh.plan.schedule import Schedule
 from nlsh.plan.steps import Step
@@ -28,7 +28,7 @@ _ACTION = "resource.release"
 _EVERYWHERE = "/"  # its working directory: no path matters to it, and that is always there
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Reclaim:
     """What is to be taken back when: `effects` is all that this may do; `why_not` why no job can, empty where one can."""
 

@@ -5,14 +5,13 @@ Finishing and reversing are ordinary plans: they are previewed, decided on, jour
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from nlsh.journal.store import Journal, is_alive
 from nlsh.journal.undo import done_steps, leftovers, settle
+from nlsh.plan.frozen import frozen
 from nlsh.plan.plan import Call, Plan
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Unfinished:
     """A run that was cut short: `done` of its `total` steps were done. `settled`: none or all of them, so that nothing is to be decided."""
 

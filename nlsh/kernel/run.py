@@ -10,7 +10,7 @@ from nlsh.journal.undo import how_far
 from nlsh.kernel.ahead import Ahead
 from nlsh.kernel.bind import Result
 from nlsh.kernel.outcome import Outcome
-from nlsh.kernel.work import Stop, drive, interruptible
+from nlsh.kernel.work import Stop, drive, interruptible, on_the_terminal, only_looks
 from nlsh.plan.errors import JournalError, NlshError
 from nlsh.plan.plan import Preview, PreviewedCall
 from nlsh.plan.records import Change, Record, record_from_data
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 MARK_EVERY_STEPS = 200
 MARK_EVERY_S = 0.05
 _LAST = ("done", "failed", "denied")
+_INTERRUPTED = 130
 _NOT_BEGUN = ("step.skipped", "step.cancelled")
 # The worker ended before it could say what became of the step: the world says it.
 _LOST = ("step.lost", "worker.lost")
@@ -66,7 +67,7 @@ class Run:
         seq, first = 0, True
         left = [i for i, call in enumerate(self.preview.calls) if not already_read(call)]
         self._ahead = Ahead(self.preview.calls, left, grants, self._zygote, self.cwd) if len(left) > 1 else None
-        with interruptible(self._zygote) as stop:
+        with interruptible(self._zygote, told=self._on_event) as stop:
             try:
                 for position, call in enumerate(self.preview.calls):
                     if already_read(call):
@@ -80,7 +81,9 @@ class Run:
                     anew = lambda call=call: Grant.of(call.effects, closed=self._closed, places=call.places)  # noqa: E731
                     grant = (lambda ready=grants[position]: ready) if first else anew
                     before = len(self._records)
+                    stop.command, stop.looks = on_the_terminal(call), only_looks(call)
                     self._call(position, call, grant, seq, stop)
+                    stop.looks = False
                     seq += sum(not s.reads_only for s in call.steps)
                     first = False
                     self.last = Result(call.call.action, tuple(self._records[before:]), self.cwd)
@@ -180,7 +183,9 @@ class Run:
     def _outcome(self, stop: Stop) -> Outcome:
         changes = self.preview.changes
         total = sum(not (changes and s.reads_only) for c in self.preview.calls if not already_read(c) for s in c.steps)
-        if stop.asked and self._done < total:
+        # A command that had a Ctrl-C and then ended with a status of its own was not ended by it.
+        by_itself = stop.command and len(self.preview.calls) == 1 and self._command_status not in (None, 0, _INTERRUPTED)
+        if stop.asked and self._done < total and not by_itself:
             status = "cancelled"
         elif self._done == total and not self._errors:
             status = "done"

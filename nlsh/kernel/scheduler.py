@@ -20,6 +20,7 @@ from dataclasses import dataclass, field, fields
 from typing import NamedTuple
 
 from nlsh.plan.errors import NotPossible
+from nlsh.plan.frozen import frozen
 
 PRIORITIES: Mapping[str, int] = {"high": 16, "normal": 4, "low": 1}  # and the share of each
 AGE_S = 10.0
@@ -32,7 +33,7 @@ _GIVEN_BACK = ("cores", "io")  # by what is paused
 _KEPT = ("memory", "gpu_memory")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Needs:
     """What a task takes while it runs, or what there is: cores, io (parts of what the disks can do), bytes of memory and of graphics memory."""
 
@@ -42,7 +43,7 @@ class Needs:
     gpu_memory: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Task:
     """What is to be run, for whom, and how much it matters. `deadline` is a time of the clock that `now` is told by."""
 

@@ -1,10 +1,14 @@
-"""Drive one worker through one call, and stop it cleanly on Ctrl-C: between steps the first time, at once the second."""
+"""Drive one worker through one call, and stop it cleanly on Ctrl-C: between steps the first time, at once the second.
+
+A command on the terminal gets its Ctrl-C itself and may do with it what it likes, as an interpreter at its prompt does: it is ended by three in a row.
+"""
 
 from __future__ import annotations
 
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -20,44 +24,91 @@ if TYPE_CHECKING:
 
 _OURS = ("NLSH_CARRIED", "NLSH_KEEPS", "NLSH_TYPED")  # what only a shell's own state may say to a command's step
 _TERMINAL = ("done", "failed", "denied")
+_IN_A_ROW_S = 2.0
+_ENDS_A_COMMAND = 3  # Ctrl-C in a row
+_GRACE_S = 0.3  # for what only looks to tell what it has found
 
 
 class Stop:
-    """Whether the user asked to stop; `ask` stops the running worker between steps."""
+    """Whether the user asked to stop; `ask` stops the running worker between steps. `command`: what runs has the terminal.
+
+    `looks`: what runs may be broken off in the middle of a step, and so it is ended where it does not stop by itself.
+    """
 
     def __init__(self, zygote: Any) -> None:
         self._zygote = zygote
-        self.asked = False
+        self.asked = self.command = self.looks = False
+        self._ending: threading.Timer | None = None
+        self._times, self._last = 0, 0.0
 
     def ask(self) -> None:
         """Stop the worker after the step it is in."""
         self.asked = True
         self._zygote.cancel()
+        if self.looks and self._ending is None:
+            self._ending = threading.Timer(_GRACE_S, self._end)
+            self._ending.daemon = True
+            self._ending.start()
+
+    def _end(self) -> None:
+        if self.looks:
+            self._zygote.end()
+
+    def over(self) -> None:
+        """Take note that nothing runs any more that could be stopped."""
+        self.looks = False
+        if self._ending is not None:
+            self._ending.cancel()
+
+    def interrupted(self) -> int:
+        """Take one Ctrl-C; return how many more end it at once. Raises KeyboardInterrupt where this one does."""
+        now = time.monotonic()
+        self._times = 1 if self.command and now - self._last > _IN_A_ROW_S else self._times + 1
+        self._last = now
+        left = (_ENDS_A_COMMAND if self.command else 2) - self._times
+        if left <= 0:
+            raise KeyboardInterrupt
+        self.ask()
+        return left
 
 
 @contextmanager
-def interruptible(zygote: Any, stop: Stop | None = None) -> Iterator[Stop]:
-    """Within: the first Ctrl-C asks to stop, the second raises KeyboardInterrupt. Outside the main thread, Ctrl-C is left alone."""
+def interruptible(zygote: Any, stop: Stop | None = None, told: Callable[[dict[str, Any]], None] | None = None) -> Iterator[Stop]:
+    """Within: the first Ctrl-C asks to stop, the second (of a command: the third in a row) raises KeyboardInterrupt.
+
+    `told` gets, from within the signal's handler, an event of the type "stopping" with how many more it takes (`left`). Outside the main thread, Ctrl-C
+    is left alone.
+    """
     stop = stop or Stop(zygote)
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return
 
     def on_interrupt(number: int, frame: Any) -> None:
-        if stop.asked:
-            raise KeyboardInterrupt
-        stop.ask()
+        left = stop.interrupted()
+        if told is not None:
+            told({"type": "stopping", "left": left, "command": stop.command})
 
     before = signal.signal(signal.SIGINT, on_interrupt)
     try:
         yield stop
     finally:
         signal.signal(signal.SIGINT, before)
+        stop.over()
 
 
-def _on_the_terminal(call: PreviewedCall) -> bool:
+def on_the_terminal(call: PreviewedCall) -> bool:
     """Whether a command of the call runs on the user's own terminal: one that is to go on without it does not."""
     return any(e.kind == "exec" for e in call.effects) and not any(s.detaches for s in call.steps)
+
+
+def only_looks(call: PreviewedCall) -> bool:
+    """Whether a call can be broken off in the middle of a step: nothing is half done then. What is live ends by itself, a command as it likes."""
+    from nlsh.plan import registry
+
+    if any(e.kind in ("exec", "priv.root") for e in call.effects) or not all(s.reads_only for s in call.steps):
+        return False
+    return not registry.get(call.call.action).live
 
 
 def _environment(call: PreviewedCall, given: Mapping[str, str | None]) -> dict[str, str]:
@@ -91,12 +142,12 @@ def drive(
     stream = None
     try:
         job: dict[str, Any] = {"steps": call.step_texts(), "grant": grant().as_data(), "cwd": cwd, "env": _environment(call, environment or {})}
-        asks = gate is not None and _on_the_terminal(call) and gate.takes(call)
+        asks = gate is not None and on_the_terminal(call) and gate.takes(call)
         if gate is not None and asks:
             job["ask"] = gate.seconds
         given: dict[str, Any] = {"via": via} if via is not None else {"group": group} if group is not None else {}
         stdio = (0, 1, 2) if group is None else group.stdio
-        stream = zygote.run(job, stdio=stdio if _on_the_terminal(call) else None, ask=gate.answer if gate is not None and asks else None, **given)
+        stream = zygote.run(job, stdio=stdio if on_the_terminal(call) else None, ask=gate.answer if gate is not None and asks else None, **given)
         for message in stream:
             if message["type"] in _TERMINAL:
                 ended[message["step"]] = True

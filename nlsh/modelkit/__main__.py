@@ -66,9 +66,9 @@ def main() -> int:
 
 
 def lint() -> int:
-    from nlsh.modelkit import corpus
+    from nlsh.modelkit import corpus, imagined
 
-    problems = corpus.lint(CORPUS)
+    problems = corpus.lint(CORPUS) + imagined.lint(CORPUS)
     for problem in problems:
         print(problem)
     loaded = corpus.Corpus.load(CORPUS)

@@ -122,7 +122,7 @@ class Corpus:
                 if file.stem == "modifiers":
                     corpus.modifiers[language] = list(_modifiers(file))
                     continue
-                for header, line in _lines(file):
+                for header, line in phrasings_of(file):
                     if header not in meanings:
                         meanings[header] = read_meaning(header)
                     if (header, same_words(line)) in seen:
@@ -232,7 +232,8 @@ def _renamed(value: Value, index: int) -> Value:
     return value
 
 
-def _lines(file: Path) -> Iterator[tuple[str, str]]:
+def phrasings_of(file: Path) -> Iterator[tuple[str, str]]:
+    """Yield the meaning and the words of every phrasing in a corpus file. Raises ValueError where a phrasing comes before the first meaning."""
     header = None
     for number, raw in enumerate(file.read_text(encoding="utf-8").splitlines(), start=1):
         line = raw.strip()
@@ -247,7 +248,7 @@ def _lines(file: Path) -> Iterator[tuple[str, str]]:
 
 
 def _modifiers(file: Path) -> Iterator[tuple[str, str, str]]:
-    for header, line in _lines(file):
+    for header, line in phrasings_of(file):
         argument, _, value = header.partition("=")
         yield argument, value.strip('"'), line
 
@@ -315,12 +316,13 @@ def lint(folder: Path) -> list[str]:
     """Return every problem of the corpus: unknown meanings, wrong slots, the same words with two meanings, a line twice in one file."""
     problems = []
     known = {line.strip() for line in (folder / "GROUPS.txt").read_text().splitlines() if line.strip() and not line.startswith("#")}
+    problems += [f"{header}: {words}" for header in sorted(known) for words in _unwritable(read_meaning(header))]
     seen: dict[str, tuple[str, Path]] = {}
     for language in ("en", "zh"):
         for file in sorted((folder / language).glob("*.txt")):
             if file.stem == "modifiers":
                 continue
-            for header, line in _lines(file):
+            for header, line in phrasings_of(file):
                 if header not in known:
                     problems.append(f"{file.name}: unknown meaning: {header}")
                 if sorted(set(SLOT.findall(header))) != sorted(SLOT.findall(line)):
@@ -330,3 +332,16 @@ def lint(folder: Path) -> list[str]:
                     problems.append(f"{file.name}: “{line}” ({header}) also means {seen[key][0]} in {seen[key][1].name}")
                 seen.setdefault(key, (header, file))
     return problems
+
+
+def _unwritable(meaning: Meaning) -> Iterator[str]:
+    """Yield what of a meaning the decoder has no word for: a value that is neither a slot, a result nor one that its argument names as common."""
+    from nlsh.planner.vocabulary import catalogue
+
+    actions = catalogue()
+    for call in meaning.plan.calls:
+        fixed = {slot.name: slot.fixed for slot in actions[call.action]}
+        for argument, value in call.args.items():
+            for item in value if isinstance(value, tuple) else (value,):
+                if isinstance(item, str) and not SLOT.fullmatch(item) and item not in fixed[argument]:
+                    yield f"“{item}” is not among the common values of {argument}"

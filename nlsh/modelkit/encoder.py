@@ -11,6 +11,7 @@ import json
 import random
 import re
 import time
+from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,10 +21,12 @@ import torch.nn.functional as F
 from tokenizers import Tokenizer
 from torch import nn
 
-from nlsh.modelkit.corpus import Corpus
+from nlsh.modelkit.corpus import Corpus, Phrasing
+from nlsh.modelkit.imagined import Imagined
 
 HIDDEN, HEADS, LAYERS, FEED_FORWARD, EPS, SCALE, MAX_TOKENS = 384, 12, 6, 1536, 1e-12, 20.0, 64
 FIRST_WORD = 999  # in BERT's uncased vocabulary, ids below are special and unused tokens
+IMAGINED = 0.12  # the share of sentences for actions that nobody has
 PACKAGE_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
 
@@ -131,17 +134,24 @@ class Trained:
         ids, mask = torch.tensor([e.ids for e in encoded]), torch.tensor([e.attention_mask for e in encoded])
         return self.encoder(ids, mask)
 
-    def rank(self, texts: list[str], k: int = 8) -> list[list[int]]:
-        """Return the k nearest meanings' indices for each text."""
-        ranked: list[list[int]] = [[]] * len(texts)
+    @staticmethod
+    def filled(corpus: Corpus, phrasings: list[Phrasing], rng: random.Random) -> list[str]:
+        """Return the requests that phrasings become."""
+        return [s.request for p in phrasings if (s := corpus.fill(p, rng, varied=False))]
+
+    def vectors(self, texts: list[str]) -> torch.Tensor:
+        """Return the vectors of many texts [texts, HIDDEN], computed in batches of like length."""
+        found = torch.empty(len(texts), self.prototypes.shape[1])
         alike = sorted(range(len(texts)), key=lambda i: len(texts[i]))  # so that little is padding
         with torch.no_grad():
             for i in range(0, len(texts), 128):
                 places = alike[i : i + 128]
-                nearest = (self.embed([texts[p] for p in places]) @ self.prototypes.T).topk(k, -1).indices.tolist()
-                for place, found in zip(places, nearest, strict=True):
-                    ranked[place] = found
-        return ranked
+                found[places] = self.embed([texts[p] for p in places]).float()
+        return found
+
+    def rank(self, vectors: torch.Tensor, k: int = 8, first: int | None = None) -> list[list[int]]:
+        """Return the k nearest meanings' indices for each vector, of all or of the `first` so many meanings."""
+        return [row for part in vectors.split(1024) for row in (part @ self.prototypes[:first].T).topk(k, -1).indices.tolist()]
 
 
 def train(
@@ -155,13 +165,14 @@ def train(
     start: Path | None = None,
     stamp: dict[str, Any] | None = None,
     half: bool = False,
+    imagined: Imagined | None = None,
 ) -> Trained:
     """Fine-tune for `minutes` of wall time, saving to `out` as it goes; print scores on held-out phrasings.
 
     `start` is a checkpoint to go on from, after the corpus has grown; without it, the pretrained encoder is. A run that was cut off goes on where
     it was saved last if `out` has the same `stamp` (only the optimiser's moments start anew).
 
-    `half`: multiply in bfloat16; a quarter faster where the processor has AVX512-BF16.
+    `half`: multiply in bfloat16; a quarter faster where the processor has AVX512-BF16. `imagined`: invented actions, told apart beside the real ones.
     """
     torch.set_num_threads(threads)
     torch.manual_seed(seed)
@@ -180,32 +191,31 @@ def train(
     else:
         weights, tokenizer_file = pretrained()
         data = json.loads(tokenizer_file.read_text(encoding="utf-8"))
-    with_characters(data, [p.text for p in corpus.phrasings] + [(corpus.folder / "slots/names-zh.txt").read_text(encoding="utf-8")])
+    with_characters(
+        data,
+        [p.text for p in [*corpus.phrasings, *(imagined.phrasings if imagined else [])]] + [(corpus.folder / "slots/names-zh.txt").read_text(encoding="utf-8")],
+    )
     new = learned_characters(data)
     fresh = weights["embeddings.word_embeddings.weight"].clone()
     encoder = Encoder(weights, torch.tensor(new, dtype=torch.long))
     if start is not None:
         with torch.no_grad():
             encoder.learned.copy_(fresh[new])
-    meanings = [m.text for m in corpus.meanings]
+    invented = [m.text for m in imagined.known] if imagined else []
+    meanings = [*(m.text for m in corpus.meanings), *invented]
     index = {m: i for i, m in enumerate(meanings)}
     trained = Trained(encoder, data, meanings, torch.empty(0))
     held = [(s.request, index[s.meaning.text]) for p in corpus.held_out if (s := corpus.fill(p, random.Random(7), varied=False, test=True))]
     with torch.no_grad():
         # A new prototype starts at the mean of its own phrasings.
-        rows = []
-        for m in meanings:
-            if m in before:
-                rows.append(before[m])
-                continue
-            texts = [s.request for p in corpus.train if p.meaning.text == m for s in [corpus.fill(p, rng, varied=False)] if s][:24]
-            rows.append(trained.embed(texts).mean(0))
+        said: dict[str, list[Phrasing]] = defaultdict(list, imagined.of if imagined else {})
+        for p in corpus.train:
+            said[p.meaning.text].append(p)
+        rows = [before[m] if m in before else trained.embed(trained.filled(corpus, said[m][:24], rng)).mean(0) for m in meanings]
         prototypes = nn.Parameter(F.normalize(torch.stack(rows), dim=-1))
     trained.prototypes = F.normalize(prototypes.detach(), dim=-1)
-    print(
-        f"encoder: {len(meanings)} meanings, {len(corpus.train)} phrasings, {len(held)} held out, {len(new)} characters; before: {_score(trained, held)}",
-        flush=True,
-    )
+    counts = f"{len(meanings)} meanings, {len(corpus.train)} phrasings, {len(held)} held out, {len(new)} characters"
+    print(f"encoder: {counts}; before: {_score(trained, held, len(corpus.meanings))}", flush=True)
     optimizer = torch.optim.AdamW(
         [
             {"params": [p for n, p in encoder.named_parameters() if n != "learned"], "lr": 6e-5},
@@ -217,7 +227,8 @@ def train(
     rates = [g["lr"] for g in optimizer.param_groups]
     began, step, shown = time.time() - spent, 0, time.time()
     while (done := (time.time() - began) / (minutes * 60)) < 1:
-        sentences = sorted((corpus.sample(rng, chinese=0.3, compose=0.0) for _ in range(batch * 8)), key=lambda s: len(s.request))
+        drawn = (imagined.sample(rng) if imagined and rng.random() < IMAGINED else corpus.sample(rng, chinese=0.3, compose=0.0) for _ in range(batch * 8))
+        sentences = sorted(drawn, key=lambda s: len(s.request))
         batches = [sentences[i : i + batch] for i in range(0, len(sentences), batch)]
         rng.shuffle(batches)
         for chunk in batches:
@@ -236,17 +247,17 @@ def train(
         if time.time() - shown > 120:
             shown = time.time()
             trained.prototypes = F.normalize(prototypes.detach(), dim=-1)
-            some = _score(trained, held[:: max(1, len(held) // 600)])
+            some = _score(trained, held[:: max(1, len(held) // 600)], len(corpus.meanings))
             print(f"encoder: {done * minutes:.1f} min, {step * batch} sentences, loss {loss.item():.3f}, held out {some}", flush=True)
             save(trained, out, stamp, time.time() - began)
     trained.prototypes = F.normalize(prototypes.detach(), dim=-1)
-    print(f"encoder: done, {step * batch} sentences, held out {_score(trained, held)}", flush=True)
+    print(f"encoder: done, {step * batch} sentences, held out {_score(trained, held, len(corpus.meanings))}", flush=True)
     save(trained, out, stamp, time.time() - began)
     return trained
 
 
-def _score(trained: Trained, held: list[tuple[str, int]]) -> str:
-    ranked = trained.rank([t for t, _ in held])
+def _score(trained: Trained, held: list[tuple[str, int]], real: int) -> str:
+    ranked = trained.rank(trained.vectors([t for t, _ in held]), first=real)
     hits = {k: sum(gold in r[:k] for r, (_, gold) in zip(ranked, held, strict=True)) / len(held) for k in (1, 3, 5, 8)}
     return " ".join(f"@{k} {v:.1%}" for k, v in hits.items())
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import math
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from itertools import pairwise
 from pathlib import Path
 
 import gguf
 import numpy as np
 import torch
+import torch.nn.functional as F
 
 from nlsh.modelkit import encoder as encoding
 from nlsh.modelkit.corpus import SLOT, Corpus, Meaning
@@ -138,16 +140,46 @@ def export_encoder(trained: encoding.Trained, out: Path) -> None:
     _finish(w)
 
 
-def export_meanings(trained: encoding.Trained, meanings: list[Meaning], actions: Catalogue, out: Path) -> None:
-    """Write the meanings with their prototype vectors: one line of JSON, then float32 rows in the same order. What the corpus has dropped is left out."""
+def exemplars(meanings: list[str], vectors: torch.Tensor, *, most: int = 12, apiece: int = 4, rounds: int = 8) -> dict[str, torch.Tensor]:
+    """Return for each meaning the directions its phrasings lie in [directions, HIDDEN], unit length: spherical k-means, one for every `apiece` phrasings.
+
+    `meanings` names the meaning of each row of `vectors`.
+    """
+    places: dict[str, list[int]] = defaultdict(list)
+    for i, meaning in enumerate(meanings):
+        places[meaning].append(i)
+    found = {}
+    for meaning, rows in places.items():
+        said = F.normalize(vectors[rows], dim=-1)
+        count = min(most, math.ceil(len(rows) / apiece))
+        centres = said[torch.linspace(0, len(rows) - 1, count).long()]
+        for _ in range(rounds):
+            nearest = (said @ centres.T).argmax(-1)
+            sums = torch.zeros_like(centres).index_add_(0, nearest, said)
+            centres = torch.where(sums.norm(dim=-1, keepdim=True) > 0, F.normalize(sums, dim=-1), centres)
+        found[meaning] = centres
+    return found
+
+
+def export_meanings(trained: encoding.Trained, exemplars: dict[str, torch.Tensor], meanings: list[Meaning], actions: Catalogue, out: Path) -> None:
+    """Write the meanings with their vectors. What the corpus has dropped is left out.
+
+    One line of JSON; the prototypes, float32, a row for each meaning in the same order; their exemplars, int8 in units of `scale`, as many rows for a
+    meaning as its `exemplars` says.
+    """
     by_text = {m.text: m for m in meanings}
     kept = [i for i, text in enumerate(trained.meanings) if text in by_text]
+    nothing = torch.empty(0, encoding.HIDDEN)
+    near = [exemplars.get(trained.meanings[i], nothing) for i in kept]
     entries = [
-        {"text": m.text, "skeleton": skeleton(m.plan.calls, actions), "actions": m.actions, "follow_up": m.previous is not None}
-        for m in (by_text[trained.meanings[i]] for i in kept)
+        {"text": m.text, "skeleton": skeleton(m.plan.calls, actions), "actions": m.actions, "follow_up": m.previous is not None, "exemplars": len(rows)}
+        for m, rows in zip((by_text[trained.meanings[i]] for i in kept), near, strict=True)
     ]
-    head = {"width": encoding.HIDDEN, "meanings": entries}
-    out.write_bytes(json.dumps(head, ensure_ascii=False).encode() + b"\n" + trained.prototypes[kept].numpy().astype("<f4").tobytes())
+    every = torch.cat([*near, nothing])
+    scale = float(every.abs().max()) / 127 if len(every) else 1.0
+    head = {"width": encoding.HIDDEN, "scale": scale, "meanings": entries}
+    body = trained.prototypes[kept].numpy().astype("<f4").tobytes() + (every / scale).round().to(torch.int8).numpy().tobytes()
+    out.write_bytes(json.dumps(head, ensure_ascii=False).encode() + b"\n" + body)
 
 
 def export_ordinary(corpus: Corpus, out: Path) -> None:

@@ -7,10 +7,16 @@ import json
 import random
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nlsh.modelkit.__main__ import CORPUS, MODELS, corpus_hash
-from nlsh.modelkit.corpus import Corpus
+from nlsh.modelkit.corpus import Corpus, Phrasing
+from nlsh.modelkit.imagined import Imagined
+
+if TYPE_CHECKING:
+    import torch
+
+    from nlsh.modelkit.encoder import Trained
 
 
 def encoder(args: argparse.Namespace) -> int:
@@ -21,30 +27,53 @@ def encoder(args: argparse.Namespace) -> int:
     corpus, out = Corpus.load(CORPUS), args.work / "encoder.pt"
     if not _done(args.work / "encoder.json", stamp) or not out.exists():
         start = args.start / "encoder.pt" if args.start else None
-        enc.train(corpus, out, minutes=args.encoder_minutes, threads=args.threads, seed=args.seed, stamp=stamp, start=start, half=args.bfloat16)
+        options = {"minutes": args.encoder_minutes, "threads": args.threads, "seed": args.seed, "half": args.bfloat16}
+        enc.train(corpus, out, **options, stamp=stamp, start=start, imagined=Imagined(corpus))
         (args.work / "encoder.json").write_text(json.dumps(stamp))
     rank(args.work, corpus)
     return 0
 
 
 def rank(work: Path, corpus: Corpus) -> None:
-    """Write which meanings the encoder finds nearest to every phrasing."""
+    """Write which meanings the encoder finds nearest to every phrasing, and which with the invented actions' among them; and the phrasings' vectors."""
+    import torch
+
     from nlsh.modelkit import encoder as enc
 
-    trained = enc.load(work / "encoder.pt")
+    trained, imagined = enc.load(work / "encoder.pt"), Imagined(corpus)
     rng = random.Random(17)
-    filled = [(p, s.request) for p in corpus.phrasings if (s := corpus.fill(p, rng, varied=False, test=p.held_out))]
-    ranked = trained.rank([request for _, request in filled])
-    found = {p.text: [trained.meanings[i] for i in places] for (p, _), places in zip(filled, ranked, strict=True)}
-    (work / "rank.json").write_text(json.dumps(found, ensure_ascii=False), encoding="utf-8")
+    # The real meanings first; the invented actions that were kept out of training stand where a few examples of theirs are, as a pack's would.
+    place = {text: i for i, text in enumerate(trained.meanings)}
+    with torch.no_grad():
+        added = [trained.prototypes[place[m.text]] if m.text in place else _mean(trained, corpus, imagined.of[m.text][:5], rng) for m in imagined.meanings]
+    real = [m.text for m in corpus.meanings]
+    trained.prototypes = torch.stack([*(trained.prototypes[place[text]] for text in real), *added])
+    trained.meanings = [*real, *(m.text for m in imagined.meanings)]
+    filled = [(p, s.request) for p in [*corpus.phrasings, *imagined.phrasings] if (s := corpus.fill(p, rng, varied=False, test=p.held_out))]
+    vectors = trained.vectors([request for _, request in filled])
+    among_all, among_real = ([[trained.meanings[i] for i in row] for row in trained.rank(vectors, first=n)] for n in (None, len(real)))
+    known = set(real)
+    trained_on = [i for i, (p, _) in enumerate(filled) if p.meaning.text in known and not p.held_out]
+    torch.save({"meanings": [filled[i][0].meaning.text for i in trained_on], "vectors": vectors[trained_on].half()}, work / "vectors.pt")
+    ranks = {p.text: near for (p, _), near in zip(filled, among_real, strict=True) if p.meaning.text in known}
+    # Of a real phrasing only what differs.
+    mixed = {p.text: near for (p, _), near in zip(filled, among_all, strict=True) if not known.issuperset(near)}
+    for file, found in (("rank.json", ranks), ("imagined.json", mixed)):
+        (work / file).write_text(json.dumps(found, ensure_ascii=False), encoding="utf-8")
+
+
+def _mean(trained: Trained, corpus: Corpus, phrasings: list[Phrasing], rng: random.Random) -> torch.Tensor:
+    from torch.nn.functional import normalize
+
+    return normalize(trained.embed(trained.filled(corpus, phrasings, rng)).mean(0), dim=-1)
 
 
 def decoder(args: argparse.Namespace) -> int:
     """Train the tokenizer and the decoder."""
     from tokenizers import Tokenizer
 
+    from nlsh.modelkit import parallel, train
     from nlsh.modelkit import tokenizer as tok
-    from nlsh.modelkit import train
     from nlsh.planner.vocabulary import catalogue, control_tokens
 
     corpus, actions = Corpus.load(CORPUS), catalogue()
@@ -52,11 +81,13 @@ def decoder(args: argparse.Namespace) -> int:
     # The tokens are frozen with the tokenizer: a checkpoint outlives a growing catalogue.
     stamp = {"corpus": corpus_hash(), "control": control}
     file = args.work / "tokenizer.json"
-    if not _done(args.work / "control.json", stamp) or not file.exists():
+    processes = parallel.join()
+    if processes.first and not (_done(args.work / "control.json", stamp) and file.exists()):
         tok.build(corpus, control, 5120, file)
         (args.work / "control.json").write_text(json.dumps(stamp))
-    rank = json.loads((args.work / "rank.json").read_text(encoding="utf-8"))
-    encoding = train.Encoding(Tokenizer.from_file(str(file)), actions, corpus.meanings)
+    processes.wait()
+    ranks = [json.loads((args.work / name).read_text(encoding="utf-8")) for name in ("rank.json", "imagined.json")]
+    encoding = train.Encoding(Tokenizer.from_file(str(file)), actions, corpus.meanings, Imagined(corpus))
     recipe = train.Recipe(
         minutes=args.decoder_minutes,
         threads=args.threads,
@@ -66,12 +97,14 @@ def decoder(args: argparse.Namespace) -> int:
         feed_forward=3 * args.width,
         bfloat16=args.bfloat16,
     )
-    train.train(corpus, encoding, train.retrieval_of(corpus, rank), recipe, args.work / "decoder.pt", args.start)
+    train.train(corpus, encoding, train.retrieval_of(corpus, *ranks), recipe, args.work / "decoder.pt", args.start)
     return 0
 
 
 def export(args: argparse.Namespace) -> int:
     """Write GGUF files to `work/shipped`, quantised to Q8_0."""
+    import torch
+
     from nlsh.modelkit import encoder as enc
     from nlsh.modelkit import export as gguf
     from nlsh.modelkit import train
@@ -88,7 +121,9 @@ def export(args: argparse.Namespace) -> int:
     quantize(args.work / "encoder-f16.gguf", out / "encoder" / "encoder.gguf", "q8_0")
     gguf.export_decoder(train.load(args.work / "decoder.pt"), args.work / "tokenizer.json", control, args.work / "planner-f16.gguf")
     quantize(args.work / "planner-f16.gguf", out / "planner" / "planner.gguf", "q8_0")
-    gguf.export_meanings(trained, corpus.meanings, catalogue(), out / "planner" / "meanings.bin")
+    said = torch.load(args.work / "vectors.pt", weights_only=True)
+    exemplars = gguf.exemplars(said["meanings"], said["vectors"].float())
+    gguf.export_meanings(trained, exemplars, corpus.meanings, catalogue(), out / "planner" / "meanings.bin")
     gguf.export_ordinary(corpus, out / "planner" / "ordinary.txt")
     return 0
 

@@ -110,7 +110,8 @@ class SystemSlots(WorkSlots):
 
     def regex(self) -> str:
         r, word = self.r, self.word()
-        text = r.choice([rf"^{word}.*\.txt$", r"^IMG_\d+\.jpg$", rf"{word}[0-9]+", r"^\d{4}-\d{2}", rf".*_{word}\.py$", r"[A-Z]{3}\d*\.csv", rf"({word}|{self.word()})\.log", r"v[0-9]+\.[0-9]+"])  # fmt: skip
+        text = r.choice([rf"^{word}.*\.txt$", r"^IMG_\d+\.jpg$", rf"{word}[0-9]+", r"^\d{4}-\d{2}", rf".*_{word}\.py$", r"[A-Z]{3}\d*\.csv", rf"({word}|{self.word()})\.log", r"v[0-9]+\.[0-9]+",
+            r"(\d+)_(.*)", r"^(\w+)-(\d+)", rf"({word})\s*=", r"\s+$", rf"^{word}\b", rf"\b{word}s?\b", r"[a-f0-9]{8}", rf"{word.upper()}|{self.word().upper()}", r"^#", r"\d{1,3}(\.\d{1,3}){3}", rf"^(?!{word})", r"\(\d\)$", r"[._-]+"])  # fmt: skip
         return f"`{text}`" if r.random() < 0.15 else f'"{text}"' if r.random() < 0.25 else f"/{text}/" if r.random() < 0.1 else text
 
     def table(self) -> str:

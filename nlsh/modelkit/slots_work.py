@@ -11,7 +11,7 @@ _FRACTIONS = ["half", "twice", "double", "triple"]
 
 
 class WorkSlots(Names):
-    """Random fillers for one sentence: of work with versions, recordings, pictures and documents."""
+    """Random fillers for one sentence: of work with versions, recordings, pictures, documents and the lines of texts."""
 
     def branch(self) -> str:
         r = self.r
@@ -118,3 +118,28 @@ class WorkSlots(Names):
         name = r.choice(["llama-3", "qwen2.5", "mistral", "gemma-2", "phi-4", "deepseek", self.word()])
         folder = r.choice(["", "", "models/", "~/models/", self.word() + "/"])
         return f"{folder}{name}-{size}" + r.choice(["", "-q4_k_m", "-q8_0", "-instruct", "-chat.Q5_K_M"]) + ".gguf"
+
+    def span(self) -> str:  # of lines
+        r = self.r
+        low = r.choice([r.randint(1, 30), r.randint(1, 400), r.choice([10, 20, 50, 100, 200, 500, 1000])])
+        high = low + r.choice([1, 2, 4, 5, 9, 10, 20, 50, 100, r.randint(1, 300)])
+        if self.zh:
+            return r.choice([f"{low}到{high}", f"{low}到{high}", f"{low}-{high}", f"{low}至{high}", f"{low}~{high}", f"{low} 到 {high}", f"{low}和{high}"])
+        if r.random() < 0.12:
+            return r.choice([f"{low} to the end", f"{low} onwards", f"{low} on", f"{low}-end"])
+        joint = r.choice(["-", "-", " to ", " to ", " to ", " through ", "–", " - ", "..", " thru ", " until ", " and ", ", "])
+        return f"{low}{joint}{high}"
+
+    def newpart(self) -> str:  # what a regular expression's matches become
+        r, word = self.r, self.word()
+        text = r.choice([word, word, f"{word}_", f"{word}-$1", r"\1", r"\2-\1", f"$1_{word}", rf"{word}\1", "$1", "$2_$1", "_", "-"])
+        return f'"{text}"' if r.random() < 0.3 else f"'{text}'" if r.random() < 0.1 else text
+
+    def rate(self) -> str:
+        r = self.r
+        amount = r.choice([1, 2, 5, 10, 20, 30, 50, 80, 100, 200, 500, r.randint(1, 900)])
+        if self.zh and r.random() < 0.6:
+            return r.choice([f"每秒{amount}MB", f"每秒{amount}M", f"{amount}兆每秒", f"每秒 {amount} MB", f"{amount}M每秒"])
+        short = r.choice(["MB/s", "MB/s", " MB/s", "M/s", "mb/s", "MiB/s", "KB/s"])
+        long = r.choice([" megabytes per second", "MB per second", "MB a second", " MB per sec", " megs a second", "MB"])
+        return f"{amount}{short if self.zh or r.random() < 0.6 else long}"

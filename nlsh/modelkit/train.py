@@ -10,7 +10,7 @@ import math
 import random
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
@@ -18,12 +18,17 @@ import torch.nn.functional as F
 from tokenizers import Tokenizer
 
 from nlsh.modelkit.corpus import Corpus, Meaning, Sentence
+from nlsh.modelkit.imagined import OUTSIDE, Imagined, kept_out
 from nlsh.modelkit.model import Decoder, Shape
+from nlsh.modelkit.parallel import join
 from nlsh.planner import prompt
 from nlsh.planner.vocabulary import ALIASES, REFUSAL, Catalogue, control_tokens, encode, skeleton, token_class
 
 IGNORED = -100
-MADE_UP = 0.15  # the share of training sentences in which actions go by aliases
+MADE_UP = 0.12  # the share of training sentences in which actions go by aliases
+IMAGINED = 0.12  # the share of sentences for actions that nobody has
+ABSENT = 0.2  # of those, the share to which no such action is offered
+STRAY = 0.06  # the share of sentences to which an action that nobody has is offered without being meant
 LENGTHS = (32, 48, 64, 80, 96, 128, 160, 224, 320)
 
 
@@ -33,11 +38,15 @@ class Retrieval:
 
     ranked: dict[str, list[str]]  # phrasing text → meanings, nearest first
     rank_share: list[float]  # rank 0, 1, … of the right meaning on held-out phrasings; the last entry: not among them
+    imagined: dict[str, list[str]] = field(default_factory=dict)  # the same with the meanings of invented actions among them
 
     def candidates(self, sentence: Sentence, phrasing: str, rng: random.Random) -> list[str]:
         """Return meanings for a training sentence, the right one at a rank drawn from the held-out distribution."""
         gold = sentence.meaning.text
-        others = [m for m in self.ranked.get(phrasing, []) if m != gold]
+        ranked = self.ranked.get(phrasing, [])
+        if phrasing in self.imagined and (phrasing not in self.ranked or rng.random() < STRAY):
+            ranked = self.imagined[phrasing]
+        others = [m for m in ranked if m != gold]
         rank = rng.choices(range(len(self.rank_share)), self.rank_share)[0]
         if rank < prompt.CANDIDATES:
             others.insert(rank, gold)
@@ -47,10 +56,12 @@ class Retrieval:
 class Encoding:
     """Turns sentences into token ids."""
 
-    def __init__(self, tokenizer: Tokenizer, actions: Catalogue, meanings: list[Meaning]) -> None:
-        self.tokenizer, self.actions = tokenizer, actions
+    def __init__(self, tokenizer: Tokenizer, actions: Catalogue, meanings: list[Meaning], imagined: Imagined | None = None) -> None:
+        self.tokenizer, self.imagined = tokenizer, imagined
         self.ids = {t: i for i, t in enumerate(control_tokens(actions))}
-        self.skeletons = {m.text: skeleton(m.plan.calls, actions) for m in meanings}
+        self.actions = {**actions, **(imagined.catalogue() if imagined else {})}
+        self.skeletons = {m.text: skeleton(m.plan.calls, self.actions) for m in [*meanings, *(imagined.meanings if imagined else [])]}
+        self.outside = next((m for m in meanings if m.text == OUTSIDE), None)
         self._text: dict[str, list[int]] = {}
 
     def text(self, piece: str) -> list[int]:
@@ -61,24 +72,46 @@ class Encoding:
                 self._text[piece] = found
         return found
 
-    def example(self, sentence: Sentence, candidates: list[str], rng: random.Random | None = None) -> tuple[list[int], list[int]]:
-        """Return the ids of the prompt and of the plan with its end token. With `rng`, now and then an action of it is one nobody knows."""
+    def example(self, sentence: Sentence, candidates: list[str], rng: random.Random | None = None) -> tuple[list[int], list[int]] | None:
+        """Return the ids of the prompt and of the plan with its end token; None where it needs more aliases than there are.
+
+        With `rng`, now and then an action of it is one nobody knows, and an action that nobody has is one that is not offered.
+        """
         spans = {f"{{{slot}}}": span for slot, span in sentence.spans.items()}
         offered, plan = [self.skeletons[c] for c in candidates], encode(sentence.calls, self.actions, spans)
+        if rng is not None and self.outside is not None and f"<{sentence.calls[0].action}>" not in self.ids and rng.random() < ABSENT:
+            offered = [tokens for tokens in offered if tokens[0] != plan[0]]
+            plan = encode(self.outside.plan.calls, self.actions, {})
+        names: dict[str, str] = {}
         if rng is not None and rng.random() < MADE_UP:
-            offered, plan = _made_up(offered, plan, rng)
-        asked = prompt.build(sentence.words, offered, sentence.previous, self.ids.__getitem__, self.text)
+            names = _hidden(offered, plan, rng)
+        shown = dict.fromkeys(t for tokens in offered for t in tokens)
+        unknown = [t for t in shown if t not in self.ids]
+        for token in unknown:
+            free = [a for a in ALIASES[token_class(token)] if a not in names.values()]
+            if not free:
+                return None
+            names[token] = rng.choice(free) if rng is not None else free[0]
+        plan = [names.get(t, t) for t in plan]
+        if any(t not in self.ids for t in plan):
+            return None
+        offered = [[names.get(t, t) for t in tokens] for tokens in offered]
+        really = {alias: token for token, alias in names.items()}
+        asked = prompt.build(sentence.words, offered, sentence.previous, self.ids.__getitem__, self.text, really)
         return asked, [*(self.ids[t] for t in plan), self.ids["<eos>"]]
 
 
-def _made_up(offered: list[list[str]], plan: list[str], rng: random.Random) -> tuple[list[list[str]], list[str]]:
-    """Call some of the actions that are offered by aliases, so that a plan can be written for an action that came after training.
+def _hidden(offered: list[list[str]], plan: list[str], rng: random.Random) -> dict[str, str]:
+    """Return aliases for some of the actions that are offered, so that a plan can be written for an action that came after training.
 
-    What it is for, the decoder then only sees in that it is offered, how near, and with which arguments; nothing of a plan is hidden that is not offered.
+    What it is for, the decoder then only sees in its name's words, in that it is offered, how near, and with which arguments; nothing of a plan is
+    hidden that is not offered.
     """
     shown = {t for tokens in offered for t in tokens}
     names: dict[str, str] = {}
     actions = [t for t in dict.fromkeys(t for tokens in offered for t in tokens) if token_class(t) == "<" and t != f"<{REFUSAL}>"]
+    if not actions:
+        return names
     rng.shuffle(actions)
     hidden = set(actions[: rng.choice([1, 1, 2, len(actions)])])
     also = rng.random() < 0.5  # its arguments too, or are they called as everybody's
@@ -89,8 +122,8 @@ def _made_up(offered: list[list[str]], plan: list[str], rng: random.Random) -> t
             if token_class(token) == group and free and (token in hidden if group == "<" else also and rng.random() < 0.7):
                 names[token] = free.pop()
     if any(token_class(t) in ("=", "<=") and t not in shown for t in plan) and any(t in names for t in plan):
-        return offered, plan  # it needs words that the offer does not show
-    return [[names.get(t, t) for t in tokens] for tokens in offered], [names.get(t, t) for t in plan]
+        return {}  # it needs words that the offer does not show
+    return names
 
 
 def collate(examples: list[tuple[list[int], list[int]]], device: str) -> tuple[torch.Tensor, torch.Tensor]:
@@ -111,9 +144,9 @@ def batches(corpus: Corpus, encoding: Encoding, retrieval: Retrieval, rng: rando
     while True:
         examples: list[tuple[list[int], list[int]]] = []
         while len(examples) < size * 16:
-            sentence = corpus.sample(rng)
+            sentence = encoding.imagined.sample(rng) if encoding.imagined and rng.random() < IMAGINED else corpus.sample(rng)
             example = encoding.example(sentence, retrieval.candidates(sentence, sentence.source, rng), rng)
-            if len(example[0]) + len(example[1]) <= LENGTHS[-1]:
+            if example is not None and len(example[0]) + len(example[1]) <= LENGTHS[-1]:
                 examples.append(example)
         examples.sort(key=lambda e: len(e[0]) + len(e[1]) + rng.random())
         chunks = [examples[i : i + size] for i in range(0, len(examples), size)]
@@ -140,11 +173,14 @@ class Recipe:
 def train(corpus: Corpus, encoding: Encoding, retrieval: Retrieval, recipe: Recipe, out: Path, start: Path | None = None) -> Decoder:
     """Train and return the decoder; the checkpoint at `out` is continued if it is there and from the same recipe.
 
+    Under torchrun (nlsh.modelkit.parallel) each process draws sentences of its own, and the first one writes and reports.
+
     `start`: a folder with the decoder.pt and tokenizer.json of an earlier training, for a smaller catalogue, to go on from.
     """
     torch.set_num_threads(recipe.threads)
     torch.manual_seed(recipe.seed)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    processes = join()
+    device = processes.device
     shape = Shape(encoding.tokenizer.get_vocab_size(), recipe.width, recipe.layers, recipe.feed_forward, recipe.width // 64)
     model = Decoder(shape).to(device)
     matrices = [p for p in model.parameters() if p.dim() == 2]
@@ -162,13 +198,14 @@ def train(corpus: Corpus, encoding: Encoding, retrieval: Retrieval, recipe: Reci
             print(f"decoder: continuing at step {step}, {spent / 60:.1f} min", flush=True)
     if start is not None and step == 0:
         _inherit(model, encoding.tokenizer, start)
-    rng = random.Random(recipe.seed * 1_000_003 + step)
+    rng = random.Random(recipe.seed * 1_000_003 + step + processes.rank * 7_919)
     # On a GPU compiling pays; two busy CPU cores spend minutes on it.
-    hidden = torch.compile(model.hidden, dynamic=True) if device == "cuda" else model.hidden
+    hidden = torch.compile(model.hidden, dynamic=True) if processes.kind == "cuda" else model.hidden
     began, shown, seen, average = time.time() - spent, time.time(), 0, None
-    print(f"decoder: {model.size() / 1e6:.2f} M parameters on {device}; {asdict(recipe)}", flush=True)
+    if processes.first:
+        print(f"decoder: {model.size() / 1e6:.2f} M parameters on {processes.count} × {device}; {asdict(recipe)}", flush=True)
     for chunk in batches(corpus, encoding, retrieval, rng, recipe.batch):
-        done = step / recipe.steps if recipe.steps else (time.time() - began) / (recipe.minutes * 60)
+        done = step / recipe.steps if recipe.steps else processes.agreed((time.time() - began) / (recipe.minutes * 60))
         if done >= 1:
             break
         # Warm up, hold, then decay linearly over the last 60%.
@@ -176,11 +213,12 @@ def train(corpus: Corpus, encoding: Encoding, retrieval: Retrieval, recipe: Reci
         for group in optimizer.param_groups:
             group["lr"] = rate
         x, y = collate(chunk, device)
-        with torch.autocast(device, dtype=torch.bfloat16, enabled=device == "cuda" or recipe.bfloat16):
+        with torch.autocast(processes.kind, dtype=torch.bfloat16, enabled=processes.kind == "cuda" or recipe.bfloat16):
             h = hidden(x)
             wanted = y != IGNORED
             loss = F.cross_entropy(model.logits(h[wanted]).float(), y[wanted])
         loss.backward()
+        processes.average(model.parameters())
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
@@ -189,13 +227,15 @@ def train(corpus: Corpus, encoding: Encoding, retrieval: Retrieval, recipe: Reci
         average = loss.item() if average is None else 0.98 * average + 0.02 * loss.item()
         if not math.isfinite(average):
             raise RuntimeError(f"the loss is {average} at step {step}: lower the rate")
-        if time.time() - shown > 180:
+        if processes.first and time.time() - shown > 180:
             shown = time.time()
             print(
                 f"decoder: {(shown - began) / 60:.1f} min, step {step}, {seen} sentences, loss {average:.4f}, {score(model, corpus, encoding, retrieval, 400)}",
                 flush=True,
             )
             _save(out, model, optimizer, recipe, shape, step, time.time() - began)
+    if not processes.first:
+        return model
     _save(out, model, optimizer, recipe, shape, step, time.time() - began)
     print(f"decoder: done at step {step}: {score(model, corpus, encoding, retrieval, 0)}", flush=True)
     return model
@@ -231,16 +271,21 @@ def load(file: Path) -> Decoder:
 def score(model: Decoder, corpus: Corpus, encoding: Encoding, retrieval: Retrieval, most: int) -> str:
     """Return the share of held-out phrasings (0: all) whose plan is exact under teacher forcing, with the encoder's real candidates."""
     model.eval()
-    device = next(model.parameters()).device.type
+    device = str(next(model.parameters()).device)
     held = sorted(corpus.held_out, key=lambda p: hash_order(p.text))[: most or None]
-    right: dict[str, list[int]] = {"en": [], "zh": []}
+    if encoding.imagined is not None:
+        held += [p for m in encoding.imagined.meanings if kept_out(m) for p in encoding.imagined.of[m.text][5:]]
+    right: dict[str, list[int]] = {"en": [], "zh": [], "new actions": []}
     chosen: list[int] = []
     rng = random.Random(5)
     examples = []
     for p in held:
-        sentence = corpus.fill(p, rng, varied=False, test=True)
-        if sentence is not None and p.text in retrieval.ranked:
-            examples.append((p.language, encoding.example(sentence, retrieval.ranked[p.text][: prompt.CANDIDATES])))
+        sentence, new = corpus.fill(p, rng, varied=False, test=True), p.text not in retrieval.ranked
+        ranked = (retrieval.imagined if new else retrieval.ranked).get(p.text)
+        if sentence is not None and ranked and (example := encoding.example(sentence, ranked[: prompt.CANDIDATES])):
+            examples.append(("new actions" if new else p.language, example))
+        elif new:
+            right["new actions"].append(0)
     examples.sort(key=lambda e: len(e[1][0]) + len(e[1][1]))
     for i in range(0, len(examples), 64):
         chunk = examples[i : i + 64]
@@ -261,7 +306,7 @@ def hash_order(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def retrieval_of(corpus: Corpus, rank: dict[str, list[str]]) -> Retrieval:
+def retrieval_of(corpus: Corpus, rank: dict[str, list[str]], imagined: dict[str, list[str]] | None = None) -> Retrieval:
     """Return the candidates for training from what the encoder ranks for each phrasing."""
     counts = [1.0] * (prompt.CANDIDATES + 1)
     for p in corpus.held_out:
@@ -270,7 +315,7 @@ def retrieval_of(corpus: Corpus, rank: dict[str, list[str]]) -> Retrieval:
             continue
         place = ranked.index(p.meaning.text) if p.meaning.text in ranked else prompt.CANDIDATES
         counts[min(place, prompt.CANDIDATES)] += 1
-    return Retrieval(rank, [c / sum(counts) for c in counts])
+    return Retrieval(rank, [c / sum(counts) for c in counts], imagined or {})
 
 
 def save_rank(file: Path, rank: dict[str, list[str]]) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from nlsh.plan.effects import KINDS, Effect
 from nlsh.plan.errors import BadArgument
+from nlsh.plan.frozen import frozen
 from nlsh.plan.values import ValueType
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 _MISSING: Any = object()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Arg:
     """One argument: its type, what it is for, and what it is when it is not given (`default` None: nothing)."""
 
@@ -80,14 +81,14 @@ def _nearest(word: str, known: list[str]) -> str:
     return f"Did you mean {close[0]}?" if close else f"It has: {', '.join(known)}." if known else "It has none."
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Never:
     """Why an action cannot be undone: said in the preview, before it is approved."""
 
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Example:
     """Requests with the plan they mean and what comes of it, on a small real scene: test, documentation, training seed.
 

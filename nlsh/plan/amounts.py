@@ -1,77 +1,23 @@
-"""Amounts: how people write numbers (of things, of processes), shares, sizes and lengths of time, and what they mean. What all value types are is `nlsh.plan.values`'s."""
+"""Amounts: how people write numbers (of things, of processes), shares, sizes and lengths of time, and what they mean.
+
+What all value types are is `nlsh.plan.values`'s, what a number is `nlsh.plan.numerals`'s, and what a date is `nlsh.plan.dates`'s.
+"""
 
 from __future__ import annotations
 
 import re
 from typing import Any
 
+from nlsh.plan.later import later
+from nlsh.plan.numerals import CHINESE, number, ordinal, tidy
 from nlsh.plan.values import ValueType
 
-ENGLISH_NUMBERS = {
-    "zero": 0, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9,
-    "ten": 10, "eleven": 11, "twelve": 12, "thirteen": 13, "fourteen": 14, "fifteen": 15, "sixteen": 16,
-    "seventeen": 17, "eighteen": 18, "nineteen": 19, "twenty": 20, "thirty": 30, "forty": 40, "fifty": 50,
-    "sixty": 60, "seventy": 70, "eighty": 80, "ninety": 90, "single": 1, "couple": 2, "few": 3,
-    "several": 5, "dozen": 12, "half": 0.5, "quarter": 0.25, "third": 1 / 3,
-}  # fmt: skip
-CHINESE_DIGITS = {"零": 0, "〇": 0, "一": 1, "二": 2, "两": 2, "俩": 2, "三": 3, "四": 4, "五": 5, "六": 6, "七": 7, "八": 8, "九": 9, "半": 0.5}
-CHINESE_UNITS = {"十": 10, "百": 100, "千": 1000, "万": 10_000}
-_SCALES = {"hundred": 100, "thousand": 1000, "k": 1000, "million": 1_000_000}
-_ARTICLES = {"a", "an"}
-_FILLER = {"of", "and", "the", "about", "around", "top", "first", "last", "next", "past", "个", "前", "最近"}
-_NUMBER = re.compile(r"[+-]?\d+(?:[.,]\d+)?")
-
-
-def number(text: str) -> float:
-    """Return the number that `text` writes in digits, English words or Chinese numerals.
-
-    >>> number("5"), number("twenty five"), number("a hundred"), number("十五"), number("两百")
-    (5.0, 25.0, 100.0, 15.0, 200.0)
-    """
-    cleaned = text.strip().lower().replace("-", " ") if not re.match(r"^[+-]?\d", text.strip()) else text.strip()
-    if _NUMBER.fullmatch(cleaned):
-        return float(_decimal(cleaned))
-    if re.fullmatch(r"\d{1,3}(,\d{3})+", cleaned):
-        return float(cleaned.replace(",", ""))
-    cleaned = re.sub(r"个$", "", cleaned)
-    if cleaned and all(c in CHINESE_DIGITS or c in CHINESE_UNITS for c in cleaned):
-        return _chinese(cleaned)
-    total, current, seen, article = 0.0, 0.0, False, False
-    for word in cleaned.replace(",", " ").split():
-        if word in _ARTICLES:
-            article = True
-        elif word in ENGLISH_NUMBERS:
-            value = ENGLISH_NUMBERS[word]
-            current = current * value if word == "dozen" and seen else current + value
-            seen = True
-        elif _NUMBER.fullmatch(word):
-            current, seen = current + float(_decimal(word)), True
-        elif word in _SCALES:
-            current, seen = max(current, 1) * _SCALES[word], True
-            if _SCALES[word] >= 1000:
-                total, current = total + current, 0.0
-        elif word not in _FILLER:
-            raise ValueError(f"“{text}” is not a number")
-    if not seen and not article:
-        raise ValueError(f"“{text}” is not a number")
-    return total + current if seen else 1.0
-
-
-def _decimal(text: str) -> str:
-    return text.replace(",", ".") if re.fullmatch(r"[+-]?\d+,\d{1,2}", text) else text.replace(",", "")
-
-
-def _chinese(text: str) -> float:
-    total = section = digit = 0.0
-    for char in text:
-        if char in CHINESE_DIGITS:
-            # "二零": digits in a row are written out one by one.
-            digit = digit * 10 + CHINESE_DIGITS[char] if digit and CHINESE_DIGITS[char] >= 1 else digit + CHINESE_DIGITS[char]
-        elif char == "万":
-            total, section, digit = total + (section + digit or 1) * 10_000, 0.0, 0.0
-        else:
-            section, digit = section + (digit or 1) * CHINESE_UNITS[char], 0.0
-    return total + section + digit
+_TIMES = {"once": 1, "twice": 2, "thrice": 3}
+_WHICH_END = later(r"^(?:the\s+)?(?:top|first|last|only|just|前|头|后|最后|最前|第|只)(?:的)?\s*")
+_COUNTED = later(
+    r"\s+(?:more\s+)?(?:lines?|rows?|files?|folders?|items?|things?|entries|entry|results?|matches|processes|programs?|commits?|levels?|layers?|groups?|parts?|pieces?"
+    r"|messages?|times?|copies|words?|pages?|packets?|logins?)$|个?(?:文件夹?|进程|提交|结果|记录|单词|部分|程序)$|[个条行名项次层份页段块句]$"
+)
 
 
 class Count(ValueType):
@@ -81,13 +27,29 @@ class Count(ValueType):
     example = "5"
 
     def parse(self, written: Any) -> int:
-        text = str(written).strip()
-        text = re.sub(r"^(top|first|last|前|后|最后|第)\s*", "", text, flags=re.I)
-        text = re.sub(r"\s*(lines?|files?|items?|entries|processes|个|条|行|名|项)$", "", text, flags=re.I)
-        value = number(text)
+        text = tidy(str(written))
+        if " " in text or not text.isascii():
+            text = _COUNTED.sub("", _WHICH_END.sub("", text))
+        value = float(_TIMES[text]) if text in _TIMES else number(text)
         if value != int(value) or value < 1:
             raise ValueError(f"“{written}” is not a whole number of at least 1")
         return int(value)
+
+
+class Nth(Count):
+    """A place in a list, counted from 1: "3", "third", "2nd", "第二个"."""
+
+    name = "count"
+    example = "2"
+
+    def parse(self, written: Any) -> int:
+        text = re.sub(r"^(?:number|no\.?|#)\s*|\s*(?:one|个|项|条|行|份)$", "", tidy(str(written))) or str(written)
+        return ordinal(text) or super().parse(written if text == "the" else text)
+
+
+_OF_A_WHOLE = later(
+    r"^(?:(?:the\s+)?(?:tcp\s+|udp\s+)?(?:port|pid|process(?: id)?|run)(?:\s+(?:number|no\.?))?(?=\s|#|:|\d)|端口号?|进程号?|第)\s*[:#]?|^[:#]|(?:/(?:tcp|udp)|号?端口|号)$"
+)
 
 
 class Whole(ValueType):
@@ -101,7 +63,8 @@ class Whole(ValueType):
         self.example = str(min(max(8080, low), high))
 
     def parse(self, written: Any) -> int:
-        value = number(str(written).lstrip(":#"))
+        text = tidy(str(written))
+        value = number(text if text.isdecimal() else _OF_A_WHOLE.sub("", text).strip() or text)
         if value != int(value) or not self.low <= value <= self.high:
             raise ValueError(f"“{written}” is not a {self.name} from {self.low} to {self.high}")
         return int(value)
@@ -136,12 +99,13 @@ class Nice(Whole):
         self.example = "10"
 
     def parse(self, written: Any) -> int:
-        text = str(written).strip().lower()
-        for sign, words in (("-", ("minus ", "负", "negative ")), ("", ("plus ",))):
-            for word in words:
-                if text.startswith(word):
-                    text = sign + text[len(word) :]
-        return super().parse(text)
+        text = tidy(str(written))
+        if (below := re.match(r"(?:minus|negative)\s+|负", text)) and (value := number(text[below.end() :])) >= 0:
+            return super().parse(f"-{value:g}")
+        return super().parse(text.removeprefix("plus "))
+
+
+MOST_CORES = 4096
 
 
 class Cores(ValueType):
@@ -151,17 +115,44 @@ class Cores(ValueType):
     example = "2"
 
     def parse(self, written: Any) -> int | tuple[int, ...]:
-        text = re.sub(r"\s*(logical |physical )?(cpus?|cores?|processors?|threads?|个?核心?|个)?\s*(cores?)?$", "", str(written).strip(), flags=re.I)
-        if re.fullmatch(r"\d+(-\d+)?(,\d+(-\d+)?)+|\d+-\d+", text):
+        said = tidy(str(written))
+        named = re.match(r"(?:the\s+)?(?:cpus?|cores?|processors?)\s*#?\s*(?=[\d(])|第(?=\d)", said)
+        text = said[named.end() :] if named else said
+        text = re.sub(r"\s*(?:(?:logical |physical |cpu )?(?:cpus?|cores?|processors?|threads?)|(?:个|号)?(?:cpu)?(?:核心?|处理器|线程)|个)$", "", text).strip()
+        text = re.sub(r"\s*(?:,|、|\band\b|和|&)\s*", ",", re.sub(r"(?<=\d)\s*(?:-|–|—|~|\bto\b|\bthrough\b|到|至)\s*(?=\d)", "-", text))
+        if named or re.fullmatch(r"\d+(-\d+)?(,\d+(-\d+)?)+|\d+-\d+", text):
             chosen: set[int] = set()
             for part in text.split(","):
                 low, _, high = part.partition("-")
+                if not (low.isdecimal() and (high or low).isdecimal() and int(low) <= int(high or low) < MOST_CORES):
+                    raise ValueError(f"“{written}” names no cores; they are counted from 0, as in 0,2 or 0-3")
                 chosen |= set(range(int(low), int(high or low) + 1))
             return tuple(sorted(chosen))
         value = number(text)
-        if value != int(value) or value < 1:
+        if value != int(value) or not 1 <= value <= 10**6:
             raise ValueError(f"“{written}” is not a number of cores")
         return int(value)
+
+
+class CoreTime(ValueType):
+    """The time of so many cores, or of a part of one: "2", "0.5", "half a core"."""
+
+    name = "number of cores"
+    example = "1.5"
+
+    def parse(self, written: Any) -> float:
+        value = number(
+            "one"
+            if (text := tidy(str(written))) in ("a core", "a cpu", "a processor")
+            else re.sub(r"\s*(?:(?:of )?(?:an? |one |the )?(?:cpus?|cores?|processors?)|个?(?:cpu)?核心?)$", "", text)
+        )
+        if not 0 < value <= MOST_CORES:
+            raise ValueError(f"“{written}” is not a number of cores")
+        return value
+
+
+_PERCENT = later(r"\s*(?:%|percent|per cent|pct)$")
+_WHOLE_SHARE = ("full", "all", "all of it", "the whole", "max", "maximum", "the maximum", "全部", "最大", "百分之百", "百分百")
 
 
 class Percent(ValueType):
@@ -171,125 +162,178 @@ class Percent(ValueType):
     example = "30%"
 
     def parse(self, written: Any) -> float:
-        text = str(written).strip().lower()
-        words = {
-            "half": 50.0,
-            "a half": 50.0,
-            "a third": 100 / 3,
-            "one third": 100 / 3,
-            "a quarter": 25.0,
-            "one quarter": 25.0,
-            "一半": 50.0,
-            "三分之一": 100 / 3,
-            "四分之一": 25.0,
-        }
-        if text in words:
-            return words[text]
-        bare = re.sub(r"^百分之|\s*(%|％|percent|per cent|pct)$", "", text)
-        value = number(bare)
-        if bare == text and not bare[:1].isdigit() and 0 < value < 5:
-            raise ValueError(f"“{written}” is a number, not a share")  # “one core” is no hundredth of the processor
+        text = re.sub(r"\s+of\s+(?:it|them|that)$", "", tidy(str(written)))
+        if text in _WHOLE_SHARE:
+            return 100.0
+        if match := re.fullmatch(rf"([{CHINESE}\d.]+?)成(半)?", text):
+            value = (number(match[1]) + (0.5 if match[2] else 0)) * 10
+        elif re.search("half|halves|quarter|third|fifth|tenth|fourth|eighth|分之|一半|/", text) and not text.startswith("百分之") and not _PERCENT.search(text):
+            value = number(text) * 100
+        else:
+            bare = _PERCENT.sub("", text.removeprefix("百分之")).strip()
+            value = number(bare)
+            # “one core” is no hundredth of the processor, and “0.5” is a half or half a hundredth.
+            if bare == text and 0 < value < (1 if bare[:1].isdigit() else 5):
+                raise ValueError(f"“{written}” is a number, not a share; write it with a %")
         if not 0 < value <= 100:
             raise ValueError(f"“{written}” is not a share between 0% and 100%")
         return value
 
 
-_BYTE_UNITS = {"": 1, "b": 1, "byte": 1, "bytes": 1, "字节": 1}
+_BYTE_UNITS = {"b": 1, "byte": 1, "bytes": 1, "字节": 1, "个字节": 1}
 for _power, _names in enumerate(
     (
-        ("k", "kb", "kib", "kilo", "kilos", "kilobyte", "kilobytes", "千字节"),
-        ("m", "mb", "mib", "meg", "megs", "mega", "megabyte", "megabytes", "兆", "兆字节", "mb字节"),
-        ("g", "gb", "gib", "gig", "gigs", "giga", "gigabyte", "gigabytes", "吉", "吉字节", "个g"),
-        ("t", "tb", "tib", "tera", "terabyte", "terabytes", "太字节"),
+        ("k", "kb", "kib", "kilo", "kilos", "kilobyte", "kilobytes", "kibibytes", "千字节"),
+        ("m", "mb", "mib", "meg", "megs", "mega", "megabyte", "megabytes", "mebibytes", "兆", "兆字节", "mb字节", "兆b"),
+        ("g", "gb", "gib", "gig", "gigs", "giga", "gigabyte", "gigabytes", "gibibytes", "吉", "吉字节", "个g", "吉b"),
+        ("t", "tb", "tib", "tera", "terabyte", "terabytes", "tebibytes", "太字节", "太"),
+        ("p", "pb", "pib", "petabyte", "petabytes"),
     ),
     start=1,
 ):
     for _name in _names:
         # As `ls -h`, `du -h` and `find -size` do: powers of 1024, whichever way the unit is spelt.
         _BYTE_UNITS[_name] = 1024**_power
+_SIZE = later(
+    r"(.*?)\s*(?:of\s+)?(?:\b(?:an?)\s+)?([a-z]+|个?(?:千字节|兆字节|吉字节|太字节|字节|兆b?|吉b?|太))(半|\s+and\s+a\s+(?:half|quarter))?(?:\s+(?:of data|in size|each|or so))?"
+)
 
 
 class Bytes(ValueType):
-    """An amount of data: "100MB", "2 gigs", "1.5G". Powers of 1024."""
+    """An amount of data: "100MB", "2 gigs", "1.5G", "half a gig". Powers of 1024."""
 
     name = "size"
     example = "100MB"
 
     def parse(self, written: Any) -> int:
-        text = str(written).strip().lower()
-        match = re.fullmatch(r"(.*?)\s*([a-z]*|字节|千字节|兆字节|兆|吉字节|吉|太字节)", text)
-        if match and match[2] in _BYTE_UNITS and match[1]:
-            return int(number(match[1]) * _BYTE_UNITS[match[2]])
-        if match and match[2] in _BYTE_UNITS and match[2]:
-            return _BYTE_UNITS[match[2]]
-        raise ValueError(f"“{written}” is not a size such as 100MB or 2G")
+        text = tidy(str(written))
+        if (plain := re.fullmatch(r"(\d{1,9})(?:\.(\d+))? ?([a-z]+)", text)) and plain[3] in _BYTE_UNITS and plain[3][0] != "p":
+            return int(float(f"{plain[1]}.{plain[2] or 0}") * _BYTE_UNITS[plain[3]])
+        match = _SIZE.fullmatch(text)
+        wrong = ValueError(f"“{written}” is not a size such as 100MB or 2G")
+        if re.search(r"\dm?bits?$|[kmg]bits?$", text):
+            raise ValueError(f"“{written}” is bits; say it in bytes, such as 100MB")
+        if match and (unit := _BYTE_UNITS.get(match[2].removeprefix("个"))):
+            amount = number(match[1]) if match[1] else 1.0
+            value = (amount + {"": 0.0, "半": 0.5}.get(match[3] or "", 0.25 if (match[3] or "").endswith("quarter") else 0.5)) * unit
+        elif text:
+            try:
+                value = number(text)
+            except ValueError:
+                raise wrong from None
+        else:
+            raise wrong
+        if not 0 <= value < 2**63:
+            raise wrong
+        return int(value)
+
+
+class Rate(Bytes):
+    """An amount of data in a second: "10MB/s", "5 megabytes per second", "每秒10MB". Powers of 1024."""
+
+    name = "rate"
+    example = "10MB/s"
+
+    def parse(self, written: Any) -> int:
+        if re.search(r"[kmg]b(?:it)?ps$", str(written).strip()[:-3].lower() + str(written).strip()[-3:]):
+            raise ValueError(f"“{written}” is bits in a second; say it in bytes, such as 10MB/s")
+        text = re.sub(r"^每秒钟?|\s*(/|\bper\b|\ban?\b|\beach\b|\bevery\b)\s*(s|sec|second)$|ps$|\s*(每秒钟?|/秒|一秒)$", "", tidy(str(written)))
+        if (value := super().parse(text)) < 1024:
+            raise ValueError(f"“{written}” is not a rate such as 10MB/s: less than 1 KB/s lets nothing through")
+        return value
 
 
 _TIME_UNITS = {
     1: ("s", "sec", "secs", "second", "seconds", "秒", "秒钟"),
     60: ("m", "min", "mins", "minute", "minutes", "分", "分钟"),
-    3600: ("h", "hr", "hrs", "hour", "hours", "小时", "个小时", "钟头", "个钟头"),
-    86400: ("d", "day", "days", "night", "天", "日"),
-    604800: ("w", "wk", "wks", "week", "weeks", "周", "星期", "个星期", "礼拜", "个礼拜"),
-    2592000: ("mo", "month", "months", "月", "个月"),
+    900: ("刻钟", "刻"),
+    3600: ("h", "hr", "hrs", "hour", "hours", "小时", "个小时", "钟头", "个钟头", "个钟"),
+    86400: ("d", "day", "days", "night", "nights", "天", "日", "晚", "整天"),
+    604800: ("w", "wk", "wks", "week", "weeks", "周", "星期", "个星期", "礼拜", "个礼拜", "个周"),
+    1209600: ("fortnight", "fortnights"),
+    2592000: ("mo", "mos", "month", "months", "月", "个月"),
+    91 * 86400: ("quarter", "quarters", "季度", "个季度"),
     31536000: ("y", "yr", "yrs", "year", "years", "年"),
+    315360000: ("decade", "decades"),
 }
 _UNIT_SECONDS = {name: seconds for seconds, names in _TIME_UNITS.items() for name in names}
-_RELATIVE_DAYS = {"today": 1, "yesterday": 2, "今天": 1, "昨天": 2, "fortnight": 14, "a fortnight": 14, "quarter": 91, "a quarter": 91, "半年": 182, "half a year": 182, "半个月": 15, "半天": 0.5, "half an hour": 1 / 48, "half a day": 0.5, "半小时": 1 / 48, "overnight": 1, "the weekend": 3}  # fmt: skip
-
-
-_CALENDAR = {
-    "day": ("this morning", "this afternoon", "this evening", "tonight", "since midnight", "midnight", "since this morning", "今早", "今天早上", "今天上午", "今晚", "零点"),
-    "week": ("this week", "since monday", "the start of the week", "本周", "这周", "这个星期", "这个礼拜", "本星期", "这星期"),
-    "month": ("this month", "the start of the month", "本月", "这个月", "这月"),
-    "year": ("this year", "the start of the year", "今年", "本年"),
+_WHOLE_SPANS = {
+    "半年": 182, "half a year": 182, "half year": 182, "半个月": 15, "half a month": 15, "the weekend": 3, "weekend": 3, "overnight": 1, "一晚上": 1, "半天": 0.5,
 }  # fmt: skip
+_LONGEST_S = 1000 * 31536000
+_LEADING = later(
+    r"^(?:(?:in|for|over|during|within)\s+(?=the|an?\b|\d)|(?:the|these|this)\s+(?=last|past|previous|few)|(?:last|past|previous)\s+|(?:过去|最近|近|前|这)的?\s*)+|^the\s+(?=\d|last|past)"
+)
+_TRAILING = later(r"\s*(?:\bago|\bold|\blong|\bor so|\bearlier|\bback|以前|之前|前|以内|之内|内|了|左右|以来|来)$")
+# One amount and its unit; what follows a unit is the next amount, or a half of it.
+_ONE_SPAN = later(
+    r"(?P<amount>.*?)\s*(?P<unit>(?<![a-z])(?:seconds?|secs?|minutes?|mins?|hours?|hrs?|days?|nights?|weeks?|wks?|fortnights?|months?|mos?|quarters?(?!\s+(?:of|hour|day|year))|years?|yrs?"
+    r"|decades?|[smhdwy])(?![a-z])|个?(?:小时|钟头|星期|礼拜|季度|钟|月|周)|秒钟?|分钟?|刻钟?|整天|天|日|晚|年)"
+    r"(?P<more>\s*半钟?|\s+and\s+a\s+(?:half|quarter))?(?:\s*(?:,|and\b|\+|又|零|、)\s*|\s*)"
+)
+_FEW = later(r"^几(?=个|小时|分|天|周|月|年|秒|星期|礼拜)")
 
 
-def _calendar(text: str) -> float | None:
-    """Return how many seconds ago the day, week, month or year began that `text` means, by the local clock; None for other words."""
-    part = next((p for p, words in _CALENDAR.items() if text in words), None)
-    if part is None:
+_PLAIN = later(r"(\d+(?:\.\d+)?|[a-z]+(?= )|[一二两三四五六七八九十])? ?([a-z]+|个?[小时钟头月年天日周星期礼拜分秒]+)")
+
+
+def _plainly(text: str) -> float | None:
+    """Return the seconds of “30d”, “two weeks”, “三天”, as most lengths of time are written, without what the rest takes; None for the rest."""
+    match = _PLAIN.fullmatch(text.removeprefix("the ").removeprefix("last ").removeprefix("past "))
+    if not match or match[2] not in _UNIT_SECONDS or (not match[1] and (len(match[2]) == 1 or match[2] == "night")) or match[2].startswith("quarter"):
         return None
-    import time
-
-    now = time.time()
-    day = time.localtime(now)
-    # mktime finds the right hour where the clocks were changed since.
-    first = {
-        "day": day.tm_mday, "week": day.tm_mday - day.tm_wday, "month": 1, "year": 1,
-    }[part]  # fmt: skip
-    began = time.mktime((day.tm_year, 1 if part == "year" else day.tm_mon, first, 0, 0, 0, 0, 0, -1))
-    return max(now - began, 1.0)
+    try:
+        seconds = (number(match[1]) if match[1] else 1.0) * _UNIT_SECONDS[match[2]]
+    except ValueError:
+        return None
+    return seconds if seconds <= _LONGEST_S else None
 
 
 class Duration(ValueType):
-    """A length of time: "30d", "two weeks", "3小时". Parsed to seconds."""
+    """A length of time: "30d", "two weeks", "3小时", "an hour and a half". Parsed to seconds."""
 
     name = "duration"
     example = "30d"
 
     def parse(self, written: Any) -> float:
-        text = re.sub(r"^(the )?(last|past|previous|过去|最近|近)\s*", "", str(written).strip().lower())
-        text = re.sub(r"\s*(ago|old|以前|之前|前|内|以内|了)$", "", text)
-        if text in _RELATIVE_DAYS:
-            return _RELATIVE_DAYS[text] * 86400.0
-        if (since := _calendar(text)) is not None:
-            return since
-        if match := re.fullmatch(r"(.+?) ([a-z]+) and a half|(.+?) and a half ([a-z]+)", text):
-            return (number(match[1] or match[3]) + 0.5) * self._unit(match[2] or match[4], written)
-        if match := re.fullmatch(r"(.+?)(年|天)半", text):
-            return (number(match[1]) + 0.5) * self._unit(match[2], written)
-        match = re.fullmatch(r"(.*?)\s*(个?[a-z]+|个?(?:小时|钟头|星期|礼拜|月)|秒钟?|分钟?|天|日|周|年)", text)
-        if not match:
-            raise ValueError(f"“{written}” is not a length of time such as 30d or two weeks")
-        amount = match[1].strip()
-        if amount.endswith("半") and len(amount) > 1:
-            return (number(amount[:-1].rstrip("个")) + 0.5) * self._unit(match[2], written)
-        return (number(amount) if amount else 1.0) * self._unit(match[2], written)
+        if (plain := _plainly(tidy(str(written)))) is not None:
+            return plain
+        text = _TRAILING.sub("", tidy(str(written)))
+        text = text if text in _WHOLE_SPANS else _LEADING.sub("", text)
+        if text in _WHOLE_SPANS:
+            return _WHOLE_SPANS[text] * 86400.0
+        wrong = ValueError(f"“{written}” is not a length of time such as 30d or two weeks")
+        total, at, before = 0.0, 0, float("inf")
+        while at < len(text):
+            match = _ONE_SPAN.match(text, at)
+            if not match or match.end() == at:
+                raise wrong
+            unit = _UNIT_SECONDS.get(match["unit"])
+            if unit is None or unit >= before:
+                raise wrong  # “5 days 5 days”
+            amount, more = match["amount"].strip(), (match["more"] or "").strip()
+            if not amount and ((len(match["unit"]) == 1 and match["unit"].isascii()) or at):
+                raise wrong
+            part = (number(_FEW.sub("三", amount + match["unit"]).removesuffix(match["unit"])) if amount else 1.0) + (
+                0.25 if more.endswith("quarter") else 0.5 if more else 0.0
+            )
+            if part < 0:
+                raise wrong
+            total, at, before = total + part * unit, match.end(), unit
+        if not text or total > _LONGEST_S:
+            raise wrong
+        return total
 
-    @staticmethod
-    def _unit(word: str, written: Any) -> int:
-        if word not in _UNIT_SECONDS:
-            raise ValueError(f"“{written}” is not a length of time such as 30d or two weeks")
-        return _UNIT_SECONDS[word]
+
+class Age(Duration):
+    """How long ago: a length of time, or the day or moment that it reaches back to: "30d", "yesterday", "since march", "2024-03-05", "上周一"."""
+
+    def parse(self, written: Any) -> float:
+        text = tidy(str(written))
+        if not text.endswith(("日", "月")) and (plain := _plainly(text)) is not None:
+            return plain
+        from nlsh.plan.dates import seconds_since
+
+        if (seconds := seconds_since(text)) is not None:
+            return seconds
+        return super().parse(re.sub(r"^(?:since|from|自从|自|从)\s*", "", text) or written)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from nlsh.plan.later import later
+
 # kind: (extensions, words people use). A word may carry "files", "file", "documents", "文件" around it.
 KINDS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "image": (("jpg", "jpeg", "png", "gif", "bmp", "webp", "tiff", "tif", "heic", "svg", "raw", "cr2", "nef", "arw", "avif"), ("images", "pictures", "photos", "pics", "photographs", "screenshots", "图片", "照片", "图像", "相片", "截图", "图")),
@@ -52,6 +54,13 @@ for _kind, (_extensions, _words) in KINDS.items():
 _EXTENSION = re.compile(r"\*?\.?([a-z0-9+_]{1,12}(?:\.(?:gz|xz|bz2|zst))?)")
 
 
+_WHOSE = later(r"^(?:(?:the|my|our|all|any|every|these|those|of)\s+|(?:所有的?|全部的?|我的|这些|那些)\s*)+")
+_ENDING_IN = later(
+    r"(?:(?:anything|everything|names?|files?|things?)\s+)?(?:(?:that|which|whose names?)\s+)?end(?:s|ing)?\s+(?:in|with|on)\s+(\S+)|以?\s*(\.\w[\w.]*)\s*结尾的?(?:文件)?"
+)
+_LISTED = later(r"\s*(?:,\s*(?:and|or)\b|,|、|，|\band\b|\bor\b|&|和|或者?|与|及|还有)\s*")
+
+
 def kind_extensions(written: str) -> tuple[str, ...]:
     """Return the lower-case extensions, without dots, that a file kind in anybody's words means.
 
@@ -59,7 +68,22 @@ def kind_extensions(written: str) -> tuple[str, ...]:
     (('pdf',), ('tar.gz',), ('py', 'pyi', 'pyw'))
     """
     text = re.sub(r"\s+", " ", written.strip().lower().strip("\"'`"))
-    text = re.sub(r"^(the|my|all|all the|any|every|these|those|所有的?|全部的?)\s*", "", text)
+    text = _WHOSE.sub("", text) if " " in text or not text.isascii() else text
+    if ("end" in text or "结尾" in text) and (match := _ENDING_IN.fullmatch(text)):
+        text = next(g for g in match.groups() if g)
+        text = text if text.startswith((".", "*.")) else f".{text}"
+    try:
+        return _one_kind(text)
+    except ValueError:
+        parts = [p for p in _LISTED.split(text)]
+        noun = " files" if re.search(r"[a-z] files?$", text) else "文件" if text.endswith("文件") else ""
+        if len(parts) < 2 or not all(parts):
+            raise ValueError(f"“{written}” is not a kind of file known here; say an extension such as .pdf") from None
+        found = [_one_kind(p if p.endswith(noun) else p + noun) for p in parts]
+        return tuple(dict.fromkeys(extension for one in found for extension in one))
+
+
+def _one_kind(text: str) -> tuple[str, ...]:
     for candidate in _kind_candidates(text):
         if candidate in _KIND_WORDS:
             return KINDS[_KIND_WORDS[candidate]][0]
@@ -72,13 +96,14 @@ def kind_extensions(written: str) -> tuple[str, ...]:
                 return {"jpg": ("jpg", "jpeg"), "jpeg": ("jpg", "jpeg"), "tif": ("tif", "tiff")}.get(match[1], (match[1],))
             if candidate != text and match[1].isascii() and len(match[1]) <= 5:
                 return (match[1],)
-    raise ValueError(f"“{written}” is not a kind of file known here; say an extension such as .pdf")
+    raise ValueError(f"“{text}” is not a kind of file known here; say an extension such as .pdf")
 
 
 def _kind_candidates(text: str) -> list[str]:
     found = [text]
     trimmed = re.sub(
-        r"\s*(files?|documents?|docs?|scripts?|pages?|images?|photos?|pictures?|pics|videos?|songs?|tracks?|recordings?|格式的?(文件|图片|照片|视频)?|的?文件|类?文档|图片|照片|视频)$",
+        r"\s*(?:(?<![a-z])(?:files?|documents?|docs?|scripts?|pages?|images?|photos?|pictures?|pics|videos?|clips?|songs?|tracks?|recordings?)"
+        r"|格式的?(?:文件|图片|照片|视频)?|的?文件|类?文档|图片|照片|视频|截图|压缩包|压缩文件)$",
         "",
         text,
     ).strip()

@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from nlsh.plan.effects import Effect
 from nlsh.plan.errors import BadPlan
+from nlsh.plan.frozen import frozen
 from nlsh.plan.steps import Step, as_json
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 LAST = "_"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Ref:
     """The result of an earlier call by name; `_` is the result of the last turn."""
 
@@ -28,7 +29,7 @@ class Ref:
 Value = str | bool | Ref | tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Call:
     """An action with its arguments as they were written, and the name of its result where a later call uses it."""
 
@@ -40,7 +41,7 @@ class Call:
         return hash((self.action, tuple(sorted(self.args.items(), key=lambda kv: kv[0])), self.result))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Plan:
     """Calls in order. Raises BadPlan where a call names a result that no earlier call has.
 
@@ -101,7 +102,7 @@ def plan_from_data(data: Any) -> Plan:
     return Plan(tuple(calls))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Until:
     """What a call does to some processes (`of`, their numbers) for the sake of others: it is over once these (`processes`, number and start) have ended.
 
@@ -114,7 +115,7 @@ class Until:
     of: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class PreviewedCall:
     """A call with the steps it amounts to. `no_undo` is why it cannot be undone, empty if it can or changes nothing.
 
@@ -144,7 +145,7 @@ class PreviewedCall:
         return self._texts
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Preview:
     """The frozen list of steps and effects of a plan: what is approved, what is run, what is hashed into the audit."""
 

@@ -6,16 +6,16 @@ Names are found without importing anything, and an action is imported when it is
 from __future__ import annotations
 
 import importlib
+import os
 from collections.abc import Callable
 from functools import cache
-from pathlib import Path
 
 from nlsh.plan.action import Action
 from nlsh.plan.errors import BadPlan, UnknownAction
 from nlsh.plan.plan import Plan
 from nlsh.plan.syntax import format_plan, parse_plan
 
-_ROOT = Path(__file__).resolve().parent.parent / "actions"
+_ROOT = os.path.join(os.path.dirname(os.path.dirname(os.path.realpath(__file__))), "actions")
 _ADDED: dict[str, Action] = {}
 _PROVIDERS: dict[str, Callable[[], None]] = {}
 
@@ -23,7 +23,12 @@ _PROVIDERS: dict[str, Callable[[], None]] = {}
 @cache
 def names() -> tuple[str, ...]:
     """Return every action's name, sorted."""
-    return tuple(sorted(f"{f.parent.name}.{f.stem}" for f in _ROOT.glob("*/*.py") if not f.name.startswith("_")))
+    found = []
+    with os.scandir(_ROOT) as rooms:
+        for room in rooms:
+            if room.is_dir():
+                found += [f"{room.name}.{name.removesuffix('.py')}" for name in os.listdir(room) if name.endswith(".py") and not name.startswith("_")]
+    return tuple(sorted(found))
 
 
 def get(name: str) -> Action:

@@ -8,12 +8,14 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 from typing import Any
 
-from nlsh.plan.amounts import Duration, Percent
+from nlsh.plan.amounts import Bytes, CoreTime, Duration, Percent, Rate
 from nlsh.plan.errors import BadArgument, BadPlan
+from nlsh.plan.frozen import frozen
+from nlsh.plan.later import later
 from nlsh.plan.terms import Clock
 from nlsh.plan.values import Glob, Name, Path, Text, ValueType
 
@@ -34,16 +36,18 @@ CONDITIONS: dict[str, tuple[dict[str, ValueType], tuple[str, ...], bool]] = {
     "file.changes": ({"path": Path()}, ("path",), True),
     "network.online": ({}, (), True),
 }
+# How much of the machine its runs may use, each with all that it starts.
+BUDGET: dict[str, ValueType] = {"cores": CoreTime(), "cpu": Percent(), "memory": Bytes(), "io": Rate(), "gpu_memory": Bytes()}
 _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _CHINESE_DAYS = {"一": 0, "二": 1, "三": 2, "四": 3, "五": 4, "六": 5, "日": 6, "天": 6}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Schedule:
     """When a plan runs, as it was written. `kind` is one of KINDS; `condition` one of CONDITIONS where it is `when`, and `args` are then its own.
 
     `missed`: what was due while nothing could be run is run `once`, or not at all (`skip`). `retry`: how often what failed with nothing done is
-    tried again. `priority`: one of PRIORITIES.
+    tried again. `priority`: one of PRIORITIES. `budget`: what of BUDGET each run may use.
     """
 
     kind: str
@@ -52,9 +56,16 @@ class Schedule:
     missed: str = ""
     retry: int = 0
     priority: str = "normal"
+    budget: Mapping[str, str] = field(default_factory=dict)
 
     def __hash__(self) -> int:
-        return hash((self.kind, tuple(sorted(self.args.items())), self.condition, self.missed, self.retry, self.priority))
+        more = (self.condition, self.missed, self.retry, self.priority, tuple(sorted(self.budget.items())))
+        return hash((self.kind, tuple(sorted(self.args.items())), more))
+
+    @property
+    def amounts(self) -> dict[str, float]:
+        """What its budget means: cores, per cent of the machine's processor (cpu), bytes, and bytes a second (io)."""
+        return {name: BUDGET[name].parse(written) for name, written in self.budget.items()}
 
     @property
     def repeats(self) -> bool:
@@ -77,12 +88,21 @@ class Schedule:
             return _every(self.args, after)
         return None
 
+    def due_after_setback(self, due: float, now: float) -> float | None:
+        """Return when it is due instead of at `due`, where that can only be so late because the clock has been set back; None where it need not be."""
+        if self.kind != "every":
+            return None
+        due_now = _every(self.args, now)
+        # What is due at a time of day may have been reckoned in another time zone.
+        return due_now if due > due_now + (2 * 86400 if _is_calendar(self.args) else SHORTEST_S) else None
+
     def __str__(self) -> str:
         """Return the header, as it stands in a plan."""
         from nlsh.plan.syntax import quoted
 
         more = ([f"missed={quoted(self.missed)}"] if self.missed else []) + ([f'retry="{self.retry}"'] if self.retry else [])
         more += [f"priority={quoted(self.priority)}"] if self.priority != "normal" else []
+        more += [f"{name}={quoted(written)}" for name, written in self.budget.items()]
         shown = [quoted(v) if k == _first_of(self) and not n else f"{k}={quoted(v)}" for n, (k, v) in enumerate(self.args.items())]
         if self.kind == "when":
             condition = f"{self.condition}({', '.join(shown)})"
@@ -100,6 +120,7 @@ def schedule_of(kind: str, args: Mapping[str, str], condition: str = "") -> Sche
     """Return a schedule whose every value has been checked. Raises BadPlan and BadArgument."""
     given = dict(args)
     missed, retry, priority = given.pop("missed", ""), given.pop("retry", "0"), given.pop("priority", "normal")
+    budget = {name: given.pop(name) for name in BUDGET if name in given}
     if kind not in KINDS:
         raise BadPlan(f"A plan cannot stand in “with {kind}(…)”.", hint=f"There is: {', '.join(KINDS)}.")
     if missed not in ("", *MISSED):
@@ -108,12 +129,13 @@ def schedule_of(kind: str, args: Mapping[str, str], condition: str = "") -> Sche
         raise BadArgument(f"retry is a number up to {MOST_RETRIES}, not “{retry}”.")
     if priority not in PRIORITIES:
         raise BadArgument(f"priority is {', '.join(PRIORITIES[:-1])} or {PRIORITIES[-1]}, not “{priority}”.")
+    _check_budget(budget)
     if kind == "when":
         _check_condition(condition, given)
     else:
         fields = {"every": ("interval", "at"), "at": ("time",), "background": ()}[kind]
         _check_names(kind, given, fields, fields[:1])
-    found = Schedule(kind, given, condition, missed, int(retry), priority)
+    found = Schedule(kind, given, condition, missed, int(retry), priority, budget)
     try:
         if kind == "every":
             _every(given, 0.0)
@@ -122,6 +144,16 @@ def schedule_of(kind: str, args: Mapping[str, str], condition: str = "") -> Sche
     except (ValueError, OverflowError) as error:
         raise BadArgument(f"{kind}: {error}.", hint='For example every("1h"), every("day", at="18:00"), at("18:00"), at("tomorrow 9am").') from error
     return found
+
+
+def _check_budget(budget: Mapping[str, str]) -> None:
+    if "cores" in budget and "cpu" in budget:
+        raise BadArgument("cores and cpu both say how much of the processor: give one of them.")
+    for name, written in budget.items():
+        try:
+            BUDGET[name].parse(written)
+        except (ValueError, TypeError) as error:
+            raise BadArgument(f"{name}: {error}.", hint=f'For example {name}="{BUDGET[name].example}".') from error
 
 
 def _check_condition(condition: str, given: dict[str, str]) -> None:
@@ -229,10 +261,26 @@ def _clock(written: str) -> tuple[int, int]:
     return Clock().parse(written)
 
 
-_DATE = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})(?:[ t]+(.+))?")
 _IN = re.compile(r"(?:in|after)\s+(.+)|(.+?)\s*(?:from now|later|之后|以后|后)")
 _PARTS = {"morning": "9:00", "evening": "19:00", "afternoon": "15:00", "night": "22:00", "早上": "9:00", "晚上": "19:00", "下午": "15:00"}
-_DAY_WORDS = {"today": 0, "tonight": 0, "tomorrow": 1, "今天": 0, "今晚": 0, "明天": 1, "明晚": 1, "后天": 2, "大后天": 3}
+_DAY_WORDS = {
+    "today": 0,
+    "tonight": 0,
+    "tomorrow": 1,
+    "tomorrow night": 1,
+    "day after tomorrow": 2,
+    "the day after tomorrow": 2,
+    "今天": 0,
+    "今晚": 0,
+    "明天": 1,
+    "明日": 1,
+    "明晚": 1,
+    "后天": 2,
+    "大后天": 3,
+}
+_NIGHTS = ("tonight", "tomorrow night", "今晚", "明晚")
+_DAY_LAST = later(r"(?!(?:next|this)\s+\w+$)(.+?)\s+(?:on\s+)?((?:next\s+|this\s+)?(?:mon|tues|wednes|thurs|fri|satur|sun)day)")
+_PART_FIRST = later(r"(?:this\s+|in the\s+)?(morning|afternoon|evening|night)(?:,?\s+(?:at\s+)?(.+))?")
 
 
 def moment_of(written: str, now: float) -> float:
@@ -242,17 +290,21 @@ def moment_of(written: str, now: float) -> float:
     if match := _IN.fullmatch(text):
         return now + Duration().parse(match[1] or match[2])
     today = datetime.fromtimestamp(now)
-    if match := _DATE.fullmatch(text):
-        day = datetime(int(match[1]), int(match[2]), int(match[3]))
-        return _on(day, match[4] or "9:00", written)
+    if text.startswith(("this ", "今天")) and (match := _PART_FIRST.fullmatch(text)):
+        return _on(today, _of_part(text), written)
     for word in sorted(_DAY_WORDS, key=len, reverse=True):
         pattern = rf"(?:{word})\b[,\s]*(?:at\s+)?(.*)|(.*?)\s+{word}" if word.isascii() else rf"{word}\s*(.*)"
         if match := re.fullmatch(pattern, text):
             clock = (match[1] or (match[2] if match.lastindex and match.lastindex > 1 else "") or "").strip()
-            if word in ("tonight", "今晚", "明晚") and clock:
-                clock = ("晚上" + clock) if not word.isascii() else clock if re.search("[ap]m|:", clock) else clock + " pm"
-            usual = "22:00" if word in ("tonight", "今晚", "明晚") else "9:00"
-            return _on(today + timedelta(days=_DAY_WORDS[word]), _PARTS.get(clock, clock) or usual, written)
+            if word in _NIGHTS and clock:
+                clock = ("晚上" + clock) if not word.isascii() else clock if re.search("[ap]m|:", clock) else clock + " tonight"
+            return _on(today + timedelta(days=_DAY_WORDS[word]), _of_part(clock) or ("22:00" if word in _NIGHTS else "9:00"), written)
+    if match := re.fullmatch(r"next (week|month)|下(?:个)?(周|星期|礼拜|月)", text):
+        month = (match[1] or match[2]) in ("month", "月")
+        first = (today.replace(day=1) + timedelta(days=32)).replace(day=1) if month else today + timedelta(days=7 - today.weekday())
+        return _on(first, "9:00", written)
+    if match := _DAY_LAST.fullmatch(text):
+        text = f"{match[2]} {match[1]}"
     if match := re.fullmatch(r"(?:next |this |下?(?=[周星礼]))?([a-z]+|(?:周|星期|礼拜)[一二三四五六日天])[,\s]*(?:at\s+)?(.*)", text):
         days = _calendar(match[1])
         if days is not None and days[0] is not None and len(days[0]) == 1 and not days[1] and match[1] not in ("week", "weekly", "周", "星期"):
@@ -262,9 +314,23 @@ def moment_of(written: str, now: float) -> float:
                 return due if due >= (monday + timedelta(days=7)).timestamp() else due + 7 * 86400
             # "next monday", said on a monday, is not today.
             return due + 7 * 86400 if text.startswith("next") and datetime.fromtimestamp(due).date() == today.date() else due
+    from nlsh.plan.dates import day_to_come
+
+    if (found := day_to_come(re.sub(r"(?<=\d)t(?=\d)", " ", text), today)) is not None:
+        return _on(found[0], _of_part(found[1]) or "9:00", written)
     due = _on(today, text, written)
     # A time of day that is over today is meant tomorrow.
     return due if due > now else _on(today + timedelta(days=1), text, written)
+
+
+def _of_part(clock: str) -> str:
+    """Return a time of day whose part of the day comes first ("morning at 8") as Clock takes it."""
+    if clock in _PARTS:
+        return _PARTS[clock]
+    if match := _PART_FIRST.fullmatch(clock):
+        at = match[2]
+        return _PARTS[match[1]] if not at else at if re.search(r"[ap]\.?m\b|:", at) else f"{at} {'at' if match[1] == 'night' else 'in the'} {match[1]}"
+    return clock
 
 
 def _on(day: datetime, clock: str, written: str) -> float:
@@ -272,7 +338,9 @@ def _on(day: datetime, clock: str, written: str) -> float:
         hour, minute = _clock(clock)
     except ValueError:
         raise ValueError(f"“{written}” is no time such as 18:00, tomorrow 9am or in 20 minutes") from None
-    return day.replace(hour=hour, minute=minute, second=0, microsecond=0).timestamp()
+    # Twelve at night is the end of the day that is named, not its beginning.
+    after = hour < 5 and (clock.startswith("晚") or clock.endswith("tonight"))
+    return (day + timedelta(days=after)).replace(hour=hour, minute=minute, second=0, microsecond=0).timestamp()
 
 
 def describe(schedule: Schedule) -> str:

@@ -63,7 +63,7 @@ def _parsed(text: str, positional: Callable[[str], str | None]) -> Plan:
 
 
 def _schedule(node: ast.With) -> Schedule:
-    from nlsh.plan.schedule import CONDITIONS, KINDS, schedule_of
+    from nlsh.plan.schedule import BUDGET, CONDITIONS, KINDS, schedule_of
 
     match node.items:
         case [ast.withitem(context_expr=ast.Call(func=ast.Name(id=kind)) as head, optional_vars=None)]:
@@ -85,7 +85,7 @@ def _schedule(node: ast.With) -> Schedule:
                 raise BadPlan("when needs one condition.", hint='For example: with when(process.exits(name="make")):')
         given = []
     more = _words(kind, given, head.keywords, {"every": "interval", "at": "time"}.get(kind))
-    if clash := sorted(set(args) & set(more)) or (sorted(set(more) - {"missed", "retry"}) if kind == "when" else []):
+    if clash := sorted(set(args) & set(more)) or (sorted(set(more) - {"missed", "retry", "priority", *BUDGET}) if kind == "when" else []):
         raise BadPlan(f"{kind} has no argument “{clash[0]}”.", hint="What is waited for has its own, in its own brackets.")
     return schedule_of(kind, {**args, **more}, condition)
 

@@ -1,4 +1,4 @@
-"""Values with a vocabulary of their own: formats, hosts, addresses, times of day, columns, pages.
+"""Values with a vocabulary of their own: formats, hosts, addresses, times of day, places in a recording.
 
 `nlsh.plan.values` has the values that every shell has; these belong to a few actions each. As there, a value is parsed from the user's own words,
 English or Chinese, and what cannot be meant raises ValueError with the reason.
@@ -10,7 +10,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from nlsh.plan.amounts import Duration, number
+from nlsh.plan.amounts import Duration
+from nlsh.plan.later import later
+from nlsh.plan.numerals import number, tidy
 from nlsh.plan.values import Name, Text, ValueType
 
 HASHES = {"md5": (), "sha1": ("sha-1",), "sha256": ("sha-256", "sha 256"), "sha512": ("sha-512", "sha 512"), "blake2b": ("blake2", "b2")}
@@ -135,10 +137,27 @@ class Url(Text):
         return f"{scheme.lower()}://{rest}"
 
 
-_CHINESE_CLOCK = re.compile(
-    r"(早上|上午|凌晨|中午|下午|傍晚|晚上|晚|夜里)?\s*([\d零一二两三四五六七八九十]+)\s*[点时:：]\s*(半|一刻|三刻|[\d零一二三四五六七八九十]*)分?"
+_CN = "[\\d零〇一二两三四五六七八九十廿]+"
+_CHINESE_CLOCK = later(
+    rf"(?P<part>早上|早晨|清晨|早|上午|凌晨|中午|下午|傍晚|晚上|晚|夜里|半夜|深夜)?\s*(?P<before>差(?:{_CN}分|一刻)(?:钟)?(?:到)?)?(?P<hour>{_CN})\s*[点时:]"
+    rf"(?:钟|整)?\s*(?P<minute>半|一刻|三刻|差一刻|差{_CN}分|{_CN})?分?(?:钟)?"
 )
-_CLOCK = re.compile(r"(half past|quarter past|quarter to)?\s*([a-z0-9]+?)(?::(\d\d))?\s*([ap]:?m:?)?(?:\s*(?:in the )?(morning|afternoon|evening|night))?")
+_PERIOD = r"(?P<half>[ap]:?m:?)?(?:\s*(?P<part>(?:in the |this )?(?:morning|afternoon|evening)|(?:at |in the )?night|tonight))?"
+_HOUR = r"(?P<hour>\d{1,2}|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)"
+_MINUTES = r"(?P<minutes>\d{1,2}|five|ten|twenty(?:[- ]five)?)"
+_SAID = r"(?P<said>oh (?:one|two|three|four|five|six|seven|eight|nine)|(?:ten|eleven|twelve|\w+teen|(?:twenty|thirty|forty|fifty)(?:[- ]\w+)?))"
+_CLOCKS = tuple(
+    later(rf"{p}\s*{_PERIOD}")
+    for p in (
+        rf"{_HOUR}(?:\s*[:h]\s*(?P<minute>\d\d)(?::\d\d)?)?h?",
+        rf"(?P<to>half past|(?:a )?quarter past|(?:a )?quarter after|(?:a )?quarter (?:to|before|of|till))\s+{_HOUR}",
+        rf"{_MINUTES}(?:\s+min(?:ute)?s?)?\s+(?P<way>past|after)\s+{_HOUR}",
+        rf"(?:{_MINUTES}\s+min(?:ute)?s?|(?P<words>five|ten|twenty(?:[- ]five)?))\s+(?P<way>to|before|till)\s+{_HOUR}",
+        rf"{_HOUR}\s+{_SAID}",
+        r"(?P<hour>[01]\d|2[0-3])(?P<minute>[0-5]\d)(?:\s*(?:hours|hrs|h))?",
+    )
+)
+_AM = ("早上", "早晨", "清晨", "早", "上午", "凌晨")
 
 
 class Clock(ValueType):
@@ -148,30 +167,62 @@ class Clock(ValueType):
     example = "22:30"
 
     def parse(self, written: Any) -> tuple[int, int]:
-        text = re.sub(r"^(at|today at|tonight at|今天)\s*", "", str(written).strip().lower())
+        text = re.sub(r"^(at|today at|tonight at|今天)\s*", "", tidy(str(written)).replace("：", ":"))
         text = text.replace("今晚", "晚上").replace("o'clock", "").replace(".", ":").strip()
-        if text in ("midnight", "午夜", "半夜"):
+        text = re.sub(r"^(?:12|twelve)\s+(?=noon$|midnight$|midday$)", "", text)
+        if text in ("midnight", "午夜", "半夜", "零点"):
             return 0, 0
         if text in ("noon", "midday", "中午", "正午"):
             return 12, 0
-        if found := _CHINESE_CLOCK.fullmatch(text):
-            part, hour, minute = found.groups()
-            minutes = {"半": 30, "一刻": 15, "三刻": 45, "": 0}
-            value, rest = int(number(hour)), minutes[minute] if minute in minutes else int(number(minute.lstrip("零0") or "0"))
-            if (part in ("下午", "傍晚", "晚上", "晚", "夜里") and value < 12) or (part == "中午" and value < 11):
-                value += 12
-            return self._checked(written, value, rest)
-        found = _CLOCK.fullmatch(text)
-        if not found:
+        if not text.isascii() and (found := _CHINESE_CLOCK.fullmatch(text)):
+            return self._chinese(written, found.groupdict())
+        for pattern in _CLOCKS:
+            if found := pattern.fullmatch(text):
+                return self._english(written, found.groupdict())
+        raise ValueError(f"“{written}” is no time of day")
+
+    def _chinese(self, written: Any, said: dict[str, str | None]) -> tuple[int, int]:
+        part, minute = said["part"] or "", said["minute"] or ""
+        value = int(number(said["hour"] or ""))
+        before = said["before"] or (minute if minute.startswith("差") else "")
+        if before and minute and before != minute:
             raise ValueError(f"“{written}” is no time of day")
-        before, hour, minute, half, part = found.groups()
-        value, rest = int(number(hour)), int(minute or {"half past": 30, "quarter past": 15, "quarter to": -15}.get(before or "", 0))
-        later = (half or "").startswith("p") or part in ("afternoon", "evening", "night")
-        if half and not 1 <= value <= 12:
+        if before:
+            amount = re.sub(r"^差|[钟到分]+$", "", before)
+            value, rest = (value - 1) % 24, 60 - (15 if amount == "一刻" else int(number(amount)))
+        else:
+            rest = {"半": 30, "一刻": 15, "三刻": 45, "": 0}.get(minute, -1)
+            rest = int(number(minute.lstrip("零〇0") or "0")) if rest < 0 else rest
+        later_half = part in ("下午", "傍晚") or (part in ("晚", "晚上", "夜里", "深夜", "半夜") and value >= 5)
+        if (part == "中午" and not 10 <= value <= 14 and not 1 <= value <= 2) or (part in _AM and value > 12):
             raise ValueError(f"“{written}” is no time of day")
-        if later and value < 12:
+        # At night it is twelve at its end, and one or two are after it.
+        if part in ("晚", "晚上", "夜里", "深夜", "半夜", "凌晨") and value == 12:
+            value = 0
+        elif (later_half and value < 12) or (part == "中午" and value < 10):
             value += 12
-        elif value == 12 and ((half or "").startswith("a") or part in ("morning", "night")):
+        return self._checked(written, value, rest)
+
+    def _english(self, written: Any, said: dict[str, str | None]) -> tuple[int, int]:
+        value, half, part = int(number(said["hour"] or "")), said["half"] or "", (said["part"] or "").split()
+        rest = int(said.get("minute") or 0)
+        if to := said.get("to"):
+            rest = 30 if to.startswith("half") else -15 if re.search("to|before|of|till", to) else 15
+        elif way := said.get("way"):
+            rest = int(number(said.get("minutes") or said.get("words") or "")) * (1 if way in ("past", "after") else -1)
+        elif spoken := said.get("said"):
+            rest = int(number(spoken.removeprefix("oh ")))
+        named = part[-1] if part else ""
+        evening = half.startswith("p") or named in ("afternoon", "evening", "tonight") or (named == "night" and value >= 6)
+        if (half or named) and value > 12 and not (value >= 12 and evening and not half):
+            raise ValueError(f"“{written}” is no time of day")
+        if (half and not 1 <= value <= 12) or not -60 < rest < 60 or ((said.get("to") or said.get("way")) and value > 24):
+            raise ValueError(f"“{written}” is no time of day")
+        if (named == "evening" and value < 4) or (named == "morning" and half.startswith("p")) or (named == "tonight" and value < 5 and not half):
+            raise ValueError(f"“{written}” is no time of day")
+        if evening and value < 12:
+            value += 12
+        elif value == 12 and (half.startswith("a") or named in ("morning", "night", "tonight")):
             value = 0
         if rest < 0:
             value, rest = (value - 1) % 24, 60 + rest
@@ -186,9 +237,7 @@ class Clock(ValueType):
         return hour, minute
 
 
-_PLACE = re.compile(r"(?:(\d+):)?(\d{1,3}):(\d{2}(?:\.\d+)?)")
-_PART = re.compile(r"([a-z\d.零一二两三四五六七八九十半]+?)\s*(hours?|hrs?|h|小时|minutes?|mins?|m|分钟?|seconds?|secs?|s|秒钟?)\s*(?:and|,)?\s*")
-_PART_S = {"h": 3600.0, "小": 3600.0, "m": 60.0, "分": 60.0, "s": 1.0, "秒": 1.0}
+_PLACE = later(r"(?:(\d+):([0-5]?\d)|(\d{1,3})):([0-5]\d(?:\.\d+)?)")
 
 
 class Moment(ValueType):
@@ -198,21 +247,24 @@ class Moment(ValueType):
     example = "1:30"
 
     def parse(self, written: Any) -> float:
-        text = re.sub(r"^(at|the|第)\s*", "", str(written).strip().lower()).replace("：", ":").removesuffix("处").strip()
-        if text in ("start", "beginning", "开头", "开始"):
+        text = re.sub(r"^(at|the|第)\s*|\s+in$", "", tidy(str(written)).replace("：", ":")).removesuffix("处").strip()
+        if text in ("start", "beginning", "very beginning", "开头", "开始"):
             return 0.0
         if found := _PLACE.fullmatch(text):
-            return int(found[1] or 0) * 3600.0 + int(found[2]) * 60.0 + float(found[3])
+            return int(found[1] or 0) * 3600.0 + int(found[2] or found[3]) * 60.0 + float(found[4])
         try:
             if re.fullmatch(r"\d+(\.\d+)?", text):
                 return float(text)
-            parts = [m for m in _PART.finditer(text)]
-            if parts and "".join(m[0] for m in parts) == text:
-                return sum(number(m[1]) * _PART_S[m[2][0]] for m in parts)
-            return Duration().parse(text)
+            if not re.search(r"\b(?:last|past|ago)\b|[前内后最]|过去", text):
+                return Duration().parse(text)
         except ValueError:
             pass
         raise ValueError(f"“{written}” is not a place in a recording such as 1:30 or 90 seconds")
+
+
+_FACTOR_OF = later(
+    r"\s*(?:(?:times\s+)?as\s+(?:fast|loud|quick|slow)(?:ly)?|times|(?:times\s+)?(?:the\s+|its\s+)?(?:normal\s+|original\s+)?(?:speed|volume)|的?速度|音量|速)$"
+)
 
 
 class Factor(ValueType):
@@ -220,12 +272,17 @@ class Factor(ValueType):
 
     name = "factor"
     example = "1.5x"
-    _WORDS = {"half": 0.5, "half as": 0.5, "一半": 0.5, "twice": 2.0, "double": 2.0, "两倍": 2.0, "二倍": 2.0, "加倍": 2.0, "triple": 3.0, "a quarter": 0.25}
+    _WORDS = {"half": 0.5, "half as": 0.5, "一半": 0.5, "twice": 2.0, "double": 2.0, "两倍": 2.0, "二倍": 2.0, "加倍": 2.0, "triple": 3.0, "quadruple": 4.0}
 
     def parse(self, written: Any) -> float:
-        text = re.sub(r"\s*(times|as (fast|loud)|speed|volume|的?速度|音量|速)$", "", str(written).strip().lower()).strip()
+        text = _FACTOR_OF.sub("", tidy(str(written))).strip()
         try:
-            value = self._WORDS[text] if text in self._WORDS else number(text[:-1]) / 100 if text.endswith("%") else number(re.sub(r"\s*[x×倍]$", "", text))
+            if text in self._WORDS:
+                value = self._WORDS[text]
+            elif match := re.fullmatch(r"(?:百分之(.+)|(.+?)\s*(?:%|percent|per cent))", text):
+                value = number(match[1] or match[2]) / 100
+            else:
+                value = number(re.sub(r"^x\s*(?=[\d.])|\s*[x×倍]$", "", text))
         except ValueError:
             value = 0.0
         if not 0.05 <= value <= 20:
@@ -247,63 +304,6 @@ class Device(Text):
     example = "/dev/sdb1"
 
 
-class Columns(ValueType):
-    """Columns of a table by number, counted from 1, or by name: 2, 1-3, name, "1 and 3"."""
-
-    name = "columns"
-    example = "1,3"
-
-    def parse(self, written: Any) -> tuple[int | str, ...]:
-        items = written if isinstance(written, (tuple, list)) else re.split(r"\s*(?:,|，|、|;|\band\b|和|与|&)\s*", str(written).strip())
-        found: list[int | str] = []
-        for item in items:
-            text = re.sub(r"^(the|columns?|fields?|第)\s*|\s*(columns?|fields?|列|栏|个)$", "", str(item).strip(), flags=re.I).strip()
-            if not text:
-                continue
-            if span := re.fullmatch(r"(\d+)\s*(?:-|to|到|至)\s*(\d+)", text):
-                low, high = int(span[1]), int(span[2])
-                if not 1 <= low <= high <= 10_000:
-                    raise ValueError(f"“{item}” is no range of columns")
-                found += range(low, high + 1)
-                continue
-            found.append(_ordinal(text))
-        if not found or any(isinstance(c, int) and c < 1 for c in found):
-            raise ValueError(f"“{written}” names no column; they are counted from 1")
-        return tuple(found)
-
-
-_ORDINALS = {
-    "first": 1, "second": 2, "third": 3, "fourth": 4, "fifth": 5, "sixth": 6, "seventh": 7, "eighth": 8, "ninth": 9, "tenth": 10,
-}  # fmt: skip
-
-
-def _ordinal(text: str) -> int | str:
-    lower = text.lower()
-    if lower in _ORDINALS:
-        return _ORDINALS[lower]
-    try:
-        value = number(re.sub(r"(?<=\d)(st|nd|rd|th)$", "", lower))
-    except ValueError:
-        return text
-    return int(value) if value == int(value) else text
-
-
-class Pages(ValueType):
-    """Pages of a document, counted from 1: 3, 2-5, "1 and 4". The value is a tuple of numbers."""
-
-    name = "pages"
-    example = "2-5"
-
-    def parse(self, written: Any) -> tuple[int, ...]:
-        text = re.sub(r"\b(pages?|pp?\.|the)\b|页|第", " ", str(written).strip().lower())
-        found = []
-        for item in Columns().parse(re.sub(r"\s+(through|thru|until)\s+", " to ", text).strip()):
-            if not isinstance(item, int):
-                raise ValueError(f"“{written}” is no list of pages")
-            found.append(item)
-        return tuple(found)
-
-
 class Pixels(ValueType):
     """A number of pixels, "800" or "800px" or, as of a film, "720p"."""
 
@@ -311,7 +311,7 @@ class Pixels(ValueType):
     example = "800"
 
     def parse(self, written: Any) -> int:
-        value = number(re.sub(r"\s*(px|p|pixels?|像素)( (wide|high|tall|宽|高))?$", "", str(written).strip().lower()))
+        value = number(re.sub(r"\s*(px|p|pixels?|像素)( (wide|high|tall|宽|高))?$", "", tidy(str(written))))
         if value != int(value) or not 1 <= value <= 65_535:
             raise ValueError(f"“{written}” is not a number of pixels from 1 to 65535")
         return int(value)

@@ -9,10 +9,11 @@ resolves it.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from nlsh.plan.frozen import frozen
 from nlsh.plan.kinds import kind_extensions
+from nlsh.plan.later import later
 
 if TYPE_CHECKING:
     from nlsh.plan.records import Record
@@ -65,6 +66,13 @@ class Paths(ValueType):
         return tuple(items)
 
 
+class Files(Paths):
+    """One or more files: the action refuses folders. `for_folders` names the action that does for those what is meant."""
+
+    def __init__(self, for_folders: str = "") -> None:
+        self.for_folders = for_folders
+
+
 class Path(Paths):
     """One file or folder."""
 
@@ -77,7 +85,7 @@ class Path(Paths):
         return items[0]
 
 
-@dataclass(frozen=True)
+@frozen(slots=False)
 class Rows:
     """What stands for a reference once its call has run: the records, by which action they came, and where relative paths of them start."""
 
@@ -145,6 +153,18 @@ class Kind(ValueType):
         return kind_extensions(str(written))
 
 
+_WHAT = r"(?:(?:anything|everything|those|all|names?|files?|the files|all files|things?)\s+)?(?:(?:that|which|whose names?)\s+)?"
+_NAMED = {
+    later(rf"{_WHAT}end(?:s|ing)?\s+(?:in|with|on)\s+(\S+)|(?:所有)?(?:名字|文件名)?以?\s*(\S+?)\s*(?:结尾|为后缀)的?(?:文件)?", re.I): "*{}",
+    later(rf"{_WHAT}(?:start(?:s|ing)?|begin(?:s|ning)?)\s+with\s+(\S+)|(?:所有)?(?:名字|文件名)?以?\s*(\S+?)\s*(?:开头|打头)的?(?:文件)?", re.I): "{}*",
+    later(
+        rf"{_WHAT}contain(?:s|ing)?\s+(\S+)|with\s+(\S+)\s+in\s+(?:the|their|its)\s+names?"
+        r"|(?:名字|文件名)?(?:里|中)?(?:包含|含有|含|带有|有)\s*(\S+?)\s*的(?:文件)?", re.I
+    ): "*{}*",
+}  # fmt: skip
+_FILES = later(r"(?:(?:all|the|my|any|every|those|these)\s+)*(\S.*?)\s+files?|(?:所有的?|全部的?)?\s*(.+?)\s*(?:的)?文件", re.I)
+
+
 class Glob(ValueType):
     """A name pattern: "*.log", "report*", ".tmp files", or a part of a name."""
 
@@ -157,25 +177,93 @@ class Glob(ValueType):
             raise ValueError("it must be a name or a pattern such as *.log")
         if "/" in text:
             raise ValueError(f"“{text}” is a path, not a name pattern; say the folder on its own")
-        if match := re.fullmatch(r"(.+?)\s*(?:files?|文件)", text, flags=re.I):
-            text = match[1]
-            if not any(c in text for c in "*?["):
-                return f"*.{text.lstrip('.')}"
-        if re.fullmatch(r"\.\w+(\.\w+)?", text) and text.lower() not in (".bashrc", ".profile", ".env", ".gitignore", ".zshrc", ".vimrc"):
+        if re.search(r"\{[^}]*,[^}]*\}", text):
+            raise ValueError(f"“{text}” is several patterns; say one, or the kinds of file")
+        plain = text.isascii() and " " not in text
+        for said, pattern in () if plain else _NAMED.items():
+            if match := said.fullmatch(text):
+                part = next(g for g in match.groups() if g).strip("\"'`“”")
+                return part if any(c in part for c in "*?[") else pattern.format(part)
+        if not plain and (match := _FILES.fullmatch(text)):
+            text = match[1] or match[2]
+            ending = text.lstrip(".")
+            if not any(c in text for c in "*?[") and re.fullmatch(r"[\w+-]{1,12}(?:\.\w{1,5})?", ending):
+                return f"*.{ending}"
+        if re.fullmatch(r"\.\w+(\.\w+)?", text) and text.lower() not in (
+            ".bashrc",
+            ".profile",
+            ".env",
+            ".gitignore",
+            ".zshrc",
+            ".vimrc",
+            ".git",
+            ".ssh",
+            ".config",
+            ".cache",
+            ".npmrc",
+            ".bash_history",
+        ):
             return f"*{text}"
         return text
 
 
 _MODE_WORDS = {
-    "a+x": ("executable", "runnable", "+x", "x", "exec", "可执行", "执行权限", "可执行权限", "能运行", "可运行"),
-    "a-w": ("read-only", "readonly", "read only", "ro", "unwritable", "只读", "只读权限"),
+    "a+x": ("executable", "runnable", "+x", "x", "exec", "可执行", "执行权限", "可执行权限", "能运行", "可运行", "executable by everyone", "所有人可执行"),
+    "a-w": (
+        "read-only",
+        "readonly",
+        "read only",
+        "ro",
+        "unwritable",
+        "只读",
+        "只读权限",
+        "not writable",
+        "non-writable",
+        "write-protected",
+        "write protected",
+        "不可写",
+        "不能改",
+        "写保护",
+    ),
     "u+w": ("writable", "writeable", "editable", "+w", "w", "可写", "写权限", "可写权限", "可编辑"),
-    "go-rwx": ("private", "only mine", "owner only", "owner-only", "secret", "私有", "私密", "仅自己可见"),
-    "a+r": ("readable", "+r", "world-readable", "public", "可读", "公开"),
+    "go-rwx": (
+        "private",
+        "only mine",
+        "owner only",
+        "owner-only",
+        "secret",
+        "私有",
+        "私密",
+        "仅自己可见",
+        "only me",
+        "just me",
+        "only for me",
+        "only i can read",
+        "readable only by me",
+        "只有我能看",
+        "只有我能读",
+        "仅自己可读",
+        "仅本人可见",
+    ),
+    "a+r": (
+        "readable",
+        "+r",
+        "world-readable",
+        "world readable",
+        "public",
+        "readable by everyone",
+        "everyone can read",
+        "readable by all",
+        "可读",
+        "公开",
+        "所有人可读",
+        "人人可读",
+    ),
+    "g+w": ("group writable", "group-writable", "writable by the group", "同组可写"),
     "a-x": ("non-executable", "not executable", "-x", "不可执行"),
 }
 _MODE_BY_WORD = {word: mode for mode, words in _MODE_WORDS.items() for word in words}
-_SYMBOLIC = re.compile(r"[ugoa]*[+=-][rwxXst]*(,[ugoa]*[+=-][rwxXst]*)*")
+_SYMBOLIC = later(r"[ugoa]*(?:[+-][rwxXst]+|=[rwxXst]*)(?:,[ugoa]*(?:[+-][rwxXst]+|=[rwxXst]*))*")
 
 
 class Mode(ValueType):
@@ -186,17 +274,18 @@ class Mode(ValueType):
     choices = ("executable", "read-only", "writable", "private")
 
     def parse(self, written: Any) -> str:
-        text = str(written).strip().lower()
-        if re.fullmatch(r"0?[0-7]{3}", text):
+        text = re.sub(r"^(?:chmod|mode|permissions?|权限)\s*", "", str(written).strip().lower()).strip()
+        if re.fullmatch(r"(?:0|0o)?[0-7]{3}", text):
             return text[-3:].zfill(3)
         if re.fullmatch(r"0?[1-7][0-7]{3}", text):
             raise ValueError("setuid, setgid and sticky bits are not set by nlsh")
-        if re.fullmatch(r"[r-][w-][x-]([r-][w-][x-]){2}", text):
+        if re.fullmatch(r"[d-]?[r-][w-][x-]([r-][w-][x-]){2}", text):
+            text = text[-9:]
             return "".join(str(sum(b for c, b in zip(text[i : i + 3], (4, 2, 1), strict=True) if c != "-")) for i in (0, 3, 6))
         if text in _MODE_BY_WORD:
             return _MODE_BY_WORD[text]
         if _SYMBOLIC.fullmatch(text):
-            if "s" in text.split("=")[-1].split("+")[-1] or "t" in text:
+            if "s" in text or "t" in text:
                 raise ValueError("setuid, setgid and sticky bits are not set by nlsh")
             return ",".join("a" + part if part[0] in "+-=" else part for part in text.split(","))
         raise ValueError(f"“{written}” is not a mode such as 755, u+x, executable or read-only")

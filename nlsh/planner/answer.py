@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
+from nlsh.plan.frozen import frozen
 from nlsh.plan.plan import Plan
 from nlsh.plan.records import Record
 
 
-@dataclass(frozen=True)
+@frozen(slots=False)
 class Context:
     """What the planner may know besides the request: where it stands and what the last turn gave."""
 
@@ -21,7 +22,7 @@ class Context:
     last_plan: Plan | None = None
 
 
-@dataclass(frozen=True)
+@frozen(slots=False)
 class Reading:
     """One way to read the request. `confidence` is the calibrated probability, 0 to 1, that it is what was meant."""
 
@@ -30,7 +31,7 @@ class Reading:
     why: str = ""
 
 
-@dataclass(frozen=True)
+@frozen(slots=False)
 class Answer:
     """`plan`: one reading; `choose`: two or three; `question`: none is sure enough; `refusal`: there is no such action."""
 

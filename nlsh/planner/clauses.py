@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from nlsh.plan.errors import NlshError
+from nlsh.plan.frozen import frozen
+from nlsh.plan.later import later
 
 if TYPE_CHECKING:
     from nlsh.plan.schedule import Schedule
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Clause:
     """When something is to be done, and the rest of the sentence, which says what. `notice`: all that is to be done is to tell its user that."""
 
@@ -31,15 +33,16 @@ _Make = Callable[["re.Match[str]"], "_Found | None"]
 
 _NUMBER = (
     r"(?:\d+(?:\.\d+)?|an?|one|two|three|four|five|six|seven|eight|nine|ten|twelve|fifteen|twenty|thirty|forty five|sixty|ninety|half an?|(?:a )?couple of|"
-    r"other|few)"
+    r"other|few)(?:\s+and\s+a\s+half)?"
 )
-_UNIT = r"(?:seconds?|secs?|minutes?|mins?|hours?|hrs?|days?|weeks?|months?)"
-_DAY = r"(?:mon|tues|wednes|thurs|fri|satur|sun)days?"
-_PART = r"(?:morning|afternoon|evening|night)"
+_UNIT = r"(?:seconds?|secs?|minutes?|mins?|hours?|hrs?|days?|weeks?|fortnights?|months?)(?:\s+and\s+a\s+half)?"
+_DAY, _PART = r"(?:mon|tues|wednes|thurs|fri|satur|sun)days?", r"(?:morning|afternoon|evening|night)"
 _CLOCK = (
-    r"(?:\d{1,2}(?::\d\d)?\s*(?:[ap]\.?m\.?)?(?:\s+o'clock)?(?:\s+in the (?:morning|afternoon|evening))?|noon|midnight|half past \w+|"
-    r"quarter (?:past|to) \w+)"
+    r"(?:(?:\d{1,2}(?:[:.]\d\d)?|(?:half past|(?:a )?quarter (?:past|to)|(?:five|ten|twenty(?:[- ]five)?) (?:past|to)) \w+)"
+    r"\s*(?:[ap]\.?m\b\.?)?(?:\s+o'clock)?(?:\s+(?:in the (?:morning|afternoon|evening)|at night))?|noon|midnight)"
 )
+_MONTH = r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)"
+_DATE = rf"(?:the\s+\d\d?(?:st|nd|rd|th)(?:\s+of\s+(?:next\s+month|{_MONTH}))?|{_MONTH}\s+(?:the\s+)?\d\d?(?:st|nd|rd|th)?|\d\d?(?:st|nd|rd|th)?\s+{_MONTH})"
 _SHARE = r"(?P<share>\d{1,3})\s*(?:%|percent|per cent)"
 _LEFT = _SHARE.replace("share", "left")
 _WORD = r"[\w.+-]+"
@@ -118,15 +121,17 @@ def _bare(text: str) -> str:
 
 _TIME = "|".join(
     (
-        rf"(?:today|tomorrow|tonight)(?:\s+{_PART})?(?:,?\s+(?:at\s+)?{_CLOCK})?",
-        rf"at\s+{_CLOCK}(?:\s+(?:today|tomorrow|tonight|on\s+(?:next\s+)?{_DAY}))?",
+        rf"(?:(?:the\s+)?day\s+after\s+tomorrow|today|tomorrow|tonight)(?:\s+{_PART})?(?:,?\s+(?:at\s+)?{_CLOCK})?",
+        rf"at\s+{_CLOCK}(?:\s+(?:today|tomorrow|tonight|(?:the\s+)?day\s+after\s+tomorrow|on\s+(?:(?:next\s+)?{_DAY}|{_DATE})))?",
+        rf"{_DAY}\s+at\s+{_CLOCK}",
+        rf"on\s+{_DATE}(?:,?\s+(?:at\s+)?{_CLOCK})?",
         rf"(?:on\s+|next\s+|this\s+)(?:next\s+)?{_DAY}(?:\s+(?:at\s+)?{_CLOCK})?",
-        rf"in\s+{_NUMBER}\s+{_UNIT}",
+        rf"in\s+(?:(?:a\s+|three\s+)?quarters?\s+of\s+an\s+hour|{_NUMBER}\s+{_UNIT})",
         rf"{_NUMBER}\s+{_UNIT}\s+(?:from\s+now|later)",
         rf"(?:on\s+)?\d{{4}}-\d\d?-\d\d?(?:\s+(?:at\s+)?{_CLOCK})?",
     )
 )
-_INTERVAL = rf"(?:(?:{_NUMBER}\s+)?{_UNIT}|{_PART}|{_DAYS})"
+_INTERVAL = rf"(?:(?:three\s+)?quarters?\s+of\s+an\s+hour|(?:{_NUMBER}\s+)?{_UNIT}|{_PART}|{_DAYS})"
 _AT = rf"(?:,?\s+at\s+(?P<at>{_CLOCK}))?"
 
 # Each stands at the beginning or at the end of a sentence. The last word of each says, in plain parts of words, when it is worth compiling: most
@@ -137,7 +142,7 @@ _ENGLISH: tuple[tuple[str, _Make, str], ...] = (
     (rf"(?:once|one time)\s+(?:an?|every|per)\s+(?P<interval>hour|day|week|month){_AT}", _every, "once|one time"),
     (rf"(?P<adverb>hourly|daily|nightly|weekly|monthly){_AT}", _every, "ly"),
     (rf"on\s+(?P<days>(?:{_DAY[:-1]}|weekdays|workdays|weekends)(?:\s+and\s+{_DAY})*){_AT}", _every, "on "),
-    (rf"(?P<time>{_TIME})", _at, "today|tomorrow|tonight|at |day|in |later|now|-"),
+    (rf"(?P<time>{_TIME})", _at, "today|tomorrow|tonight|at |on |day|in |later|now|-"),
     (rf"{_WHEN}\s+(?:the\s+)?(?:process|pid)\s+(?P<pid>\d+)\s+{_END}", _of_process("process.exits"), "process|pid"),
     (rf"{_WHEN}\s+(?:the\s+|my\s+)?(?P<name>{_WORD})(?:\s+(?:process|job|command|run|program))?\s+{_END}", _of_process("process.exits"), ""),
     (rf"{_WHEN}\s+(?:the\s+|my\s+)?(?P<name>{_WORD})\s+(?:starts|launches|opens|is\s+(?:started|launched|opened|running))", _of_process("process.starts"), ""),
@@ -169,6 +174,7 @@ _CN_CLOCK = (
     r"(?:[\d零一二两三四五六七八九十]+\s*[点时:：]\s*(?:半|一刻|三刻|[\d零一二三四五六七八九十]*)分?(?:钟)?)|中午|午夜|半夜)"
 )
 _CN_DAY = r"(?:周|星期|礼拜)[一二三四五六日天]"
+_CN_DATE = r"(?:(?:下个?月|[\d一二三四五六七八九十]{1,2}月)?[\d一二三四五六七八九十]{1,3}[号日])"
 _CN_PLACE = r"(?P<under>[~/.\w][^\s，,里中下有出]*|\"[^\"]+\")\s*(?:文件夹|目录)?"
 _CN_IF = r"(?:(?:当|等到?|一旦|如果|每当|只要|在)\s*)"
 _CN_THEN = r"(?:时候?|的时候|以后|之后|后|就)"
@@ -177,12 +183,12 @@ _CN_USED = r"(?:占用|使用率?|用量)?"
 _CN_END = r"(?:结束|完成|跑完|运行完|执行完|做完|退出|停止|关闭|编译完)(?:了)?"
 
 _CHINESE: tuple[tuple[str, _Make, str], ...] = (
-    (rf"每(?:隔)?(?P<interval>(?:{_CN_NUMBER})?\s*个?(?:小时|钟头|分钟|秒钟?|星期|礼拜))(?!的|[一二三四五六日天])", _every, "小时|钟|秒|星期|礼拜"),
+    (rf"每(?:隔)?(?P<interval>(?:{_CN_NUMBER})?\s*个?半?(?:小时|钟头|分钟|刻钟|秒钟?|星期|礼拜))(?!的|[一二三四五六日天])", _every, "小时|钟|秒|星期|礼拜"),
     (rf"每隔?(?P<interval>{_CN_NUMBER}\s*(?:天|周|个月))(?!的)", _every, "每"),
     (rf"每个?(?P<interval>工作日|周末|天(?:早上|晚上)(?![\d零一二两三四五六七八九十])|天|日|{_CN_DAY}(?:[、和](?:周|星期|礼拜)?[一二三四五六日天])*|周|月\d{{1,2}}[号日]|月|晚)"
      rf"(?P<at>{_CN_CLOCK})?(?!的|夜)", _every, "每"),
-    (rf"(?P<time>(?:今天|今晚|明天|明晚|后天|下?{_CN_DAY})\s*{_CN_CLOCK}|今晚|明天(?:早上|晚上|下午)?|{_CN_CLOCK})"
-     r"(?:的时候|时|整)?(?!的|之?前|以前|到|之?后|以后|至)", _at, "点|时|:|：|今晚|明天|午|半夜"),
+    (rf"(?P<time>(?:今天|今晚|明天|明晚|大?后天|下?{_CN_DAY}|{_CN_DATE})\s*{_CN_CLOCK}|下个?月[\d一二三四五六七八九十]{{1,3}}[号日]|今晚|明天(?:早上|晚上|下午)?|{_CN_CLOCK})"
+     r"(?:的时候|时|整)?(?!的|之?前|以前|到|之?后|以后|至)", _at, "点|时|:|：|今晚|明天|午|半夜|下个月|下月"),
     (rf"(?:过)?(?P<time>{_CN_NUMBER}\s*个?半?(?:小时|钟头|分钟|天|周|星期|秒钟?)(?:之后|以后|后))(?!的)", _at, "后"),
     (rf"{_CN_IF}?(?:磁盘|硬盘|空间){_CN_USED}{_CN_OVER}{_SHARE}{_CN_THEN}?", _share("disk.over"), "磁盘|硬盘|空间"),
     (rf"{_CN_IF}?内存{_CN_USED}{_CN_OVER}{_SHARE}{_CN_THEN}?", _share("memory.over"), "内存"),
@@ -198,38 +204,50 @@ _CHINESE: tuple[tuple[str, _Make, str], ...] = (
     (r"(?:放?在|到)?后台(?:运行|执行)?(?!的|进程|程序|任务|服务)", _background, "后台"),
 )  # fmt: skip
 
-_CONJUNCTION = re.compile(r"\b(?:when|whenever|once|as soon as|after|if|each time|every time|the moment)\b")
-_MAY_BE_A_TIME = re.compile(
-    r"\b(?:(?:today|tomorrow|tonight|later|now|\w+days?)\b|at\s+[\dnmhq]|in\s+(?:\d|an?\s|half|[a-z]+(?:\s[a-z]+)?\s(?:sec|min|hour|day|week|month)))|\d{4}-\d"
+# One of these stands in what `budget_words` knows.
+_BESIDES = ("most", "more than", "up to", "max", "limited", "held to", "only", "priority", "retry", "again", "最多", "至多", "超过", "优先级", "重试")
+_CONJUNCTION = later(r"\b(?:when|whenever|once|as soon as|after|if|each time|every time|the moment)\b")
+_MAY_BE_A_TIME = later(
+    rf"\b(?:(?:today|tomorrow|tonight|later|now|\w+days?)\b|at\s+(?:[\dnmhq]|(?:a\s+quarter|five|ten|twenty)\b)|"
+    rf"on\s+(?:(?:the\s+)?\d|{_MONTH}\b)|in\s+(?:\d|an?\s|half|[a-z]+(?:\s[a-z]+)?\s(?:sec|min|hour|day|week|fortnight|month)))|\d{{4}}-\d"
 )
-_ASKS = re.compile(r"^(?:what|which|who|whose|how|why|where|is|are|was|were|did|does|do)\b|^(?:什么|哪|谁|为什么|怎么|多少)", re.I)
-_LOOKS = re.compile(r"^(?:show|list|find|search|count|display|print|look|see|get|read|give me)\b|^(?:显示|列出|查看|看看?|找|查找|搜索|统计)", re.I)
-_SPEAKS_OF_TIME = re.compile(
+_ASKS = later(r"^(?:what|which|who|whose|how|why|where|is|are|was|were|did|does|do)\b|^(?:什么|哪|谁|为什么|怎么|多少)", re.I)
+_LOOKS = later(r"^(?:show|list|find|search|count|display|print|look|see|get|read|give me)\b|^(?:显示|列出|查看|看看?|找|查找|搜索|统计)", re.I)
+_SPEAKS_OF_TIME = later(
     r"\b(?:that|which|who|whose|from|since|before|until|between|changed|modified|created|made|accessed|used|written|edited|added|opened|downloaded|happened|"
+    r"taken|shot|dated|recorded|saved|received|sent|due|committed|installed|"
     r"logged|started|ran|of|for|than|by|the|a|an|and|or|named|called|saying|says?|about)\s*$|\b(?:that|which|who|were|was)\b|^(?:split|cut|chop)\b", re.I
 )  # fmt: skip
-_SPEAKS_OF_TIME_CHINESE = re.compile(r"(?:昨天|前天|上周|上个月|去年|从|自从|名为|叫做?)\s*$")
-_FILLERS = re.compile(r"^(?:[\s,，。;；:：、]|\b(?:please|then|and|do|go)\b(?=\s)|请|就|再|然后|帮我|都)+", re.I)
-_TELL = re.compile(r"(?:please\s+)?(?:tell|notify|alert|warn|remind|ping|message)\s+me|let\s+me\s+know|(?:请)?(?:告诉|通知|提醒|叫)(?:我)?(?:一声|一下)?", re.I)
+_SPEAKS_OF_TIME_CHINESE = later(r"(?:昨天|前天|上周|上个月|去年|从|自从|名为|叫做?)\s*$")
+_FILLERS = later(r"^(?:[\s,，。;；:：、]|\b(?:please|then|and|do|go)\b(?=\s)|请|就|再|然后|帮我|都)+", re.I)
+_TELL = later(r"(?:please\s+)?(?:tell|notify|alert|warn|remind|ping|message)\s+me|let\s+me\s+know|(?:请)?(?:告诉|通知|提醒|叫)(?:我)?(?:一声|一下)?", re.I)
 
 # What somebody is reminded of, and a time that stands before it: "remind me at 6pm to call mum", "提醒我下午三点开会".
 _ASKED = r"(?:please\s+)?(?:(?:can|could|would)\s+you\s+(?:please\s+)?)?(?:remind|tell|notify|alert|ping)\s+me"
-_TIME_WITHIN = re.compile(
+_TIME_WITHIN = later(
     rf"^(?P<ask>{_ASKED})\s+(?P<when>(?:at|in|on|every|each|tomorrow|tonight|today|next|when|once|after|as\s+soon\s+as)\b.+?)\s+"
     r"(?P<what>(?:to|that|about)\s+.+)$", re.I
 )  # fmt: skip
-_TIME_WITHIN_CHINESE = re.compile(
-    rf"^(?P<ask>(?:请)?提醒我)(?P<when>(?:今天|今晚|明天|明晚|后天|下?{_CN_DAY})?{_CN_CLOCK}|{_CN_NUMBER}个?(?:小时|分钟|天)后)(?P<what>.+)$"
+_TIME_WITHIN_CHINESE = later(
+    rf"^(?P<ask>(?:请)?提醒我)(?P<when>(?:今天|今晚|明天|明晚|大?后天|下?{_CN_DAY}|{_CN_DATE})?{_CN_CLOCK}|{_CN_NUMBER}个?(?:小时|分钟|天)后)(?P<what>.+)$"
 )
-_REMINDED = re.compile(rf"{_ASKED}\s+(?:to|that|about|of)\s+(?P<what>.+)|(?:请)?提醒我(?:一下)?(?P<of>.+)", re.I)
+_REMINDED = later(rf"{_ASKED}\s+(?:to|that|about|of)\s+(?P<what>.+)|(?:请)?提醒我(?:一下)?(?P<of>.+)", re.I)
 
 
 def split(text: str) -> Clause | None:
     """Return when and what, where a sentence says both; None where all of it says what."""
     sentence = " ".join(text.split()).rstrip(".。!！ ")
-    if within := _TIME_WITHIN.match(sentence):
+    if any(word in sentence.lower() for word in _BESIDES):
+        from nlsh.planner import budget_words
+
+        bare, more = budget_words.split(sentence)
+        if more:
+            # Without a time, it is about what is to be done: “kill what uses up to 2 cores”.
+            found = split(bare)
+            return found and _with(found, more)
+    if " me " in sentence.lower() and (within := _TIME_WITHIN.match(sentence)):
         sentence = f"{within['when']} {within['ask']} {within['what']}"
-    elif within := _TIME_WITHIN_CHINESE.match(sentence):
+    elif "提醒我" in sentence and (within := _TIME_WITHIN_CHINESE.match(sentence)):
         sentence = f"{within['when']}{within['ask']}{within['what']}"
     for kind, args, condition, rest in _candidates(sentence):
         from nlsh.plan.schedule import describe, schedule_of
@@ -249,8 +267,18 @@ def split(text: str) -> Clause | None:
     return None
 
 
+def _with(found: Clause, more: dict[str, str]) -> Clause | None:
+    """Return a clause whose schedule has what else was said; None where that is none."""
+    from nlsh.plan.schedule import schedule_of
+
+    try:
+        return replace(found, schedule=schedule_of(found.schedule.kind, {**found.schedule.args, **more}, found.schedule.condition))
+    except NlshError:
+        return None
+
+
 def _candidates(sentence: str) -> Iterator[tuple[str, dict[str, str], str, str]]:
-    chinese = re.search(r"[一-鿿]", sentence) is not None
+    chinese = any("一" <= c <= "鿿" for c in sentence)
     lowered = sentence.lower()
     for pattern, make, parts in _ENGLISH:
         if not any(part in lowered for part in parts.split("|")) or (pattern.startswith(_WHEN) and not _CONJUNCTION.search(lowered)):
@@ -299,7 +327,7 @@ def _tidy(text: str) -> str:
     return _FILLERS.sub("", text.strip(" ,，。;；:：、")).strip(" ,，。;；:：、")
 
 
-_JOB = r"(?:(?:background\s+|scheduled\s+)?(?:job|task)\s+(?:number\s+|no\.?\s*|#)?|(?:后台)?(?:任务|作业)\s*)(?P<number>\d+)"
+_JOB = r"(?:(?:background\s+|scheduled\s+)?(?:job|task)\s+(?:number\s+|no\.?\s*|#)?|(?:后台)?(?:任务|作业)\s*)(\d+)"
 _ABOUT_JOBS = (
     ("list", r"(?:show|list|what\s+are)\s+(?:me\s+)?(?:all\s+)?(?:the\s+|my\s+)?(?:background\s+|scheduled\s+)?(?:jobs|scheduled\s+tasks)"),
     ("list", r"(?:显示|列出|查看)(?:所有|我的)*(?:后台|定时)(?:任务|作业)"),
@@ -309,6 +337,15 @@ _ABOUT_JOBS = (
     ("pause", rf"暂停{_JOB}"),
     ("resume", rf"(?:resume|continue|unpause)\s+(?:the\s+)?{_JOB}"),
     ("resume", rf"(?:恢复|继续){_JOB}"),
+    ("list", r"(?:what|which)\s+(?:background\s+|scheduled\s+)?(?:jobs|tasks)\s+(?:have\s+|did\s+)?(?:fail(?:ed)?|are\s+(?:running|waiting|there|due))"),
+    ("list", r"(?:show|list)\s+(?:me\s+)?(?:the\s+|my\s+)?(?:failed|running|paused|waiting)\s+jobs"),
+    ("list", r"(?:哪些|什么)(?:后台|定时)?(?:任务|作业)(?:失败|出错|在运行|在等待)了?"),
+    ("retry", rf"(?:retry|rerun|redo|try)\s+(?:the\s+)?{_JOB}(?:\s+again)?"),
+    ("retry", rf"run\s+(?:the\s+)?{_JOB}\s+again"),
+    ("retry", rf"(?:重试|重新(?:运行|执行)){_JOB}"),
+    ("log", rf"(?:why\s+(?:did|has)\s+{_JOB}\s+fail(?:ed)?|what\s+(?:went\s+wrong\s+with|did)\s+{_JOB}(?:\s+say)?)"),
+    ("log", rf"(?:为什么{_JOB}失败了?|{_JOB}为什么失败了?)"),
+    ("show", rf"what\s+(?:does\s+{_JOB}\s+do|is\s+{_JOB}|happened\s+to\s+{_JOB})"),
     ("run", rf"run\s+(?:the\s+)?{_JOB}(?:\s+now)?"),
     ("run", rf"(?:立即|现在)?(?:运行|执行){_JOB}"),
     ("log", rf"(?:show|read)\s+(?:me\s+)?(?:the\s+)?(?:log|output)\s+of\s+{_JOB}"),
@@ -325,7 +362,7 @@ def about_jobs(text: str) -> list[str] | None:
         return None
     for word, pattern in _ABOUT_JOBS:
         if match := re.fullmatch(pattern, sentence, re.I):
-            return [word] if word == "list" else [word, match["number"]]
+            return [word] if word == "list" else [word, next(n for n in match.groups() if n)]
     return None
 
 
@@ -334,12 +371,13 @@ _CN_COUNTS = {w: n for n, w in enumerate("一二三四五六七八九十", 1)} |
 _MOST_REQUESTS = 100
 _PACK = r"(?:skill(?:\s+pack)?|pack)"
 _CALLED = r"(?:\s+(?:called|named)\s+[\"']?(?P<{}>[\w-]+)[\"']?)?"
+_BEFORE = r"(?:\s+(?:(?:called|named)\s+)?(?!(?:from|out|of|with)\b)[\"']?(?P<before>[\w-]+)[\"']?)?"
 _MINE = rf"(?:my|the)?\s*(?:last|latest|previous|most\s+recent)\s+(?:(?P<count>\d+|{'|'.join(_COUNTS)})\s+requests|request)"
 _CN_MINE = rf"(?:我的?)?(?:最近|最后|前|上)(?:的)?(?P<count>\d+|[{''.join(_CN_COUNTS)}])[个条次](?:请求|操作)"
 _CN_PACK = r"(?:一个)?(?:新的?)?技能包?"
 _CN_CALLED = r"(?:[，,]?\s*(?:叫做?|名为|名叫|命名为)\s*(?P<name>[\w-]+))?"
 _ABOUT_SKILLS = (
-    rf"(?:(?:make|create|build|write|generate)\s+(?:me\s+)?|new\s+)(?:an?\s+|the\s+)?(?:new\s+)?{_PACK}{_CALLED.format('before')}\s+"
+    rf"(?:(?:make|create|build|write|generate)\s+(?:me\s+)?|new\s+)(?:an?\s+|the\s+)?(?:new\s+)?{_PACK}{_BEFORE}\s+"
     rf"(?:from|(?:out\s+)?of|with)\s+{_MINE}{_CALLED.format('name')}",
     rf"(?:make|turn|save|put)\s+{_MINE}\s+(?:into|as|in)\s+(?:an?\s+)?(?:new\s+)?{_PACK}{_CALLED.format('name')}",
     rf"[把将]{_CN_MINE}(?:做成|变成|存成|保存成|保存为|存为|打包成|写成){_CN_PACK}{_CN_CALLED}",

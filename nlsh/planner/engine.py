@@ -5,7 +5,6 @@ The package's own `Llama` class imports numpy and jinja2, some 300 ms that a one
 
 from __future__ import annotations
 
-import ctypes
 import importlib
 import importlib.util
 import math
@@ -13,12 +12,15 @@ import os
 import sys
 import types
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nlsh.plan.errors import ModelError
+from nlsh.plan.frozen import frozen
+
+if TYPE_CHECKING:
+    from nlsh.planner.grammar import Grammar, State
 
 
 @cache
@@ -143,7 +145,7 @@ class Engine:
         self.lib.llama_model_free(self.model)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Written:
     """One decoded sequence: its token ids without the end token, and the log-probability of each token among those allowed."""
 
@@ -156,56 +158,43 @@ class Written:
 
 
 def beam_search(
-    engine: Engine, prompt: Sequence[int], grammar: str, output: Sequence[int], end: int, *, width: int, best: int, longest: int = 48,
-    stop: Callable[[], bool] | None = None,
-) -> list[Written]:  # fmt: skip
+    engine: Engine, prompt: Sequence[int], grammar: Grammar, end: int, *, width: int, best: int, longest: int = 48, stop: Callable[[], bool] | None = None
+) -> list[Written]:
     """Return the `best` most probable token sequences after `prompt` that the grammar allows.
 
-    `output` are the ids a plan may consist of; probabilities are over those among them that the grammar allows next. Raises ModelError if the grammar
-    does not parse or the prompt is too long, and Stopped once `stop` says so.
+    Probabilities are over the tokens that the grammar allows next. Raises ModelError if the prompt is too long, and Stopped once `stop` says so.
     """
     lib = engine.lib
     lib.llama_memory_clear(engine.memory, True)
-    root = lib.llama_sampler_init_grammar(engine.vocab, grammar.encode(), b"root")
-    if not root:
-        raise ModelError("The grammar of this catalogue could not be used.", code="model.grammar")
-    samplers = [root]
-    try:
-        _decode(engine, [(t, i, 0, i == len(prompt) - 1) for i, t in enumerate(prompt)])
-        first = _allowed(lib, root, lib.llama_get_logits_ith(engine.context, len(prompt) - 1), output)
-        # A beam: its tokens, their log-probabilities, the sequence and the grammar state it grows from.
-        beams: list[tuple[tuple[int, ...], tuple[float, ...], int, Any]] = [((t,), (p,), 0, root) for t, p in first[:width]]
-        finished: list[Written] = []
-        for generation in range(longest):
-            finished += [Written(tokens[:-1], probs) for tokens, probs, _, _ in beams if tokens[-1] == end]
-            finished.sort(key=lambda w: -w.log_probability)
-            floor = finished[best - 1].log_probability if len(finished) >= best else -math.inf
-            live = [b for b in beams if b[0][-1] != end and sum(b[1]) > floor]
-            if not live:
-                break
-            if stop is not None and stop():
-                raise Stopped
-            # Generations take turns with two pools of sequences: a beam is copied from its parent's pool into the other.
-            here, there = (1, 1 + width) if generation % 2 == 0 else (1 + width, 1)
-            grammars = []
-            for slot, (tokens, _, parent, state) in enumerate(live):
-                lib.llama_memory_seq_cp(engine.memory, parent, here + slot, -1, -1)
-                grammars.append(lib.llama_sampler_clone(state))
-                lib.llama_sampler_accept(grammars[-1], tokens[-1])
-            samplers += grammars
-            for sequence in range(there, there + width):
-                lib.llama_memory_seq_rm(engine.memory, sequence, -1, -1)
-            position = len(prompt) + generation
-            _decode(engine, [(b[0][-1], position, here + slot, True) for slot, b in enumerate(live)])
-            grown = []
-            for slot, (tokens, probs, _, _) in enumerate(live):
-                for token, logp in _allowed(lib, grammars[slot], lib.llama_get_logits_ith(engine.context, slot), output)[:width]:
-                    grown.append(((*tokens, token), (*probs, logp), here + slot, grammars[slot]))
-            beams = sorted(grown, key=lambda beam: -sum(beam[1]))[:width]
-        return sorted(finished, key=lambda w: -w.log_probability)[:best]
-    finally:
-        for sampler in samplers:
-            lib.llama_sampler_free(sampler)
+    _decode(engine, [(t, i, 0, i == len(prompt) - 1) for i, t in enumerate(prompt)])
+    first = _likely(lib.llama_get_logits_ith(engine.context, len(prompt) - 1), grammar.allowed(grammar.start), width)
+    # A beam: its tokens, their log-probabilities, the sequence it grows from and where it stands in the grammar.
+    beams: list[tuple[tuple[int, ...], tuple[float, ...], int, State]] = [((t,), (p,), 0, grammar.after(grammar.start, t)) for t, p in first]
+    finished: list[Written] = []
+    for generation in range(longest):
+        finished += [Written(tokens[:-1], probs) for tokens, probs, _, _ in beams if tokens[-1] == end]
+        finished.sort(key=lambda w: -w.log_probability)
+        floor = finished[best - 1].log_probability if len(finished) >= best else -math.inf
+        live = [b for b in beams if b[0][-1] != end and sum(b[1]) > floor]
+        if not live:
+            break
+        if stop is not None and stop():
+            raise Stopped
+        # Generations take turns with two pools of sequences: a beam is copied from its parent's pool into the other.
+        here, there = (1, 1 + width) if generation % 2 == 0 else (1 + width, 1)
+        for slot, (_, _, parent, _) in enumerate(live):
+            lib.llama_memory_seq_cp(engine.memory, parent, here + slot, -1, -1)
+        for sequence in range(there, there + width):
+            lib.llama_memory_seq_rm(engine.memory, sequence, -1, -1)
+        position = len(prompt) + generation
+        _decode(engine, [(b[0][-1], position, here + slot, True) for slot, b in enumerate(live)])
+        grown = []
+        for slot, (tokens, probs, _, state) in enumerate(live):
+            for token, logp in _likely(lib.llama_get_logits_ith(engine.context, slot), grammar.allowed(state), width):
+                grown.append(((*tokens, token), (*probs, logp), here + slot, state))
+        grown.sort(key=lambda beam: -sum(beam[1]))
+        beams = [(tokens, probs, at, state if tokens[-1] == end else grammar.after(state, tokens[-1])) for tokens, probs, at, state in grown[:width]]
+    return sorted(finished, key=lambda w: -w.log_probability)[:best]
 
 
 def _decode(engine: Engine, rows: list[tuple[int, int, int, bool]]) -> None:
@@ -226,18 +215,10 @@ def _decode(engine: Engine, rows: list[tuple[int, int, int, bool]]) -> None:
         lib.llama_batch_free(batch)
 
 
-def _allowed(lib: Any, sampler: Any, logits: Any, output: Sequence[int]) -> list[tuple[int, float]]:
-    """Return the tokens among `output` that the grammar allows next with their log-probabilities, best first."""
-    count = len(output)
-    data = (lib.llama_token_data * count)()
-    for i, token in enumerate(output):
-        data[i].id = token
-        data[i].logit = logits[token]
-    array = lib.llama_token_data_array(data=data, size=count, selected=-1, sorted=False)
-    lib.llama_sampler_apply(sampler, ctypes.byref(array))
-    kept = [(array.data[i].id, array.data[i].logit) for i in range(array.size) if array.data[i].logit > -1e30]
-    if not kept:
-        return []
-    top = max(v for _, v in kept)
-    total = top + math.log(sum(math.exp(v - top) for _, v in kept))
-    return sorted(((t, v - total) for t, v in kept), key=lambda p: -p[1])
+def _likely(logits: Any, allowed: Sequence[int], most: int) -> list[tuple[int, float]]:
+    """Return the `most` likely of the allowed tokens with their log-probabilities among all of these, best first."""
+    values = [logits[token] for token in allowed]
+    top = max(values)
+    total = top + math.log(sum(map(math.exp, [v - top for v in values])))
+    best = sorted(range(len(values)), key=values.__getitem__, reverse=True)[:most]
+    return [(allowed[i], values[i] - total) for i in best]

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from nlsh.plan.errors import NlshError
 from nlsh.plan.plan import Call, Plan, Ref, Value
-from nlsh.plan.values import Paths, ValueType
+from nlsh.plan.values import Files, Kind, Paths, ValueType
 from nlsh.planner.lexer import Word, lex
 from nlsh.world.places import absolute, well_known
 
@@ -27,7 +27,10 @@ def ground(plan: Plan, request: str, *, cwd: str, home: str) -> Plan:
 
 
 def existing(plan: Plan, request: str, *, cwd: str, home: str) -> int:
-    """Return how many of the request's words that the plan takes as paths name something here: evidence for the reading."""
+    """Return how many of the request's words that the plan takes as paths name something here: evidence for the reading.
+
+    A folder where only files can be meant counts against it.
+    """
     from nlsh.plan.registry import get, names
 
     found = 0
@@ -35,8 +38,23 @@ def existing(plan: Plan, request: str, *, cwd: str, home: str) -> int:
         fields = get(call.action).Args.fields if call.action in names() else {}
         for name, value in call.args.items():
             if name in fields and isinstance(fields[name].type, Paths) and not isinstance(value, Ref):
-                items = value if isinstance(value, tuple) else (str(value),)
-                found += sum(i in request and (_exists(i, cwd, home) or os.path.lexists(well_known(i, home, cwd) or "")) for i in items)
+                items = _items(value)
+                here = [i for i in items if i in request and (_exists(i, cwd, home) or os.path.lexists(well_known(i, home, cwd) or ""))]
+                wrong = [i for i in here if isinstance(fields[name].type, Files) and _is_folder(i, cwd, home)]
+                found += len(here) - 2 * len(wrong)
+    return found
+
+
+def taken_twice(plan: Plan, request: str) -> int:
+    """Return how many kinds of file are words that the request says once, and that the same call takes for a part of a path, too: “the logs folder”."""
+    from nlsh.plan.registry import get, names
+
+    found = 0
+    for call in plan.calls:
+        fields = get(call.action).Args.fields if call.action in names() else {}
+        kinds = [v for k, v in call.args.items() if k in fields and isinstance(fields[k].type, Kind) and isinstance(v, str) and request.count(v) == 1]
+        paths = [i for k, v in call.args.items() if k in fields and isinstance(fields[k].type, Paths) and not isinstance(v, Ref) for i in _items(v)]
+        found += sum(kind in path for kind in kinds for path in paths)
     return found
 
 
@@ -67,6 +85,21 @@ def as_a_name(plan: Plan, *, cwd: str, home: str) -> Plan | None:
         return None
     args = {k: kind if isinstance(v, Ref) and v.name == found.result else v for k, v in then.args.items()}
     return Plan((replace(then, args=args),)) if kind in args.values() else None
+
+
+def for_folders(plan: Plan, *, cwd: str, home: str) -> Plan | None:
+    """Return the plan for folders where `plan` is one for files and all that it names here are folders; else None: “compress logs”, “show me src”."""
+    from nlsh.plan.registry import get, names
+
+    if len(plan.calls) != 1 or len(plan.calls[0].args) != 1 or plan.calls[0].action not in names():
+        return None
+    ((name, value),) = plan.calls[0].args.items()
+    fields = get(plan.calls[0].action).Args.fields
+    kind = fields[name].type if name in fields else None
+    if not isinstance(kind, Files) or not kind.for_folders or isinstance(value, Ref) or not all(_is_folder(i, cwd, home) for i in _items(value)):
+        return None
+    first = get(kind.for_folders).first_argument()
+    return Plan((replace(plan.calls[0], action=kind.for_folders, args={first: value}),)) if first else None
 
 
 def sense(plan: Plan, *, cwd: str, home: str) -> tuple[object, ...]:
@@ -131,3 +164,13 @@ def _wider(written: str, request: str, words: list[Word], cwd: str, home: str) -
 
 def _exists(text: str, cwd: str, home: str) -> bool:
     return any(os.path.lexists(absolute(text, cwd=base, home=home)) for base in (cwd, home))
+
+
+def _is_folder(text: str, cwd: str, home: str) -> bool:
+    from nlsh.world.places import resolve
+
+    return os.path.isdir(resolve(text, cwd=cwd, home=home, must_exist=False))
+
+
+def _items(value: Value) -> tuple[str, ...]:
+    return tuple(map(str, value)) if isinstance(value, tuple) else (str(value),)

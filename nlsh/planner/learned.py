@@ -12,17 +12,18 @@ import os
 import time
 from array import array
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from nlsh.plan.errors import NlshError, NotFound
+from nlsh.plan.frozen import frozen
 from nlsh.plan.plan import Plan, Ref
 from nlsh.settings import state_dir
 
 MOST = 2_000  # the oldest give way
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Example:
     """A request and the plan it stands for here. `vector` is the request's, made by the encoder that `encoder` names; `skeleton` and `actions` are the
     plan's, as the planner's retrieval wants them.

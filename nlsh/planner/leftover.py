@@ -15,7 +15,6 @@ from nlsh.plan.plan import Plan, Ref
 from nlsh.planner.lexer import Word, lex
 
 MOST = 3  # of each: more say no more
-_CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]")
 _A_NAME = re.compile(r"[/~*\\_\d]|\w\.\w|^\.\w")
 _JOINS = ("/", "_", "-")
 _PATTERNS = ("kind", "named", "like")  # arguments that an ending may be: “.pdf文件”
@@ -55,7 +54,7 @@ def left_over(request: str, plan: Plan, ordinary: Ordinary) -> tuple[int, int, i
         if held[n]:
             continue
         text = word.text.lower()
-        if _CJK.match(text):
+        if _is_cjk(text):
             unknown += not _in_a_pair(words, n, ordinary)
         elif len(text) > 2 and text[0] == text[-1] and text[0] in "\"'`":
             named += 1
@@ -75,9 +74,14 @@ def _values(plan: Plan) -> Iterator[tuple[str, str]]:
                     yield argument, str(one)
 
 
+def _is_cjk(text: str) -> bool:
+    first = text[:1]
+    return "\u3040" <= first <= "\u30ff" or "\u3400" <= first <= "\u9fff"
+
+
 def _in_a_pair(words: list[Word], n: int, ordinary: Ordinary) -> bool:
     """Whether a character stands with its neighbour as phrasings have them, or alone."""
-    around = [words[i].text if 0 <= i < len(words) and _CJK.match(words[i].text) else "" for i in (n - 1, n + 1)]
+    around = [words[i].text if 0 <= i < len(words) and _is_cjk(words[i].text) else "" for i in (n - 1, n + 1)]
     pairs = [p for p in (around[0] and around[0] + words[n].text, around[1] and words[n].text + around[1]) if p]
     return not pairs or any(map(ordinary.knows, pairs))
 
@@ -87,9 +91,9 @@ def _cut(words: list[Word], first: int, last: int, argument: str) -> int:
     found = 0
     if last + 1 < len(words) and not words[last + 1].spaced:
         here, after = words[last].text, words[last + 1].text
-        ending = len(after) > 1 and after[0] in "._-/" and after[1].isalnum() and bool(_CJK.match(here))
+        ending = len(after) > 1 and after[0] in "._-/" and after[1].isalnum() and _is_cjk(here)
         found += here.endswith(_JOINS) or ending
     if first > 0 and not words[first].spaced and len(words[first].text) > 1 and words[first].text[1].isalnum():
-        ending = words[first].text[0] == "." and argument not in _PATTERNS and bool(_CJK.match(words[first - 1].text))
+        ending = words[first].text[0] == "." and argument not in _PATTERNS and _is_cjk(words[first - 1].text)
         found += words[first].text[0] in "_-" or ending
     return found

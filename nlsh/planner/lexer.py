@@ -7,26 +7,33 @@ words stands for the request's own text between its ends, so any name copies exa
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from functools import cache
+
+from nlsh.plan.frozen import frozen
 
 MAX_WORDS = 80
 
 _CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uac00-\ud7af"
 _QUOTES = {'"': '"', "'": "'", "`": "`", "“": "”", "‘": "’", "「": "」", "『": "』", "《": "》"}
-_PIECE = re.compile(
-    rf"""(?P<quoted>"[^"]*"|(?<![^\s{_CJK}(])'[^']*'(?!\w)|`[^`]*`|“[^”]*”|‘[^’]*’|「[^」]*」|『[^』]*』|《[^》]*》)
-    |(?P<cjk>[{_CJK}])
-    |(?P<mark>[，。！？；：、（）【】…])
-    |(?P<plain>[^\s{_CJK}，。！？；：、（）【】…“「『《]+)
-    |(?P<other>\S)""",
-    re.X,
-)
 _BEFORE = "([<{:>+="
 _AFTER = ",;:?!)]}>+"
 _ENDS = (".", "!", "?", "。", "！", "？")
 
 
-@dataclass(frozen=True, slots=True)
+@cache
+def _piece(cjk: str) -> re.Pattern[str]:
+    """Return what a piece of a request is. `cjk`: the characters that are words of their own, where there are any: so large a set takes long to compile."""
+    return re.compile(
+        rf"""(?P<quoted>"[^"]*"|(?<![^\s{cjk}(])'[^']*'(?!\w)|`[^`]*`|“[^”]*”|‘[^’]*’|「[^」]*」|『[^』]*』|《[^》]*》)
+        {f"|(?P<cjk>[{cjk}])" if cjk else ""}
+        |(?P<mark>[，。！？；：、（）【】…])
+        |(?P<plain>[^\s{cjk}，。！？；：、（）【】…“「『《]+)
+        |(?P<other>\S)""",
+        re.X,
+    )
+
+
+@frozen()
 class Word:
     """A word of the request: `text` as the model reads it, and where its value stands in the request."""
 
@@ -39,7 +46,7 @@ class Word:
 def lex(request: str) -> list[Word]:
     """Return the words of `request`, at most MAX_WORDS; what is beyond that cannot be pointed at."""
     words: list[Word] = []
-    for match in _PIECE.finditer(request):
+    for match in _piece("" if request.isascii() else _CJK).finditer(request):
         start, end = match.span()
         spaced = start == 0 or request[start - 1].isspace()
         if match["plain"] is None:

@@ -8,12 +8,12 @@ from __future__ import annotations
 import math
 import mmap
 import struct
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from nlsh.plan.errors import ModelError
+from nlsh.plan.frozen import frozen
 
 KEPT = 8  # entries of a list that are kept: a vocabulary may have hundreds of thousands
 _NUMBERS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
@@ -36,7 +36,7 @@ FILE_TYPES = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Listed:
     """A list among the metadata: how many entries it has, and the first KEPT of them."""
 
@@ -44,7 +44,7 @@ class Listed:
     first: tuple[Any, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Tensor:
     """One tensor: its shape (rows last), its type's number, and where in the data it starts."""
 
@@ -64,7 +64,7 @@ class Tensor:
         return self.weights // block * each
 
 
-@dataclass(frozen=True)
+@frozen(slots=False)
 class Metadata:
     """The header of one GGUF file."""
 

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nlsh.plan.errors import ModelError, NotPossible
+from nlsh.plan.frozen import frozen
 from nlsh.planner import metadata
 from nlsh.planner.metadata import Metadata
 from nlsh.planner.planner import Planner
@@ -94,7 +95,7 @@ def planner_for(settings: Settings, learned: Learned | None = None) -> Planner:
     return ChatPlanner(settings, learned=learned)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Offload:
     """How many of a model's layers go to the graphics card, and why."""
 

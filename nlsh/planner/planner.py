@@ -12,16 +12,16 @@ import math
 import os
 import unicodedata
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nlsh.plan.errors import NlshError, NotUnderstood
+from nlsh.plan.frozen import frozen
 from nlsh.plan.plan import Plan
 from nlsh.planner import grammar, prompt
 from nlsh.planner.answer import Answer, Context, Reading
-from nlsh.planner.ground import as_a_name, existing, ground, places_left, sense
+from nlsh.planner.ground import as_a_name, existing, for_folders, ground, places_left, sense, taken_twice
 from nlsh.planner.leftover import Ordinary, left_over
 from nlsh.planner.lexer import lex
 from nlsh.planner.vocabulary import REFUSAL, Catalogue, aliases_for, cached_catalogue, decode, renamed, skeleton
@@ -51,7 +51,7 @@ REFUSALS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Read:
     """A plan as the decoder wrote it: its control tokens, and their log-probability."""
 
@@ -59,7 +59,7 @@ class Read:
     log_probability: float
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Evidence:
     """What speaks for a reading: the log-probabilities of decoder and retrieval; and against it: what it leaves over (see `leftover`)."""
 
@@ -70,7 +70,7 @@ class Evidence:
     cut: int = 0
 
 
-@dataclass(frozen=True)
+@frozen(slots=False)
 class Calibration:
     """Logistic calibration of a reading's probability of being right, and the confidences needed; fitted by `modelkit.evaluate`."""
 
@@ -193,6 +193,13 @@ class Planner:
         """Load everything a plan needs."""
         _ = self.encoder, self.decoder, self.meanings, self.calibration, self.known_actions
 
+    def close(self) -> None:
+        """Free the models; they load again when something is planned."""
+        for name in ("encoder", "decoder"):
+            # Nothing else does: what llama.cpp has made is not Python's to collect.
+            if (engine := self.__dict__.pop(name, None)) is not None:
+                engine.close()
+
     def plan(self, request: str, context: Context) -> Answer:
         """Return what `request` means in `context`. Raises NotUnderstood for what is no request, ModelError where a model cannot run."""
         return self.explain(request, context)[0]
@@ -220,12 +227,15 @@ class Planner:
     def _merged(self, found: list[tuple[Plan, float, float]], text: str, context: Context) -> list[tuple[Plan, Evidence]]:
         """Ground the plans; those that mean the same here are one, as likely as all of them together. Weigh what each leaves over. Best first."""
         by_sense: dict[object, tuple[Plan, float, float]] = {}
-        named = [(as_a_name(plan, cwd=context.cwd, home=context.home), decoder, retrieval) for plan, decoder, retrieval in found]
-        for plan, decoder, retrieval in [*found, *((p, d, r) for p, d, r in named if p is not None)]:
-            grounded = ground(plan, text, cwd=context.cwd, home=context.home)
+        here = {"cwd": context.cwd, "home": context.home}
+        every = list(found)
+        for other in (as_a_name, for_folders):  # what is meant may be both: the name of a folder, and what is done to folders
+            every += [(p, d, r) for plan, d, r in every if (p := other(ground(plan, text, **here), **here)) is not None]
+        for plan, decoder, retrieval in every:
+            grounded = ground(plan, text, **here)
             # A reading whose paths are here is likelier than the model, which sees no files, can know.
-            decoder = min(0.0, decoder + EVIDENCE * min(2, existing(grounded, text, cwd=context.cwd, home=context.home)))
-            key = sense(grounded, cwd=context.cwd, home=context.home)
+            decoder = min(0.0, decoder + EVIDENCE * (min(2, existing(grounded, text, **here)) - 2 * taken_twice(grounded, text)))
+            key = sense(grounded, **here)
             if key in by_sense:
                 first, log_p, near = by_sense[key]
                 by_sense[key] = (first, min(0.0, math.log(math.exp(log_p) + math.exp(decoder))), near)
@@ -295,7 +305,7 @@ class Planner:
             return Answer("plan", tuple(readings), best.why, trace)
         if best.confidence >= self.calibration.choose:
             return Answer("choose", tuple(readings), "Which of these do you mean?" if len(readings) > 1 else "Is this what you mean?", trace)
-        return Answer("question", tuple(readings), "nlsh is not sure what you mean. Say it in other words, or pick the nearest reading.", trace)
+        return Answer("question", tuple(readings), "nlsh is not sure what you mean. Nothing was run. Say it in other words.", trace)
 
     def decode(self, text: str, known: Sequence[Known], previous: str | None) -> list[Read]:
         """Return the most probable plans for `text` as the decoder writes them."""
@@ -309,17 +319,12 @@ class Planner:
         candidates = [tokens for tokens in offered if all(t in control for t in tokens)]
         if previous is not None and f"<{previous}>" not in control:
             previous = None
-        ids = prompt.build(words, candidates, previous, control.__getitem__, self.decoder.tokenize)
-        actions = {**self.known_actions, **renamed(self.actions, names, control)} if names else self.known_actions
-        rules = grammar.build(actions, len(words), last=previous is not None, token=lambda t: f"<[{control[t]}]>")
-        found = beam_search(self.decoder, ids, rules, self._output, control["<eos>"], width=BEAMS, best=READINGS, stop=self.stop)
         really = {alias: token for token, alias in names.items()}
+        ids = prompt.build(words, candidates, previous, control.__getitem__, self.decoder.tokenize, really)
+        actions = {**self.known_actions, **renamed(self.actions, names, control)} if names else self.known_actions
+        rules = grammar.Grammar(actions, len(words), last=previous is not None, control=control, end=control["<eos>"])
+        found = beam_search(self.decoder, ids, rules, control["<eos>"], width=BEAMS, best=READINGS, stop=self.stop)
         return [Read([really.get(t, t) for t in map(self.token, w.tokens)], w.log_probability) for w in found]
-
-    @cached_property
-    def _output(self) -> list[int]:
-        frame = {"<pad>", "<bos>", "<prev>", "<usr>", "<cand>", "<plan>"}
-        return [i for t, i in self.control.items() if t not in frame]
 
     def _found(self, text: str, known: Sequence[Known], previous: str | None) -> list[tuple[Plan, float, float]]:
         """Return the valid plans with their log-probabilities. What does not bind is dropped, and the rest is likelier for it: the next best is the repair."""

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from nlsh.plan.errors import NlshError
+from nlsh.plan.later import later
 from nlsh.plan.plan import LAST, Call, Plan, Ref, Value
 from nlsh.plan.values import Paths
 from nlsh.planner.answer import Answer, Context, Reading
@@ -20,23 +21,23 @@ from nlsh.planner.answer import Answer, Context, Reading
 Ask = Callable[[str, Context], Answer]
 
 CERTAIN = 0.99  # of what is pointed out by its place or by name
-_ORDINALS = {w: n for n, words in enumerate((
-    "first 1st 第一", "second 2nd 第二", "third 3rd 第三", "fourth 4th 第四", "fifth 5th 第五", "sixth 6th 第六", "seventh 7th 第七", "eighth 8th 第八",
-    "ninth 9th 第九", "tenth 10th 第十",
-), start=1) for w in words.split()}  # fmt: skip
-_NTH = "|".join(w for w in _ORDINALS if w.isascii())
+_NTH = (
+    r"first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|eleventh|twelfth|thirteenth|fourteenth|fifteenth|sixteenth|seventeenth|eighteenth|"
+    r"nineteenth|twentieth|\d{1,4}(?:st|nd|rd|th)"
+)
 _THING = "(?:one|file|folder|item|entry|row|result|match|process|of (?:them|those|these))"
-_ONE = re.compile(
+_ONE = later(
     rf"\b(?:the |that )?(?:(?P<nth>{_NTH}) {_THING}|(?P<last>last|final) (?:one|of (?:them|those|these))"
-    rf"|(?:number|no\.?|#) ?(?P<number>\d{{1,4}}|one|two|three|four|five)(?: of (?:them|those|these))?)(?:['’]s)?(?=$|[\s,.?!;])"
+    rf"|(?:number|no\.?|#) ?(?P<number>\d{{1,4}}|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)"
+    r"(?: of (?:them|those|these))?)(?:['’]s)?(?=$|[\s,.?!;])"
     r"(?! (?:in|inside|under|within|at|on|that|which|with) )"
-    rf"|(?P<zh>第[一二三四五六七八九十])(?:个|項|项|条|份)?(?:文件夹|文件|进程)?|第 ?(?P<zhn>\d{{1,4}}) ?(?:个|项|条|份)?|(?P<zhlast>最后一)(?:个|项|条|份)",
+    r"|(?P<zh>第[一二三四五六七八九十百]+)(?![一二三四五六七八九十百次天方年月周章页列手])(?:个|項|项|条|份)?(?:文件夹|文件|进程)?"
+    r"|第 ?(?P<zhn>\d{1,4})(?!\d) ?(?:个|项|条|份)?|(?P<zhlast>最后一)(?:个|项|条|份)",
     re.I,
 )
-_WORDS = {"one": 1, "two": 2, "three": 3, "four": 4, "five": 5}
 # Nothing but that one: no verb with it, or one that only looks.
-_BARE = re.compile(r"^(?:(?:just|only|show(?: me)?|what about|now|and|那|就|只要|看看|显示)\s*)*$", re.I)
-_TOO = re.compile(
+_BARE = later(r"^(?:(?:just|only|show(?: me)?|what about|now|and|那|就|只要|看看|显示)\s*)*$", re.I)
+_TOO = later(
     r"^(?:and |now |then |please )*(?:(?:do|run|repeat) (?:the )?(?:that|this|it|same)(?: thing)?(?: again)?|(?:the )?same(?: thing)?(?: again)?|again|that)"
     r" (?:for|in|on|with|to|at|under) (?P<en>\S.*?)(?: (?:too|as well|also))?[.!?]*$"
     r"|^(?:and |what about |how about )(?:for |in |on |under )?(?P<bare>[~/.]\S*?)(?: (?:too|as well))?[.!?]*$"
@@ -44,12 +45,12 @@ _TOO = re.compile(
     r"|^(?P<zh2>[~/.]\S*?)\s*(?:也(?:一样|这样|同样(?:处理)?|这么做)|呢)[。！？]?$",
     re.I,
 )
-_AGAIN = re.compile(
+_AGAIN = later(
     r"^(?:and |now |please )*(?:(?:do|run) (?:that|it|this)(?: once)? (?:again|once more)|again|once more|repeat(?: that| it)?|same again"
     r"|再(?:来|做)一[次遍]|重复一[次遍])[.!。！]*$",
     re.I,
 )
-_ONLY_ZH = re.compile(r"^(?:我?只(?:要|看|留|显示)|仅(?:要|看|显示)?)\s*(?:其中的?|那些|这些)?\s*(?P<kind>[A-Za-z0-9]{1,8})\s*(?:格式)?的?\s*(?:文件)?[。！]?$")
+_ONLY_ZH = later(r"^(?:我?只(?:要|看|留|显示)|仅(?:要|看|显示)?)\s*(?:其中的?|那些|这些)?\s*(?P<kind>[A-Za-z0-9]{1,8})\s*(?:格式)?的?\s*(?:文件)?[。！]?$")
 
 
 def resolve(request: str, context: Context, ask: Ask) -> Answer | None:
@@ -84,7 +85,7 @@ def _one(text: str, match: re.Match[str], context: Context, ask: Ask) -> Answer 
     nth = _place(match)
     if nth is None:
         place: dict[str, Value] = {"last": "1"}
-    elif nth > len(context.last_records):
+    elif not 0 < nth <= len(context.last_records):
         return Answer("question", (), f"There is no number {nth}: the last result has {len(context.last_records)}. Nothing was changed.")
     else:
         place = {"nth": str(nth)}
@@ -112,12 +113,14 @@ def _one(text: str, match: re.Match[str], context: Context, ask: Ask) -> Answer 
 
 
 def _place(match: re.Match[str]) -> int | None:
-    """Return which row is meant, counted from 1; None: the last."""
+    """Return which row is meant, counted from 1; None: the last, 0: none that there can be."""
     if match["last"] or match["zhlast"]:
         return None
+    from nlsh.plan.numerals import number, ordinal
+
     if match["number"]:
-        return _WORDS.get(match["number"].lower()) or int(match["number"])
-    return int(match["zhn"]) if match["zhn"] else _ORDINALS[(match["nth"] or match["zh"]).lower()]
+        return int(number(match["number"]))
+    return int(match["zhn"]) if match["zhn"] else ordinal(match["nth"] or match["zh"]) or 0
 
 
 def _elsewhere(where: str, context: Context) -> Answer | None:

@@ -1,110 +1,152 @@
-"""Texts that take turns with one model: a long one is interrupted for another, and goes on later with the very bytes it would have written anyway.
+"""Requests that take turns with one set of models: who plans next, and texts that are interrupted for others and go on with the very bytes they would have had.
 
-At a switch llama.cpp's own state of the sequence (its keys and values) is saved and later put back, instead of reading the text again in one piece: in
-other batches the same sums round differently. A sampler keeps its own state, and the last token is decoded only after the switch, so that no logits
-have to be kept.
+The order is the scheduler's (`nlsh.kernel.scheduler`): by priority and between clients, nobody starving. What a model writes as a text takes seconds, so
+it rests between two tokens where another's turn has come. llama.cpp's own state of the sequence (its keys and values) is saved then and put back later,
+instead of reading the text again in one piece: in other batches the same sums round differently. The next token is decoded only after that, so that no
+logits have to be kept.
 """
 
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Iterator, Sequence
+import itertools
+import threading
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
 
 from nlsh.plan.errors import ModelError
-from nlsh.planner.engine import Engine, _decode
 
+if TYPE_CHECKING:
+    from nlsh.planner.engine import Engine
+
+QUANTUM_S = 0.5  # of writing, before others of the same priority have their turn
+_LOOKS_EVERY_S = 0.5  # whether who waits is still there
+_MOST_RESTING = 4  # each keeps its state in memory
+_LARGEST_STATE = 256 << 20  # bytes: with more, a text is not interrupted
 _SEQUENCE = 0
+_current: ContextVar[Turn | None] = ContextVar("turn", default=None)
 
 
 class Turns:
-    """Who has the context of an engine. One thread at a time."""
+    """Who has the models: one at a time. Any number of threads may wait for their turn."""
 
-    def __init__(self, engine: Engine) -> None:
-        self.engine = engine
-        self._holder: Text | None = None
+    def __init__(self, *, quantum: float = QUANTUM_S) -> None:
+        from nlsh.kernel.scheduler import Needs, Scheduler
+
+        self._scheduler = Scheduler(Needs(1.0), quantum=quantum)
+        self._changed = threading.Condition()
+        self._holder: int | None = None
+        self._resting = 0
+        self._numbers = itertools.count(1)
 
     @contextmanager
-    def lent(self) -> Iterator[Engine]:
-        """Within: the engine is free for whatever clears it first, and no text is written."""
-        self.take(None)
-        yield self.engine
+    def turn(self, client: str = "", priority: str = "normal", *, rests: bool = False, gone: Callable[[], bool] | None = None) -> Iterator[Turn]:
+        """Within: the models are this thread's. `rests`: what it does with them calls `rest` now and then. Raises Stopped once nobody waits for it (`gone`)."""
+        from nlsh.kernel.scheduler import Task
 
-    def take(self, text: Text | None) -> bool:
-        """Give the context to a text, or to nobody, having saved what its holder needs; return whether it had it already."""
-        if text is self._holder:
-            return True
-        if self._holder is not None:
-            self._holder.save()
-        self._holder = text
-        self.engine.lib.llama_memory_clear(self.engine.memory, True)
-        return False
+        turn = Turn(self, next(self._numbers), gone)
+        with self._changed:
+            self._scheduler.add(Task(turn.number, client, priority, preemptible=rests), time.monotonic())
+        try:
+            self.take(turn)
+            before = _current.set(turn)
+            try:
+                yield turn
+            finally:
+                _current.reset(before)
+        finally:
+            with self._changed:
+                self._scheduler.ended(turn.number, time.monotonic())
+                self._holder = None if self._holder == turn.number else self._holder
+                self._changed.notify_all()
+
+    def take(self, turn: Turn) -> None:
+        """Wait until the models are this turn's."""
+        with self._changed:
+            while not (self._due(turn) and self._holder is None):
+                turn.check()
+                self._changed.wait(_LOOKS_EVERY_S)
+            self._holder = turn.number
+
+    @property
+    def rested(self) -> bool:
+        """Whether somebody rests, who goes on with the models as they are."""
+        return self._resting > 0
+
+    def gives_way(self, turn: Turn) -> bool:
+        """Return whether another's turn has come."""
+        with self._changed:
+            return not self._due(turn) and self._resting < _MOST_RESTING
+
+    @contextmanager
+    def lent(self, turn: Turn) -> Iterator[None]:
+        """Let others have the models until it is this turn again; within: they have them."""
+        with self._changed:
+            self._holder, self._resting = None, self._resting + 1
+            self._changed.notify_all()
+        try:
+            yield
+            self.take(turn)
+        finally:
+            with self._changed:
+                self._resting -= 1
+
+    def _due(self, turn: Turn) -> bool:
+        self._scheduler.decide(time.monotonic())
+        return self._scheduler.state(turn.number) == "running"
 
 
-class Text:
-    """A text after `prompt`, of at most `longest` tokens: with a `seed` drawn at `temperature`, without one the likeliest token each time. Close it."""
+class Turn:
+    """The turn of one request."""
 
-    def __init__(
-        self, turns: Turns, prompt: Sequence[int], *, longest: int, seed: int | None = None, temperature: float = 1.0, grammar: str = ""
-    ) -> None:  # fmt: skip
-        """Raises ModelError for no prompt, one that is too long, or a grammar that does not parse."""
-        self._turns, self._engine, self._lib = turns, turns.engine, turns.engine.lib
-        if not prompt or len(prompt) + longest > self._lib.llama_n_ctx(self._engine.context):
-            raise ModelError("The text would be too long for the model, or has no beginning.", hint="Nothing was changed. Say it in fewer words.")
-        self._prompt, self._longest = list(prompt), longest
-        self._state: Any = None
-        self.tokens: list[int] = []
-        self.done = False
-        self._sampler = self._lib.llama_sampler_chain_init(self._lib.llama_sampler_chain_default_params())
-        if grammar:
-            rules = self._lib.llama_sampler_init_grammar(self._engine.vocab, grammar.encode(), b"root")
-            if not rules:
-                self.close()
-                raise ModelError("The grammar of this request could not be used.", code="model.grammar")
-            self._lib.llama_sampler_chain_add(self._sampler, rules)
-        if seed is not None:
-            self._lib.llama_sampler_chain_add(self._sampler, self._lib.llama_sampler_init_temp(temperature))
-        last = self._lib.llama_sampler_init_greedy() if seed is None else self._lib.llama_sampler_init_dist(seed)
-        self._lib.llama_sampler_chain_add(self._sampler, last)
+    def __init__(self, turns: Turns, number: int, gone: Callable[[], bool] | None) -> None:
+        self.number = number
+        self.rests = 0  # how often others went first in the middle
+        self._turns, self._gone = turns, gone
 
-    def write(self, stop: Callable[[], bool] | None = None) -> bool:
-        """Write on until the text has its end, or `stop` says after a token that it is another's turn; return whether it has ended. Raises ModelError."""
-        while not self.done:
-            self._one()
-            if stop is not None and stop():
-                break
-        return self.done
+    def check(self) -> None:
+        """Raise Stopped where nobody waits for it any more."""
+        from nlsh.planner.engine import Stopped
 
-    def close(self) -> None:
-        """Let go of the sampler; nothing more is written."""
-        if self._sampler:
-            self._lib.llama_sampler_free(self._sampler)
-            self._sampler, self.done = None, True
+        if self._gone is not None and self._gone():
+            raise Stopped
 
-    def save(self) -> None:
-        """Keep the state of the sequence, for it to be put back when it is this text's turn again. Raises ModelError."""
-        size = self._lib.llama_state_seq_get_size(self._engine.context, _SEQUENCE)
-        self._state = (ctypes.c_uint8 * size)()
-        if self._lib.llama_state_seq_get_data(self._engine.context, self._state, size, _SEQUENCE) != size:
-            raise ModelError("The model's state could not be saved.", hint="Nothing was changed. Try again.")
-
-    def _one(self) -> None:
-        if not self._turns.take(self) and self._state is not None:
-            size = len(self._state)
-            if self._lib.llama_state_seq_set_data(self._engine.context, self._state, size, _SEQUENCE) == 0:
-                raise ModelError("The model's state could not be put back.", hint="Nothing was changed. Try again.")
-            self._state = None
-        if self.tokens:
-            _decode(self._engine, [(self.tokens[-1], len(self._prompt) + len(self.tokens) - 1, _SEQUENCE, True)])
-        else:
-            most = self._lib.llama_n_batch(self._engine.context)
-            for start in range(0, len(self._prompt), most):
-                part = self._prompt[start : start + most]
-                _decode(self._engine, [(t, start + i, _SEQUENCE, start + i == len(self._prompt) - 1) for i, t in enumerate(part)])
-        token = self._lib.llama_sampler_sample(self._sampler, self._engine.context, -1)
-        if self._lib.llama_vocab_is_eog(self._engine.vocab, token):
-            self.done = True
+    def rest(self, engine: Engine) -> None:
+        """Let others go first whose turn has come; what was read and written is there again afterwards. Raises ModelError and Stopped."""
+        self.check()
+        if not self._turns.gives_way(self) or state_bytes(engine) > _LARGEST_STATE:
             return
-        self.tokens.append(token)
-        self.done = len(self.tokens) >= self._longest
+        state = saved(engine)
+        with self._turns.lent(self):
+            self.rests += 1
+        put_back(engine, state)
+
+
+def rest(engine: Engine) -> None:
+    """Between two tokens of a text: let others go first whose turn has come, where this thread has the models by a turn."""
+    if (turn := _current.get()) is not None:
+        turn.rest(engine)
+
+
+def state_bytes(engine: Engine) -> int:
+    """Return how large the state of an engine's sequence is."""
+    return int(engine.lib.llama_state_seq_get_size(engine.context, _SEQUENCE))
+
+
+def saved(engine: Engine) -> Any:
+    """Return the state of an engine's sequence. Raises ModelError."""
+    size = state_bytes(engine)
+    state = (ctypes.c_uint8 * size)()
+    if engine.lib.llama_state_seq_get_data(engine.context, state, size, _SEQUENCE) != size:
+        raise ModelError("The model's state could not be saved.", hint="Nothing was changed. Try again.")
+    return state
+
+
+def put_back(engine: Engine, state: Any) -> None:
+    """Have an engine's sequence as it was saved, and nothing else. Raises ModelError."""
+    engine.lib.llama_memory_clear(engine.memory, True)
+    if engine.lib.llama_state_seq_set_data(engine.context, state, len(state), _SEQUENCE) == 0:
+        raise ModelError("The model's state could not be put back.", hint="Nothing was changed. Try again.")

@@ -7,11 +7,11 @@ never become one of these tokens: they have token type CONTROL and user text is 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 
 from nlsh.plan.action import Arg
 from nlsh.plan.amounts import Whole
 from nlsh.plan.errors import BadPlan
+from nlsh.plan.frozen import frozen
 from nlsh.plan.plan import LAST, Call, Plan, Ref, Value
 from nlsh.plan.values import Flag, Paths
 from nlsh.planner.lexer import MAX_WORDS, Word, span_text
@@ -27,7 +27,7 @@ RESULT_NAMES = "abcdefgh"
 ALIASES = {"<": tuple(f"<any{i}>" for i in range(6)), "=": tuple(f"<any{i}=>" for i in range(8)), "<=": tuple(f"<=any{i}>" for i in range(8))}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Slot:
     """What one argument of one action may be: `fixed` values, and whether a span, a reference or several values are possible."""
 
@@ -59,18 +59,14 @@ def cached_catalogue() -> dict[str, tuple[Slot, ...]]:
     """Return `catalogue()` without importing the actions, from the user's cache while no file of the catalogue has changed."""
     import json
     import os
-    from pathlib import Path
 
-    import nlsh
     from nlsh.settings import cache_dir
 
-    root = Path(nlsh.__file__).parent
-    files = sorted([*root.glob("actions/*/*.py"), root / "plan/values.py", root / "plan/action.py", Path(__file__)])
-    stamp = [[str(f.relative_to(root)), f.stat().st_mtime_ns, f.stat().st_size] for f in files]
+    stamp = _stamp()
     file = cache_dir() / "catalogue.json"
     try:
         saved = json.loads(file.read_text())
-        if saved["stamp"] == stamp:
+        if saved["stamp"] == [list(s) for s in stamp]:
             return {name: tuple(Slot(s[0], tuple(s[1]), *s[2:]) for s in slots) for name, slots in saved["actions"].items()}
     except (OSError, ValueError, KeyError, TypeError, IndexError):
         pass
@@ -86,10 +82,24 @@ def cached_catalogue() -> dict[str, tuple[Slot, ...]]:
     return fresh
 
 
+def _stamp() -> list[tuple[str, int, int]]:
+    """Return what changes with every file that a slot comes from: those of the actions, those of their values, and this one."""
+    import os
+
+    root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    found = []
+    with os.scandir(os.path.join(root, "actions")) as rooms:
+        folders = [os.path.join(root, "plan"), os.path.join(root, "planner"), *(room.path for room in rooms if room.is_dir())]
+    for folder in folders:
+        with os.scandir(folder) as files:
+            found += [(f.path, s.st_mtime_ns, s.st_size) for f in files if f.name.endswith(".py") and (s := f.stat())]
+    return sorted(found)
+
+
 def _slot(name: str, declared: Arg) -> Slot:
     kind = declared.type
     flag, paths = isinstance(kind, Flag), isinstance(kind, Paths)
-    several = (paths and kind.name == "paths") or kind.name in ("processes", "process ids", "names")
+    several = (paths and kind.name == "paths") or kind.name in ("processes", "process ids", "names", "shares", "sizes")
     closed = flag or kind.name in ("choice", "result")
     return Slot(
         name,
@@ -115,6 +125,11 @@ def token_class(token: str) -> str:
     if token.startswith("<="):
         return "<="
     return "=" if token.endswith("=>") else "<" if "." in token else ""
+
+
+def said(token: str) -> str:
+    """Return the words of an action's, an argument's or a fixed value's name: “lamp dim” of `<lamp.dim>`, “room” of `<room=>`, “eco” of `<=eco>`."""
+    return " ".join(token.strip("<=>").replace("_", " ").replace("-", " ").replace(".", " ").split())
 
 
 def aliases_for(skeletons: Iterable[Iterable[str]], known: Mapping[str, int]) -> dict[str, str]:

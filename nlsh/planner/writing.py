@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from nlsh.plan.errors import ModelError
+from nlsh.planner import turns
 from nlsh.planner.engine import Written, _decode
 
 if TYPE_CHECKING:
@@ -24,14 +25,16 @@ SURE = 0.9  # a text of at least this probability needs no alternatives
 def write(engine: Engine, prompt: Sequence[int], grammar: str, *, best: int, longest: int) -> list[Written]:
     """Return up to `best` texts of at most `longest` tokens that the grammar allows after `prompt`, the likeliest first.
 
-    At every place the likeliest token is taken (temperature 0). Others follow the second likeliest token at the place where that is likeliest. Raises
-    ModelError if the grammar does not parse or the prompt is too long.
+    At every place the likeliest token is taken (temperature 0). Others follow the second likeliest token at the place where that is likeliest. Whoever's
+    turn it is meanwhile (`turns`) has the model in between. Raises ModelError if the grammar does not parse or the prompt is too long.
     """
     lib = engine.lib
     lib.llama_memory_clear(engine.memory, True)
     most = lib.llama_n_batch(engine.context)
     for start in range(0, len(prompt), most):
         part = prompt[start : start + most]
+        if start:
+            turns.rest(engine)
         _decode(engine, [(t, start + i, 0, start + i == len(prompt) - 1) for i, t in enumerate(part)])
     first, forks = _follow(engine, len(prompt), grammar, (), (), longest)
     found = [first] if first is not None else []
@@ -75,6 +78,7 @@ def _follow(engine: Engine, start: int, grammar: str, tokens: tuple[int, ...], p
                 return Written(tokens, probs), forks
             tokens = (*tokens, token)
             lib.llama_sampler_accept(sampler, token)
+            turns.rest(engine)
             _decode(engine, [(token, start + len(tokens) - 1, 0, True)])
         return None, forks
     finally:

@@ -7,13 +7,15 @@ low[i, j] ≤ x[i, j] ≤ high[i, j].  HiGHS solves it, by way of SciPy, which i
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
+
+from nlsh.plan.frozen import frozen
 
 _NEGLIGIBLE = 1e-7
 
 
-@dataclass(frozen=True)
+@frozen(slots=False)
 class Job:
     """One that wants something: at least `demand` in all; of single places at least `low` and at most `high`, at `cost` for each unit.
 
@@ -28,7 +30,7 @@ class Job:
     cost: Mapping[str, float] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@frozen(slots=False)
 class Relaxation:
     """A constraint to give up a part of: `kind` is "demand" (of the job `name`) or "capacity" (of the place), `by` how much, `of` how much."""
 

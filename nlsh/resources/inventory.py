@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
 from functools import cached_property
 
 from nlsh.plan.errors import NotPossible
+from nlsh.plan.frozen import frozen
 from nlsh.world import gpus, machine
 
 _CPU = "/sys/devices/system/cpu"
@@ -16,7 +16,7 @@ _V1 = "/sys/fs/cgroup"
 _NO_LIMIT = 1 << 60  # version 1 writes "no limit" as the largest number of pages
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Core:
     """One logical core: its number, the physical core, socket and memory node it belongs to."""
 
@@ -26,23 +26,25 @@ class Core:
     node: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Card:
     """One graphics card with its memory, in bytes."""
 
     name: str
     free_bytes: int
+    total_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class BlockDevice:
-    """One disk that holds data, and whether it spins."""
+    """One disk that holds data, whether it spins, and its number as control groups name it ("8:0")."""
 
     name: str
     spins: bool
+    number: str
 
 
-@dataclass(frozen=True)
+@frozen(slots=False)
 class Inventory:
     """What may be used from here. `quota` is in cores: what control groups leave of them, or None; `memory_limit` likewise, in bytes."""
 
@@ -66,7 +68,7 @@ class Inventory:
     def cards(self) -> tuple[Card, ...]:
         """NVIDIA's cards. Empty where there is none."""
         try:
-            return tuple(Card(f"{model} ({n})", free) for n, (model, free) in enumerate(gpus.free_memory()))
+            return tuple(Card(f"{model} ({n})", free, total) for n, (model, free, total) in enumerate(gpus.memory()))
         except NotPossible:
             return ()
 
@@ -157,4 +159,4 @@ def _disks() -> list[BlockDevice]:
         return []
     # What has no device below it is a view of others: loop, ram, device mapper.
     real = [n for n in names if os.path.exists(f"{_BLOCK}/{n}/device") and _text(f"{_BLOCK}/{n}/size") not in ("", "0")]
-    return [BlockDevice(n, _text(f"{_BLOCK}/{n}/queue/rotational") == "1") for n in real]
+    return [BlockDevice(n, _text(f"{_BLOCK}/{n}/queue/rotational") == "1", _text(f"{_BLOCK}/{n}/dev")) for n in real]

@@ -9,20 +9,22 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
-from nlsh.plan.errors import NlshError
+from nlsh.plan.errors import NlshError, NotPossible
+from nlsh.plan.frozen import frozen
 from nlsh.resources import inventory
-from nlsh.world import machine, processes
+from nlsh.world import io_limits, machine, processes
 
 PERIOD_US = 100_000  # the kernel's own default for cpu.max
 MARK = "nlsh-"  # what the names of groups and scopes of nlsh's own making begin with
 BOOTED = "/run/systemd/system"  # there where systemd is process 1
+NONE = {"cpu.max": f"max {PERIOD_US}", "cpu.weight": "100", "memory.max": "max", io_limits.NAME: ""}
+Property = tuple[str, int | io_limits.Rates]
 _MOST = 10_000  # the largest cpu.weight
 _INFINITE = 2**64 - 1
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Means:
     """By what a job is held: `kind` is unit, scope, own, new or priority; `place` the unit or the group's folder; `bus` whose systemd it is."""
 
@@ -35,7 +37,7 @@ def find(name: str, pids: tuple[int, ...], settings: Iterable[str]) -> Means:
     """Return by what these processes can be held together, for `settings` such as cpu.max."""
     settings = tuple(settings)
     wanted = {s.partition(".")[0] for s in settings}
-    if os.path.isdir(BOOTED) and (bus := manager()) and wanted <= _delegated(bus):
+    if os.path.isdir(BOOTED) and (bus := manager()) and wanted <= delegated(bus):
         unit = _unit(pids)
         # What belongs to a service must stay in it: taken out, systemd would think that the service has ended.
         if unit:
@@ -52,13 +54,14 @@ def find(name: str, pids: tuple[int, ...], settings: Iterable[str]) -> Means:
     return Means("priority")
 
 
-def why_not() -> str:
-    """Return why there are no control groups for it here, in a few words."""
+def why_not(controller: str = "cpu") -> str:
+    """Return why there are no control groups for it here, in a few words; `controller` is what they are to share out."""
     root = machine.cgroup_root()
     if not root:
         return "control groups of version 2 are not mounted here"
-    if "cpu" not in _words(f"{root}/cgroup.controllers"):
-        return "the processor is not among what control groups of version 2 share out here"
+    if controller not in _words(f"{root}/cgroup.controllers"):
+        what = {"cpu": "the processor is", "io": "access to disks is"}[controller]
+        return f"{what} not among what control groups of version 2 share out here"
     if os.path.isdir(BOOTED):
         return "systemd may not share it out for you here, or they are part of a service with others in it"
     return "no control group may be made here"
@@ -84,7 +87,7 @@ def manager() -> str:
         return ""
 
 
-def _delegated(bus: str) -> set[str]:
+def delegated(bus: str) -> set[str]:
     """Return what a systemd can share out: a user's own has what it was given, and takes settings for the rest without a word."""
     root, uid = machine.cgroup_root(), os.geteuid()
     own = "" if bus == "system" else f"/user.slice/user-{uid}.slice/user@{uid}.service"
@@ -142,8 +145,11 @@ def _words(path: str) -> set[str]:
     return set(_text(path).split())
 
 
-def settings(*, cores: float | None = None, weight: int | None = None, memory: int | None = None) -> dict[str, str]:
-    """Return limits as a control group's settings: so many cores' time, the part among its neighbours (1 to 10000), bytes of memory."""
+def settings(*, cores: float | None = None, weight: int | None = None, memory: int | None = None, io: int | None = None) -> dict[str, str]:
+    """Return limits as a control group's settings: so many cores' time, the part among its neighbours (1 to 10000), bytes of memory, bytes a second.
+
+    Raises NotPossible where there is no disk at which they could be counted.
+    """
     found = {}
     if cores is not None:
         found["cpu.max"] = f"{max(1000, round(cores * PERIOD_US))} {PERIOD_US}"
@@ -151,15 +157,43 @@ def settings(*, cores: float | None = None, weight: int | None = None, memory: i
         found["cpu.weight"] = str(min(max(weight, 1), _MOST))
     if memory is not None:
         found["memory.max"] = str(memory - memory % os.sysconf("SC_PAGE_SIZE"))
+    if io is not None:
+        if not (disks := io_limits.disks()):
+            raise NotPossible("There is no disk here at which anything could be limited.", hint="Nothing was changed.")
+        found[io_limits.NAME] = io_limits.at_most(io, disks)
     return found
 
 
-def as_properties(written: Mapping[str, str]) -> list[tuple[str, int]]:
+def none_of(written: Mapping[str, str]) -> dict[str, str]:
+    """Return the same settings, so that they limit nothing."""
+    return {name: io_limits.lifted(value) if name == io_limits.NAME else NONE[name] for name, value in written.items()}
+
+
+def changed(old: Mapping[str, str], wanted: Mapping[str, str]) -> dict[str, str]:
+    """Return settings after a change: of disks, the rates alone are `wanted`'s."""
+    return {name: io_limits.changed(old[name], value) if name == io_limits.NAME else value for name, value in wanted.items()}
+
+
+def controllers(written: Iterable[str], base: str) -> list[str]:
+    """Return what a group below `base` needs for these settings: what is written to a disk later is known by whose memory it waited in."""
+    found = list(dict.fromkeys(name.partition(".")[0] for name in written))
+    return [*found, *(("memory",) if "io" in found and "memory" not in found and "memory" in _words(f"{base}/cgroup.controllers") else ())]
+
+
+def current(folder: str, name: str, wanted: str) -> str:
+    """Return what a control group's setting says, of what `wanted` speaks of. Raises OSError."""
+    found = machine.setting(folder, name)
+    return io_limits.like(found, wanted) if name == io_limits.NAME else found
+
+
+def as_properties(written: Mapping[str, str]) -> list[Property]:
     """Return a control group's settings as systemd's properties."""
-    found = []
+    found: list[Property] = []
     for name, value in written.items():
         first, _, second = value.partition(" ")
-        if name == "cpu.max":
+        if name == io_limits.NAME:
+            found += io_limits.as_properties(value)
+        elif name == "cpu.max":
             found.append(("CPUQuotaPerSecUSec", _INFINITE if first == "max" else round(int(first) * 1_000_000 / int(second or PERIOD_US))))
         else:
             found.append(({"cpu.weight": "CPUWeight", "memory.max": "MemoryMax"}[name], _INFINITE if first == "max" else int(first)))
@@ -171,7 +205,9 @@ def in_words(written: Mapping[str, str]) -> str:
     parts = []
     for name, value in written.items():
         first, _, second = value.partition(" ")
-        if name == "cpu.max":
+        if name == io_limits.NAME:
+            parts.append(_of_disks(value))
+        elif name == "cpu.max":
             cores = 0.0 if first == "max" else int(first) / int(second)
             parts.append("the time of all cores" if first == "max" else f"the time of {cores:.3g} core{'' if cores == 1 else 's'} at most")
         elif name == "memory.max":
@@ -181,7 +217,17 @@ def in_words(written: Mapping[str, str]) -> str:
     return ", ".join(parts)
 
 
-@dataclass(frozen=True, slots=True)
+def _of_disks(value: str) -> str:
+    found = io_limits.rates(value)
+    if found <= {("max", "max")}:
+        return "no limit at the disks"
+    if len(found) > 1:
+        return "limits of their own at each disk"
+    said = ["any amount" if rate == "max" else machine.amount(int(rate)) for rate in found.pop()]
+    return f"{said[0]} read and {said[1]} written in a second at each disk at most"
+
+
+@frozen()
 class Session:
     """The autogroup of a process: processes of one terminal or service that compete as one, whatever their own nice values are."""
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import product
 from typing import Any
+
+from nlsh.plan.frozen import frozen
 
 # How much of a core a process gets that competes: the kernel's weight of each nice value from 0 to 19.
 WEIGHTS = (1024, 820, 655, 526, 423, 335, 272, 215, 172, 137, 110, 87, 70, 56, 45, 36, 29, 23, 18, 15)
@@ -21,7 +22,7 @@ _LEAST_PART = 0.01  # of a shared core: priorities give no less
 _PATIENCE_S = 5.0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Place:
     """Where a job runs: on `own` cores of its own, or on the shared core number `shared` (-1: none) with the part `part` of it."""
 
@@ -98,7 +99,7 @@ def nices(parts: Mapping[str, float], tasks: Mapping[str, int] | None = None) ->
     return found, {name: w / sum(weights.values()) for name, w in weights.items()}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Fit:
     """Where a model goes: the card, or several with the part of its layers that each holds; empty: nowhere whole. `part` is what does fit."""
 

@@ -115,7 +115,7 @@ def program(name: str) -> str:
     path = os.path.expanduser(name) if "/" in name else shutil.which(name, path=environment()["PATH"])
     if path is None or not os.path.isabs(path) or not os.access(path, os.X_OK):
         raise NotFound(f"{name} cannot be run: there is no such program, named by its path or in a folder of your PATH that only you can change.",
-                       hint="Nothing was run. Mend it: nlsh servers remove, then add with the whole path.")  # fmt: skip
+                       hint="Nothing was run. Name it by its whole path; a server that was added before, remove and add again.")  # fmt: skip
     return os.path.normpath(path)
 
 

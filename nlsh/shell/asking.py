@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from nlsh.guard.sandbox import heard
 from nlsh.kernel.gate import ALWAYS, END, JOB, LATE, NO, ONCE, Question
 from nlsh.plan.errors import NlshError
 from nlsh.shell.show import escape, escape_name, place
@@ -68,11 +69,12 @@ def _asked(session: Session, question: Question, standstill: Standstill, termina
     look = session.look
     session.say("", look.paint(f"nlsh: {_short(question.program)} wants to {escape(question.verb)} {_place(question.target)}", "yellow"))
     at_once = " It is done at once, and dropping the changes does not take it back." if question.tried else ""
-    session.say(f"  This is outside what you have approved.{at_once}")
+    session.say(look.prose(f"  This is outside what you have approved.{at_once}"))
     wider = f" (all in {place(question.folder)})" if question.folder else ""
+    always = "" if question.signalled else " / [a]lways"
     while True:
         left = max(0, round(until - time.monotonic()))
-        answer = _line(session, f"  Allow it? [o]nce / this [j]ob{wider} / [a]lways / [N]o ({left} s: no) ", standstill, terminal, until)
+        answer = _line(session, f"  Allow it? [o]nce / this [j]ob{wider}{always} / [N]o ({left} s: no) ", standstill, terminal, until)
         if answer is None:
             session.say("", "nlsh: no answer in time, so: no.")
             return LATE
@@ -109,14 +111,20 @@ def _line(session: Session, text: str, standstill: Standstill, terminal: int, un
     termios.tcflush(terminal, termios.TCIFLUSH)
     sys.stderr.write(session.look.paint(text, "bold"))
     sys.stderr.flush()
-    listened: list[int | Standstill] = [terminal, standstill]
-    ready, _, _ = select.select(listened, [], [], max(0.0, until - time.monotonic()))
+    with heard.signals() as signalled:
+        listened: list[int | Standstill] = [terminal, standstill, *signalled]
+        ready = select.select(listened, [], [], max(0.0, until - time.monotonic()))[0]
+        while signalled and ready == signalled:
+            os.read(signalled[0], 512)
+            ready = select.select(listened, [], [], max(0.0, until - time.monotonic()))[0]
     if standstill in ready:
         session.say("", "nlsh: who asked is gone.")
         return ""
     if terminal not in ready:
         return None
     data = os.read(terminal, 4096)
+    if not data.endswith(b"\n"):
+        session.say("")  # Ctrl-D is not seen
     return data.decode("utf-8", "replace") if data else ""
 
 

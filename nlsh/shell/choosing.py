@@ -14,8 +14,12 @@ if TYPE_CHECKING:
     from nlsh.shell.turn import Session
 
 
-def choose(session: Session, answer: Answer) -> Reading | None:
-    """Show the readings and return the one that is picked, or None."""
+_HELP = "  A number, Enter for none of them, or the request in other words."
+_HELP_ONE = "  y, Enter for no, or the request in other words."
+
+
+def choose(session: Session, answer: Answer) -> Reading | str | None:
+    """Show the readings and return the one that is picked, None, or what was said instead: another line."""
     readings = answer.readings[:3]
     plans = [registry.format(r.plan) for r in readings]
     if session.look.json:
@@ -29,15 +33,22 @@ def choose(session: Session, answer: Answer) -> Reading | None:
     question = "Do that? [y/N] " if len(readings) == 1 else f"Which? [1-{len(readings)}, Enter: none] "
     while True:
         try:
-            reply = session.read(question).strip().lower()
+            written = session.read(question).strip()
         except EOFError:
+            session.say("")
+            written = ""
+        reply = written.lower()
+        if reply in ("", "n", "no", "q", "none", "否", "不"):
+            session.say("Nothing was run. Say it in other words, or type the command.")
             return None
-        if reply in ("", "n", "no", "q"):
-            return None
-        if reply in ("y", "yes") and len(readings) == 1:
+        if reply in ("y", "yes", "是", "好") and len(readings) == 1:
             return readings[0]
         if reply.isdecimal() and 1 <= int(reply) <= len(readings):
             return readings[int(reply) - 1]
+        # No answer has a blank in it, or begins so.
+        if " " in reply or reply[0] in "/!?" or not reply.isascii():
+            return written
+        session.say(_HELP if len(readings) > 1 else _HELP_ONE)
 
 
 def numbered(plans: Sequence[str]) -> list[str]:

@@ -12,11 +12,12 @@ import re
 import shlex
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from nlsh.plan import registry
 from nlsh.plan.errors import NlshError
+from nlsh.plan.frozen import frozen
 from nlsh.plan.plan import Call, Plan, Value
 from nlsh.shell.options import UsageError
 from nlsh.shell.show import escape
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 MOST = 3
 NOT_UNDERSTOOD = 4
 _MOST_CHARACTERS = 500  # of what the planner is told
-_NOT_FOUND, _NOT_EXECUTABLE = 127, 126
+NO_PROGRAM, _NOT_EXECUTABLE = 127, 126
 _INSTEAD = {"python": "python3", "pip": "pip3", "vi": "vim", "docker-compose": "docker compose", "ifconfig": "ip addr", "netstat": "ss"}
 _GIT_TEXT = """
     add am apply bisect blame branch checkout cherry-pick clean clone commit config diff fetch format-patch gc grep init log merge mv pull push rebase
@@ -36,7 +37,7 @@ _GIT_TEXT = """
 _GIT = _GIT_TEXT.split()
 
 
-@dataclass(frozen=True)
+@frozen(slots=False)
 class Failure:
     """What failed: the request as it was typed, the plan, the exit status, and what was said of it."""
 
@@ -52,7 +53,7 @@ class Failure:
         return str(only.args.get("command", "")) if only is not None and only.action == "shell.run" else ""
 
 
-@dataclass(frozen=True)
+@frozen(slots=False)
 class Proposal:
     """A plan that may mend it, and why."""
 
@@ -65,13 +66,38 @@ class Proposal:
         return str(self.plan.calls[0].args["command"]) if self.plan.calls[0].action == "shell.run" else ""
 
 
+def is_mistyped(line: str) -> bool:
+    """Return whether a line that nothing was made of looks like a command whose program is written wrongly: “gti status”."""
+    from nlsh.shell.line.detect import is_command
+
+    first, _, rest = line.strip().partition(" ")
+    if not re.fullmatch(r"[a-z][a-z0-9._+-]+", first) or shutil.which(first):
+        return False
+    return any(is_command(f"{near} {rest}") for near in _nearest(first))
+
+
+def may_be_command(line: str) -> bool:
+    """Return whether a line that nothing was made of begins with a program and has no word that only a sentence needs: “ls nosuch”."""
+    from nlsh.shell.line.sentence import Operand
+
+    first, *rest = line.split()
+    return shutil.which(first) is not None and len(rest) <= 4 and not any(w.is_function_word or w.is_sentence for w in map(Operand, rest))
+
+
+def _nearest(name: str) -> list[str]:
+    """Return the programs whose names are nearest to one that is none: first those of the same letters."""
+    names = _programs()
+    same = sorted((n for n in names if len(n) > 2 and sorted(n) == sorted(name)), key=lambda n: (n[0] != name[0], n))
+    return list(dict.fromkeys((*same, *difflib.get_close_matches(name, names, 2, 0.7))))[:2]
+
+
 def proposals(failure: Failure, said: str, cwd: str) -> list[Proposal]:
     """Return what may mend a failure, the likeliest first; `said` is what the user adds of the error's text. Looks at the world, changes nothing."""
     text = "\n".join((*failure.errors, said))
     found: dict[str, Proposal] = {}
     for rule in _RULES:
         for proposal in rule(failure, text, cwd):
-            if proposal.plan != failure.plan:
+            if proposal.plan != failure.plan and proposal.plan.calls[0].args.get("command", True):
                 found.setdefault(registry.format(proposal.plan), proposal)
     return list(found.values())[:MOST]
 
@@ -159,12 +185,12 @@ def _put_right(value: Value, wrong: str, right: str) -> Value:
 def _unknown_program(failure: Failure, text: str, cwd: str) -> Iterator[Proposal]:
     words = [w for w in _words(failure) if not re.fullmatch(r"\w+=.*", w)]
     missing = re.search(r"([\w.+-]+): (?:command )?not found", text)
-    name = missing[1] if missing else words[0] if words and failure.status == _NOT_FOUND else ""
+    name = missing[1] if missing else words[0] if words and failure.status == NO_PROGRAM else ""
     if not name or "/" in name or shutil.which(name):
         return
     if name in _INSTEAD and shutil.which(_INSTEAD[name].split()[0]):
         yield _command(_replaced(failure.command, name, *_INSTEAD[name].split()), f"there is no {name} here, but {_INSTEAD[name]}")
-    for near in difflib.get_close_matches(name, _programs(), 2, 0.7):
+    for near in _nearest(name):
         yield _command(_replaced(failure.command, name, near), f"there is no program {name}; {near} is the nearest")
     yield _call("package.search", f"there is no program {name}: it may be in a package", text=name)
 
@@ -177,7 +203,7 @@ def _not_executable(failure: Failure, text: str, cwd: str) -> Iterator[Proposal]
 
 def _missing_path(failure: Failure, text: str, cwd: str) -> Iterator[Proposal]:
     words = _words(failure)
-    if failure.status == _NOT_FOUND:
+    if failure.status == NO_PROGRAM:
         return
     if words[:1] == ["mkdir"] and "-p" not in words:
         for word in words[1:]:
@@ -245,9 +271,15 @@ _RULES: tuple[Callable[[Failure, str, str], Iterator[Proposal]], ...] = (
 
 
 def _replaced(command: str, word: str, *by: str) -> str:
-    """Return the command with the first such word replaced, the rest as it was typed."""
-    written = shlex.join(by)
-    return re.sub(rf"(?<![\w/.-]){re.escape(word)}(?![\w-])", lambda _: written, command, count=1)
+    """Return the command with the first such word replaced, the rest as it was typed; nothing where a shell would read more or other words in it."""
+    found = re.sub(rf"(?<![\w/.-]){re.escape(word)}(?![\w-])", lambda _: shlex.join(by), command, count=1)
+    try:
+        before, after = shlex.split(command), shlex.split(found)
+    except ValueError:
+        return ""
+    # Quotes within quotes are none: what stands in the one is read by the shell all the same.
+    meant = ([*before[:n], old.replace(word, by[0], 1), *by[1:], *before[n + 1 :]] for n, old in enumerate(before) if word in old)
+    return found if after in meant else ""
 
 
 def _programs() -> list[str]:

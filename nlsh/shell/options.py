@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import unicodedata
-from dataclasses import dataclass, field
+from collections.abc import Collection, Sequence
+from dataclasses import field
 
 from nlsh.plan.errors import NlshError
+from nlsh.plan.frozen import frozen
 
 MOST_CHARACTERS = 2000  # of a request
 MOST_COMMAND_CHARACTERS = 100_000  # of a raw command
@@ -18,13 +21,21 @@ class UsageError(NlshError):
     exit_status = 2
 
 
+def not_so(command: str, words: Sequence[str], known: Collection[str], hint: str) -> UsageError:
+    """Return what is said of words that `nlsh COMMAND` does not take; of one of `known` not that there is none, but that other words belong to it."""
+    said = " ".join(words)
+    if words and words[0] in known:
+        return UsageError(f"That is not how it is said: nlsh {command} {said}.", hint=hint)
+    return UsageError(f"nlsh {command} does not know “{said}”.", hint=hint)
+
+
 class NotARequest(UsageError):
     """The request is empty, too long, or not text."""
 
     code = "shell.not-a-request"
 
 
-@dataclass(frozen=True)
+@frozen(slots=False)
 class Options:
     """The parsed command line. `request` is what -c was given; `words` are what follows a command."""
 
@@ -63,12 +74,17 @@ class Options:
     idle: float = 0.0
 
 
+def is_plain(options: Options) -> bool:
+    """Return whether the terminal is to get text alone, and no sequences: it was asked for, or it knows none."""
+    return options.plain or os.environ.get("TERM", "dumb") in ("dumb", "")
+
+
 def checked_request(text: str, *, command: bool = False) -> str:
     """Return the request: on one line, or as it is where it is a command. Raises NotARequest for what is empty, too long, or not text."""
     raw = command or text.lstrip().startswith("!")
     text = text.strip() if raw else " ".join(text.split())
     if not text or text in ("!", "?"):
-        raise NotARequest("The request is empty.", hint='Try: nlsh -c "what is using the most memory"')
+        raise NotARequest("The request is empty.", hint="Nothing was run. Say what you want, such as “what is using the most memory”.")
     most = MOST_COMMAND_CHARACTERS if raw else MOST_CHARACTERS
     if len(text) > most:
         raise NotARequest(f"The request has {len(text):,} characters; at most {most:,} are read.", hint="Nothing was run.")

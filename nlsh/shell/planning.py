@@ -6,6 +6,8 @@ given up. It plans only: nothing that is planned ahead is previewed or run.
 
 from __future__ import annotations
 
+import contextlib
+import os
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -17,7 +19,10 @@ if TYPE_CHECKING:
     from nlsh.planner.answer import Answer, Context
     from nlsh.planner.planner import Planner
     from nlsh.settings import Settings
+    from nlsh.shell.warm import DaemonPlanner
 
+# One of these stands in what `shares_said` knows.
+_OF_SHARES = ("%", "％", "percent", "per cent", "half", "third", "quarter", "all of", "一半", "分之")
 _Key = tuple[object, ...]
 
 
@@ -32,6 +37,7 @@ class Planning:
         self.last: Answer | None = None
         self._loading = threading.Lock()
         self._using = threading.Lock()
+        self._notice = ""
         self._ahead: tuple[_Key, Answer] | None = None  # what was planned before Enter
         self._wanted: _Key | None = None  # what Enter waits for: anything else under way is given up
 
@@ -66,6 +72,7 @@ class Planning:
             try:
                 answer = _planned(planner, text, context)
             except (Stopped, NlshError):
+                self._keep_warm()
                 return None
             finally:
                 planner.stop = None
@@ -82,8 +89,8 @@ class Planning:
 
     def notice(self) -> str:
         """Return, once, what a planner of another model, or of another process, has to say."""
-        said = str(getattr(self.planner, "notice", ""))
-        if said:
+        said, self._notice = str(getattr(self.planner, "notice", "")) or self._notice, ""
+        if getattr(self.planner, "notice", ""):
             self.planner.notice = ""  # type: ignore[union-attr]
         return said
 
@@ -91,13 +98,33 @@ class Planning:
         """Return the planner. Raises ModelError. Its models load when it first plans, or in `warm_up`."""
         with self._loading:
             if self.planner is None:
-                self.planner = self._shared() or self._new()
-            return self.planner
+                self.planner = self._shared() or self._new()  # type: ignore[assignment]  # it plans and learns as one does
+            return self.planner  # type: ignore[return-value]
+
+    def begin(self, text: str) -> None:
+        """Plan the sentence of a one-shot in another thread, while this one sets up the rest: `plan` waits for it, where it is that sentence that counts."""
+        if self.planner is None and not self.model and not self.settings.planner:
+            # Not a daemon: a process that ends while a library loads a model may end with a fault of that library.
+            threading.Thread(target=self._begin, args=(text,), name="load-models").start()
+
+    def _begin(self, text: str) -> None:
+        from nlsh.planner.answer import Context
+
+        context = Context(os.getcwd(), os.path.expanduser("~"))
+        with contextlib.suppress(Exception), self._using:  # it is met again, and shown, when the sentence is planned
+            if self.last is None:
+                self._ahead = _key(text, context), _planned(self.load(), text, context)
 
     def warm_up(self, context: Context, then: Callable[[], None]) -> None:
-        """Load the models, from another thread: whoever needs the planner meanwhile waits for it. `then` is called when that is over."""
+        """Have warm models, from another thread: the daemon's, or else this process's own. Who plans meanwhile waits. `then` is called when that is over."""
         with self._loading:
             try:
+                if (shared := self._shared()) is not None:
+                    if shared.attach(context):
+                        self.planner = shared  # type: ignore[assignment]  # as in `load`
+                        then()
+                        return
+                    self._notice = shared.notice
                 planner = self._new()
                 planner.plan("what is in this folder", context)
                 self.planner = planner
@@ -106,13 +133,18 @@ class Planning:
                 return
         then()
 
-    def _shared(self) -> Planner | None:
+    def _keep_warm(self) -> None:
+        """Have the daemon again, where what is being typed has found that it is gone: it ends by itself when nobody has asked it for long."""
+        if (renew := getattr(self.planner, "renew", None)) is not None:
+            renew()
+
+    def _shared(self) -> DaemonPlanner | None:
         """Return what plans through the daemon, None where that is not wanted."""
         if self.model or self.settings.daemon == "off":
             return None
         from nlsh.shell.warm import DaemonPlanner
 
-        return DaemonPlanner(self.settings, self._new)  # type: ignore[return-value]  # it plans and learns as one does
+        return DaemonPlanner(self.settings, self._new)
 
     def close(self) -> bool:
         """Have a daemon for the next sentence, where one was missed for this one and a person sits here; return whether one was started."""
@@ -142,14 +174,23 @@ class Planning:
 
     def switch(self, settings: Settings) -> None:
         """Plan with what the settings say now, from the next request on."""
-        with self._loading:
+        with self._using, self._loading:
+            if self.planner is not None:
+                self.planner.close()
             self.settings, self.planner, self._ahead = settings, None, None
 
 
 def _planned(planner: Planner, text: str, context: Context) -> Answer:
     from nlsh.planner import refer
 
-    return refer.resolve(text, context, planner.plan) or planner.plan(text, context)
+    if (found := refer.resolve(text, context, planner.plan)) is not None:
+        return found
+    if any(word in text.lower() for word in _OF_SHARES):
+        from nlsh.planner import shares_said
+
+        if (shared := shares_said.read(text)) is not None:
+            return shared
+    return planner.plan(text, context)
 
 
 def _key(text: str, context: Context) -> _Key:

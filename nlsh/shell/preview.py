@@ -15,6 +15,7 @@ from nlsh.plan import registry
 from nlsh.plan.effects import KINDS, Effect
 from nlsh.plan.plan import Preview, PreviewedCall
 from nlsh.plan.steps import Step
+from nlsh.settings import tried_dir
 from nlsh.shell.show import Look, count, escape, escape_name, place, size
 
 if TYPE_CHECKING:
@@ -22,31 +23,44 @@ if TYPE_CHECKING:
 
 MOST_STEPS = 20  # of a call, shown in words; the rest is counted
 _MOST_TARGETS = 3
+_ANYTHING = ("fs.write", "fs.delete", "fs.meta")
 QUESTION = "Run this? [y/N/a/e/?] "
 HELP = (
-    "y: run it as shown · n (or Enter): change nothing · a: run it and remember that · e: edit the plan, then see it again · "
-    "a number: that reading instead · ?: why this is asked"
+    "y  run it as shown",
+    "n  or Enter: change nothing",
+    "e  edit the plan, then see it again",
+    "a  run it, and have that remembered: the rule is shown first",
+    "1  or another number: that reading instead",
+    "?  why this is asked",
 )
 
 
 def preview_lines(preview: Preview, look: Look, *, decision: Decision | None = None, with_plan: bool = True, cwd: str | None = None) -> list[str]:
     """Return the lines that say what a plan would touch: the plan, its steps, sizes, effects, and what cannot be undone."""
     lines: list[str] = []
-    if with_plan:
+    command = _only_command(preview)
+    if with_plan and command is None:
         lines += [look.paint("  " + escape(line), "bold") for line in registry.format(preview.plan).splitlines()]
     # In words a step may show what is in a file; of what is denied, only what it is about is told.
     for call in preview.calls if decision is None or decision.answer != "deny" else ():
         lines += _call_lines(call, look, cwd)
-    lines += _effect_lines(preview.effects, look)
+    lines += _effect_lines(preview.effects, look, command)
     reasons = dict.fromkeys((c.call.action, c.no_undo) for c in preview.calls if c.no_undo)
-    lines += [look.paint(f"  cannot be undone: {action}: {escape(why)}", "yellow") for action, why in reasons]
+    lines += [look.prose(f"  cannot be undone: {action}: {escape(why)}", "yellow") for action, why in reasons]
     if decision is not None and decision.answer == "ask":
-        lines.append(look.paint(f"  asks because: {escape(decision.reason)}", "dim"))
+        lines.append(look.prose(f"  asks because: {escape(decision.reason)}", "dim"))
     return lines
 
 
+def _only_command(preview: Preview) -> str | None:
+    """Return the command of a plan that is one command and nothing else: its step says it already, as it was typed."""
+    if [c.call.action for c in preview.calls] != ["shell.run"] or len(preview.calls[0].steps) != 1:
+        return None
+    return getattr(preview.calls[0].steps[0], "command", None)
+
+
 def _call_lines(call: PreviewedCall, look: Look, cwd: str | None) -> list[str]:
-    lines = [look.paint(f"  note: {escape(note)}", "yellow") for note in call.notes]
+    lines = [look.prose(f"  note: {escape(note)}", "yellow") for note in call.notes]
     steps = [s for s in call.steps if not s.reads_only]
     if not steps:
         if call.changes is False and not call.steps:
@@ -55,7 +69,7 @@ def _call_lines(call: PreviewedCall, look: Look, cwd: str | None) -> list[str]:
     shown = steps if len(steps) <= MOST_STEPS + 1 else steps[:MOST_STEPS]
     for step in shown:
         amount = _bytes_of(step)
-        lines.append(f"    {words_of(step)}" + (look.paint(f"  {size(amount)}", "dim") if amount is not None else ""))
+        lines.append(look.prose(f"    {words_of(step)}" + (look.paint(f"  {size(amount)}", "dim") if amount is not None else "")))
     if len(shown) < len(steps):
         lines.append(f"    and {len(steps) - len(shown):,} more")
     if len(steps) > 1:
@@ -80,18 +94,24 @@ def words_of(step: Step) -> str:
     return escape(shorter) if hasattr(step, "command") else escape_name(shorter)
 
 
-def _effect_lines(effects: Iterable[Effect], look: Look) -> list[str]:
+def _effect_lines(effects: Iterable[Effect], look: Look, command: str | None = None) -> list[str]:
     grouped: dict[str, list[str]] = {}
     for effect in effects:
-        grouped.setdefault(effect.kind, []).append(effect.target)
+        if effect != ("exec", command):
+            grouped.setdefault(effect.kind, []).append(effect.target)
     words = []
+    if command is not None and (folders := grouped.get("fs.write")) and all(grouped.get(kind) == folders for kind in _ANYTHING):
+        # A folder with all below it.
+        words.append((True, f"change anything in {_targets('fs.write', folders)}"))
+        for kind in _ANYTHING:
+            del grouped[kind]
     for kind, targets in grouped.items():
         words.append((KINDS[kind][1], f"{KINDS[kind][2]} {_targets(kind, targets)}".rstrip()))
     if not words:
         return []
     # Reading is said last: what changes is what matters here.
     words.sort(key=lambda pair: not pair[0])
-    return [look.paint("  effects: " + " · ".join(text for _, text in words), "dim")]
+    return [look.prose("  effects: " + " · ".join(text for _, text in words), "dim")]
 
 
 def _targets(kind: str, targets: list[str]) -> str:
@@ -101,6 +121,10 @@ def _targets(kind: str, targets: list[str]) -> str:
         return ", ".join(escape(t) for t in targets[:_MOST_TARGETS]) + (f" and {len(targets) - _MOST_TARGETS:,} more" if len(targets) > _MOST_TARGETS else "")
     if len(targets) == 1:
         return place(targets[0])
+    kept = [t for t in targets if t.startswith(f"{tried_dir()}/")]
+    if kept and len(kept) < len(targets):
+        # What nlsh keeps of a command's changes lies elsewhere: it does not make “1 file” into “2 in ~”.
+        return f"{_targets(kind, [t for t in targets if t not in kept])}, {len(kept):,} in {place(str(tried_dir()))}"
     return f"{len(targets):,} in {place(os.path.commonpath(targets))}"
 
 
@@ -137,9 +161,10 @@ def ask(
     for line in preview_lines(preview, look, decision=decision, cwd=cwd):
         print(line, file=sys.stderr)
     for number, text in enumerate(others, start=1):
-        print(look.paint(f"  or {number}: {escape('; '.join(text.splitlines()))}", "dim"), file=sys.stderr)
+        print(look.prose(f"  or {number}: {escape('; '.join(text.splitlines()))}", "dim"), file=sys.stderr)
     alone = len(preview.calls) == 1 and getattr(preview.calls[0], "elevated", False)
     asked = QUESTION.replace("Run this?", "Run this as root?") if alone else QUESTION
+    keys = HELP if others else tuple(line for line in HELP if not line.startswith("1"))
     question = asked.replace("?] ", f"?/{'1' if len(others) == 1 else f'1-{len(others)}'}] ") if others else asked
     while True:
         try:
@@ -161,10 +186,12 @@ def ask(
         elif answer.isascii() and answer.isdecimal() and 1 <= int(answer) <= len(others):
             return others[int(answer) - 1]
         elif answer in ("?", "why"):
-            for line in why_lines(decision):
-                print("  " + line, file=sys.stderr)
+            for line in (*why_lines(decision), *keys):
+                print(look.prose("  " + line), file=sys.stderr)
         else:
-            print("  " + HELP, file=sys.stderr)
+            print(f"  “{escape(answer)}” is no answer here.", file=sys.stderr)
+            for line in keys:
+                print("  " + line, file=sys.stderr)
 
 
 def may_go_by_itself(preview: Preview, decision: Decision) -> bool:
@@ -172,22 +199,22 @@ def may_go_by_itself(preview: Preview, decision: Decision) -> bool:
     return not decision.each_time and all(not c.no_undo for c in preview.calls) and not any(e.kind in ("exec", "priv.root") for e in preview.effects)
 
 
-def why_lines(decision: Decision) -> list[str]:
-    """Return which rule asks, why, and about which effects."""
+def why_lines(decision: Decision, *, besides: str = "") -> list[str]:
+    """Return which rule asks, why, and about which effects; those below `besides` are nlsh's own affair."""
     lines = [f"rule {escape(str(decision.rule))}: {escape(decision.reason)}"]
-    for effect in decision.asked[:MOST_STEPS]:
+    asked = [e for e in decision.asked if not (besides and e.kind.startswith("fs.") and e.target.startswith(besides.rstrip("/") + "/"))]
+    for effect in asked[:MOST_STEPS]:
         lines.append(f"  {effect.kind}: {place(effect.target) if effect.kind.startswith('fs.') else escape(effect.target)}")
-    if len(decision.asked) > MOST_STEPS:
-        lines.append(f"  and {len(decision.asked) - MOST_STEPS:,} more")
-    lines.append(HELP)
+    if len(asked) > MOST_STEPS:
+        lines.append(f"  and {len(asked) - MOST_STEPS:,} more")
     return lines
 
 
-def edit_text(text: str) -> str | None:
-    """Let the user change a plan in $VISUAL or $EDITOR, or in place where neither is set. Return None if nothing came of it."""
+def edit_text(text: str, *, plain: bool = False) -> str | None:
+    """Let the user change a plan in $VISUAL or $EDITOR, or in place where neither is set (`plain`: by writing it anew). Return None if nothing came of it."""
     editor = os.environ.get("VISUAL") or os.environ.get("EDITOR")
     if not editor:
-        return _edit_in_place(text)
+        return _written_anew() if plain else _edit_in_place(text)
     import shlex
     import subprocess
     import tempfile
@@ -206,6 +233,13 @@ def edit_text(text: str) -> str | None:
         # Editors that save by renaming leave a new file under the name.
         with open(file.name, encoding="utf-8", errors="replace") as saved:
             return saved.read().strip() or None
+
+
+def _written_anew() -> str | None:
+    print("  Write the plan anew, on one line; Enter leaves it as it is.", file=sys.stderr)
+    sys.stderr.write("plan> ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip() or None
 
 
 def _edit_in_place(text: str) -> str | None:

@@ -22,7 +22,7 @@ SAID = ("step.skipped", "step.cancelled", "guard.not-approved")
 def closing_lines(preview: Preview, outcome: Outcome, look: Look, *, undo: str) -> list[str]:
     """Return what to say when a run has ended; `undo` is what a user types to take it back."""
     if outcome.status in ("cancelled", "partly", "nothing"):
-        return [escape(outcome.message)]
+        return [look.prose(escape(outcome.message))]
     if outcome.status != "done":
         return []
     if not preview.changes:

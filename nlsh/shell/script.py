@@ -16,14 +16,17 @@ done ends with 5 where an earlier one was not. `exit N` ends it.
 
 from __future__ import annotations
 
+import io
 import re
 import shlex
+import tokenize
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from nlsh.plan import registry
 from nlsh.plan.errors import BadPlan, NlshError
+from nlsh.plan.frozen import frozen
 from nlsh.plan.plan import Call, Plan, Value
 from nlsh.shell.line.builtins import Leave, Words
 from nlsh.shell.line.detect import tree
@@ -37,6 +40,7 @@ if TYPE_CHECKING:
 MOST_BYTES = 1 << 20
 PARTLY = 5
 _PLAN_LINE = re.compile(r"(?:[a-z_][a-z0-9_]*\s*=\s*)?[a-z][a-z_]*\.[a-z][a-z_]*\(")
+_JOB_BEGINS = re.compile(r"with (?:every|at|when|background)\(")
 _JOB_LINE = re.compile(r"with (?:every|at|when|background)\(.*\):.*\)")
 _ARGUMENT = re.compile(r"\$(?:([0-9#@])|\{([0-9]+|#|@)\})")
 _OF_ARGUMENTS = re.compile(r"\$\{?[#!]?[0-9@*#]")  # those, and what a shell makes of them
@@ -45,7 +49,7 @@ _SPLIT = frozenset(("command", "command_name", "file_redirect", "for_statement",
 _PARTS = frozenset(("concatenation", "binary_expression", "unary_expression", "negated_expression", "parenthesized_expression"))
 
 
-@dataclass(frozen=True)
+@frozen(slots=False)
 class Statement:
     """A line of a script, or several of one plan: where it stands and what it says."""
 
@@ -70,7 +74,7 @@ def read(file: str) -> list[Statement]:
     try:
         with open(file, "rb") as opened:
             data = opened.read(MOST_BYTES + 1)
-        text = data.decode()
+        text = data.decode("utf-8-sig")  # as editors of Windows write it
     except OSError as error:
         raise UsageError(f"{file} cannot be read: {error.strerror}.", hint="Nothing was run.") from error
     except UnicodeDecodeError as error:
@@ -93,6 +97,8 @@ def statements_of(text: str) -> list[Statement]:
         begun = 0
         if not said or said.startswith("#"):
             continue
+        if "#" in said and (_PLAN_LINE.match(said) or _JOB_BEGINS.match(said)):
+            said = _without_comment(said)
         is_plan = bool(_PLAN_LINE.match(said)) and said.endswith(")")
         if _JOB_LINE.fullmatch(said):
             found.append(Statement(at, said, plan=True))
@@ -227,6 +233,17 @@ class Script:
             return replace(call, args={k: lines[k] if k in lines else value_of(v) for k, v in call.args.items()})
 
         return replace(plan, calls=tuple(map(in_call, plan.calls)))
+
+
+def _without_comment(line: str) -> str:
+    """Return a line of plan text without the comment behind it; as it is where it is none."""
+    try:
+        for token in tokenize.generate_tokens(io.StringIO(line).readline):
+            if token.type == tokenize.COMMENT:
+                return line[: token.start[1]].rstrip()
+    except (tokenize.TokenError, SyntaxError):
+        pass
+    return line
 
 
 def _without_quoted(line: str) -> str:

@@ -11,15 +11,17 @@ import re
 import sys
 import time
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import groupby
 from typing import Any, TextIO
 
+from nlsh.plan.frozen import frozen
 from nlsh.plan.records import Change, Exit, Fact, File, FileInfo, HistoryEntry, Line, Match, Record, Size, Tally
 from nlsh.plan.records.logs import LogEntry
 from nlsh.plan.records.process import ProcessInfo
 from nlsh.plan.records.text import Row
+from nlsh.shell.fit import fold, grid, table
 
 # Printable as Unicode says, and not to be seen: fillers, joiners, variation selectors, the blank of Braille.
 _BLANK = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
@@ -28,10 +30,11 @@ _SIZES = ("B", "KB", "MB", "GB", "TB", "PB")
 # What a table shows of a record where that is not its plain columns.
 _SHOWN: dict[type[Record], tuple[str, ...]] = {
     File: ("size_bytes", "modified_at", "path"),
-    HistoryEntry: ("run", "at", "status", "request", "undo"),
+    HistoryEntry: ("run", "at", "status", "undo", "request"),
     Size: ("size_bytes", "files", "path"),
 }
-_CUT = {"command", "options", "undo"}  # columns that a narrow terminal cuts short; names and paths are never cut
+_MOST_HEARD = 100  # characters of those columns on a plain terminal
+_CUT = {"command", "options", "request"}  # columns that a narrow terminal cuts short; names and paths are never cut
 
 
 def escape(text: str) -> str:
@@ -111,16 +114,9 @@ def escape_name(text: str) -> str:
     return re.sub(r"[^\S\n]{3,}", lambda m: "".join(f"\\x{ord(c):02x}" if ord(c) < 0x100 else f"\\u{ord(c):04x}" for c in m[0]), escape(text))
 
 
-def width(text: str) -> int:
-    """Return how many columns of a terminal `text` takes."""
-    if text.isascii():
-        return len(text)
-    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
-
-
-@dataclass(frozen=True)
+@frozen(slots=False)
 class Look:
-    """How this process shows things. `color` and `table` are for stdout; `color_err` is for previews and questions."""
+    """How this process shows things. `color` and `table` are for stdout; `color_err` and `prose_columns` (0: it is not folded) are for stderr."""
 
     json: bool = False
     null: bool = False
@@ -128,34 +124,34 @@ class Look:
     color: bool = False
     color_err: bool = False
     columns: int = 80
+    prose_columns: int = 0
 
     @classmethod
     def of(cls, *, json: bool = False, null: bool = False, plain: bool = False, color: str = "auto") -> Look:
         """Return the look that flags, NO_COLOR, TERM and the streams call for."""
         terminal = _is_terminal(sys.stdout)
-        columns = 80
-        if terminal:
-            try:
-                columns = os.get_terminal_size(sys.stdout.fileno()).columns or 80
-            except OSError:
-                columns = 80
         return cls(
             json,
             null and not json,
             terminal and not plain and not json and not null,
             _wants_color(color, terminal, plain),
             _wants_color(color, _is_terminal(sys.stderr), plain),
-            columns,
+            _columns(sys.stdout) or 80,
+            0 if plain or os.environ.get("TERM") in ("dumb", "") else _columns(sys.stderr),
         )
 
     def resized(self) -> Look:
         """Return the look for the terminal as wide as it is now."""
-        if not _is_terminal(sys.stdout):
-            return self
-        try:
-            return replace(self, columns=os.get_terminal_size(sys.stdout.fileno()).columns or self.columns)
-        except OSError:
-            return self
+        return replace(self, columns=_columns(sys.stdout) or self.columns, prose_columns=self.prose_columns and (_columns(sys.stderr) or self.prose_columns))
+
+    def prose(self, text: str, style: str = "", *, inset: int | None = None) -> str:
+        """Return a line of stderr in a style, broken between words where it is longer than the terminal is wide; `inset` as in `fold`."""
+        folded = fold(text, self.prose_columns, inset)
+        return self.paint(folded, style) if style else folded
+
+    def dim(self, text: str) -> str:
+        """Return `text` for stdout as what stands above a table."""
+        return self.paint(text, "dim", err=False)
 
     def paint(self, text: str, style: str, *, err: bool = True) -> str:
         """Return `text` in a style (bold, dim, red, green, yellow, cyan) where colour is on."""
@@ -163,6 +159,16 @@ class Look:
             return text
         code = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}[style]
         return f"\x1b[{code}m{text}\x1b[0m"
+
+
+def _columns(stream: TextIO | None) -> int:
+    """Return how wide the terminal of a stream is, 0 where it is none."""
+    if stream is None or not _is_terminal(stream):
+        return 0
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or 80
+    except (OSError, ValueError):
+        return 80
 
 
 def _is_terminal(stream: TextIO | None) -> bool:
@@ -195,9 +201,11 @@ def show_records(records: Iterable[Record], look: Look, out: TextIO | None = Non
             for line in _table(kind, list(group), look, cwd):
                 stream.write(line + "\n")
     else:
+        # Whole on a pipe; who hears it read out on a plain terminal is spared what a program was started with, page by page.
+        shorter = _is_terminal(stream)
         for record in records:
             if not isinstance(record, Exit):
-                stream.write(plain_line(record) + "\n")
+                stream.write(plain_line(record, cut=_MOST_HEARD if shorter else 0) + "\n")
 
 
 def show_table(heads: tuple[str, ...], rows: Sequence[tuple[str, ...]], look: Look, *, data: list[dict[str, Any]]) -> None:
@@ -208,16 +216,20 @@ def show_table(heads: tuple[str, ...], rows: Sequence[tuple[str, ...]], look: Lo
         for item in data:
             sys.stdout.write(json.dumps(item) + "\n")
     elif look.table:
-        for line in _grid([tuple(escape(cell) for cell in row) for row in rows], look, heads=heads):
+        for line in table([tuple(escape(cell) for cell in row) for row in rows], heads, look.columns, look.dim):
             sys.stdout.write(line + "\n")
     else:
         for row in rows:
             sys.stdout.write("\t".join(escape_on_pipe(cell) for cell in row) + "\n")
 
 
-def plain_line(record: Record) -> str:
-    """Return a record's line for a pipe. One record is one line: control characters in names are escaped, a file's own text is not."""
-    return "\t".join(_raw(c, getattr(record, c), of_a_file=not isinstance(record, LogEntry)) for c in record.columns)
+def plain_line(record: Record, cut: int = 0) -> str:
+    """Return a record's line for a pipe. One record is one line: control characters in names are escaped, a file's own text is not.
+
+    `cut`: so many characters of a command are enough.
+    """
+    cells = [_raw(c, getattr(record, c), of_a_file=not isinstance(record, LogEntry)) for c in record.columns]
+    return "\t".join(f"{cell[: cut - 1]}…" if cut and column in _CUT and len(cell) > cut else cell for column, cell in zip(record.columns, cells, strict=True))
 
 
 def _raw(field: str, value: Any, *, of_a_file: bool) -> str:
@@ -249,10 +261,11 @@ def _table(kind: type[Record], records: list[Record], look: Look, cwd: str | Non
     elif kind is Tally:
         yield from (f"{escape(r.of)}: {r.count:,}" for r in records)  # type: ignore[attr-defined]
     elif kind is Fact:
-        yield from _grid([(escape(r.name), escape(r.value)) for r in records], look, heads=None)  # type: ignore[attr-defined]
+        yield from table([(escape(r.name), escape(r.value)) for r in records], None, look.columns, look.dim)  # type: ignore[attr-defined]
     elif kind is Row:
         for (names, _), rows in groupby(records, lambda r: (r.names, len(r.cells))):  # type: ignore[attr-defined]
-            yield from _grid([tuple(escape(c) for c in r.cells) for r in rows], look, heads=tuple(escape(n) for n in names) or None)  # type: ignore[attr-defined]
+            lines = [tuple(escape(c) for c in r.cells) for r in rows]  # type: ignore[attr-defined]
+            yield from grid(lines, tuple(escape(n) for n in names) or None, look.dim)
     elif kind.__name__ == "Course":  # its module is not imported for every other result
         from nlsh.shell.plot import plot
 
@@ -260,11 +273,12 @@ def _table(kind: type[Record], records: list[Record], look: Look, cwd: str | Non
             yield from plot(r, look.columns, 10 if len(records) == 1 else 4)  # type: ignore[arg-type]
     elif kind in (FileInfo, ProcessInfo):
         for r in records:
-            yield from _grid([(_head(k), cell) for k, v in r.as_data().items() if k != "record" and (cell := _cell(k, v, cwd))], look, heads=None)
+            yield from table([(_head(k), cell) for k, v in r.as_data().items() if k != "record" and (cell := _cell(k, v, cwd))], None, look.columns, look.dim)
     else:
         columns = _SHOWN.get(kind, kind.columns)
         lines = [tuple(_cell(c, getattr(r, c), cwd) for c in columns) for r in records]
-        yield from _grid(lines, look, heads=tuple(_head(c) for c in columns) if kind.heads else None, columns=columns)
+        room = look.columns if _CUT.intersection(columns[-1:]) else 0
+        yield from grid(lines, tuple(_head(c) for c in columns) if kind.heads else None, look.dim, room)
 
 
 def _text(text: str) -> str:
@@ -292,8 +306,8 @@ def _cell(field: str, value: Any, cwd: str | None) -> str:
         import stat
 
         return f"{stat.S_IMODE(value):04o}"
-    if field in ("path", "mount"):
-        return place(str(value), cwd=cwd if field == "path" else None)
+    if field in ("path", "same_as", "mount"):
+        return place(str(value), cwd=cwd if field != "mount" else None)
     if isinstance(value, bool):
         return "yes" if value else "no"
     if field == "used_percent":
@@ -312,35 +326,3 @@ def bar(share: float, room: int = 10) -> str:
     eighths = round(max(0.0, min(1.0, share)) * room * 8)
     whole, part = divmod(eighths, 8)
     return ("█" * whole + ("▏▎▍▌▋▊▉"[part - 1] if part else "")).ljust(room, "·")
-
-
-def _grid(rows: Sequence[tuple[str, ...]], look: Look, *, heads: tuple[str, ...] | None, columns: tuple[str, ...] = ()) -> Iterator[str]:
-    """Yield aligned lines: numbers to the right, text to the left, columns that may be cut to what is left of the terminal."""
-    if not rows:
-        return
-    every = [heads, *rows] if heads else rows
-    widths = [max(width(r[i]) for r in every) for i in range(len(rows[0]))]
-    numeric = [heads is not None and all(r[i] == "" or r[i][0].isdigit() or r[i][0] == "-" for r in rows) for i in range(len(widths))]
-    pads = [_right if n else _left for n in numeric]
-    if columns and columns[-1] in _CUT:
-        widths[-1] = max(10, min(widths[-1], look.columns - sum(widths[:-1]) - 2 * (len(widths) - 1)))
-    if heads:
-        yield look.paint(_join(heads, widths, pads), "dim", err=False)
-    for row in rows:
-        yield _join(row, widths, pads)
-
-
-def _join(row: tuple[str, ...], widths: list[int], pads: Sequence[Callable[[str, int], str]]) -> str:
-    return "  ".join(pad(cell, room) for cell, room, pad in zip(row, widths, pads, strict=True)).rstrip()
-
-
-def _left(text: str, room: int) -> str:
-    if width(text) > room:
-        while width(text) > room - 1:
-            text = text[:-1]
-        return text + "…"
-    return text + " " * (room - width(text))
-
-
-def _right(text: str, room: int) -> str:
-    return " " * (room - width(text)) + text

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
+from nlsh.guard.sandbox import heard
 from nlsh.plan.errors import NlshError
-from nlsh.shell.options import Options
+from nlsh.shell.options import Options, is_plain
 from nlsh.shell.progress import Progress
 from nlsh.shell.show import Look, escape
 
+_OWN = re.compile(r"(?:\x1b\[[0-9;]*m)*nlsh: ")
 SCHEMA = 1  # the version of what --json prints: docs/json-schema-1.json
 
 
@@ -21,7 +24,7 @@ class Talk:
     def __init__(self, options: Options, look: Look) -> None:
         self.options = options
         self.look = look
-        self.progress = Progress(look, quiet=options.quiet)
+        self.progress = Progress(look, quiet=options.quiet, plain=is_plain(options))
         self.still: Callable[[], AbstractContextManager[None]] = nullcontext  # holds what goes on behind still while something is asked
 
     def can_ask(self) -> bool:
@@ -38,6 +41,7 @@ class Talk:
         sys.stderr.flush()
         try:
             with self.still():
+                heard.until_readable(sys.stdin.fileno())
                 line = sys.stdin.readline()
         except KeyboardInterrupt:
             sys.stderr.write("\n")
@@ -55,9 +59,17 @@ class Talk:
         return error.exit_status
 
     def say(self, *lines: str) -> None:
-        """Write lines to stderr."""
+        """Write lines to stderr, those that nlsh says of itself broken between words; plans and names of others stay on their lines."""
         for line in lines:
-            sys.stderr.write(line + "\n")
+            sys.stderr.write((self.look.prose(line) if _OWN.match(line) else line) + "\n")
+        sys.stderr.flush()
+
+    def begin_line(self) -> None:
+        """Have what is said next begin a line of its own, where a command has left the cursor behind its output or a ^C; on a new line nothing is seen."""
+        if not self.look.prose_columns or not sys.stderr.isatty():
+            return
+        # As many blanks as fit a line lead to the next one from anywhere but its beginning.
+        sys.stderr.write(" " * self.look.resized().prose_columns + "\r\x1b[K")
         sys.stderr.flush()
 
     def emit(self, data: dict[str, Any]) -> None:

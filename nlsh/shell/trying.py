@@ -28,7 +28,13 @@ if TYPE_CHECKING:
     from nlsh.world.layers import ChangeSet
 
 QUESTION = "Keep these changes? [y/N/l/d/?] "
-HELP = "y: keep them · n (or Enter): drop them, and nothing was changed · l: list all · d: all that changes in texts · ?: why this is asked"
+HELP = (
+    "  y  keep them",
+    "  n  or Enter: drop them, and nothing was changed",
+    "  l  list all of them",
+    "  d  all that changes in texts",
+    "  ?  why this is asked",
+)
 _BEHIND = "it goes to the background"
 _FAILED = ("command.exit",)
 
@@ -140,7 +146,7 @@ def run(session: Session, plan: Plan, preview: Preview, request: str, *, direct:
     if way == "always":
         words = f"This is not run, because it cannot be tried on a copy first ({why})."
         return session.fail(Denied(words, hint='Nothing was changed. [shell] preview = "always" in a policy file asks for that.', code="guard.not-tried"))
-    session.say(session.look.paint(f"  not tried on a copy first, because {escape(why)}: it changes {place(step.cwd)} at once, and cannot be undone", "yellow"))
+    session.say(session.look.prose(f"  not tried on a copy first, because {escape(why)}: it changes {place(step.cwd)} at once", "yellow"))
     return None
 
 
@@ -187,7 +193,10 @@ class _Trial:
         if self._talks:
             session.say(session.look.paint(f"  on a copy of {place(self.step.cwd)}: nothing is changed yet", "dim"))
         session.make_room(tried)
-        return session.kernel.run(tried)
+        outcome = session.kernel.run(tried)
+        sys.stdout.flush()
+        session.begin_line()
+        return outcome
 
     @property
     def _talks(self) -> bool:
@@ -252,7 +261,7 @@ class _Trial:
             try:
                 answer = session.read(QUESTION).strip().lower()
             except EOFError:
-                session.say()
+                session.say("")
                 answer = ""
             if answer in ("y", "yes", "k", "keep", "是", "好"):
                 return True
@@ -265,6 +274,6 @@ class _Trial:
             elif answer in ("d", "diff"):
                 session.say(*(diff_lines(self._found, look, whole=True) or ["  no text changes"]))
             elif answer in ("?", "why"):
-                session.say(*("  " + line for line in why_lines(decision)[:-1]), "  " + HELP)
+                session.say(*(look.prose("  " + line) for line in why_lines(decision, besides=self._found.layer)), *HELP)
             else:
-                session.say("  " + HELP)
+                session.say(*HELP)

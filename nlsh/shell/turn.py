@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,7 @@ from nlsh.plan import registry
 from nlsh.plan.errors import NlshError
 from nlsh.plan.plan import Call, Plan, Preview
 from nlsh.shell.choosing import choose, preview_asks
-from nlsh.shell.options import Options
+from nlsh.shell.options import Options, checked_request, is_plain
 from nlsh.shell.planning import Planning
 from nlsh.shell.preview import ask, edit_text, may_go_by_itself, preview_data, preview_lines
 from nlsh.shell.report import explain_lines
@@ -48,8 +48,8 @@ INTERRUPTED = 130
 class Session(Talk):
     """What one process has set up: kernel, policy and, once it is needed, the planner."""
 
-    def __init__(self, options: Options, zygote: Zygote) -> None:
-        """Load policy and journal; raises SettingsError or JournalError. The planner is loaded when a sentence comes."""
+    def __init__(self, options: Options, zygote: Zygote, first: str = "") -> None:
+        """Load policy and journal; raises SettingsError or JournalError. The planner is loaded when a sentence comes: meanwhile, where `first` is one."""
         from nlsh.guard.policy import load
         from nlsh.journal.audit import Audit
         from nlsh.journal.store import Journal
@@ -61,6 +61,10 @@ class Session(Talk):
         install()
         self.settings = load_settings()
         super().__init__(options, Look.of(json=options.json, null=options.null, plain=options.plain, color=options.color or self.settings.color))
+        self.shell: ShellState | None = None  # what raw commands leave to the next one, where there is a next one
+        self.planning = Planning(self.settings, model=options.model)
+        if first and not first.startswith("!") and not self.is_command(first):
+            self.planning.begin(first.removeprefix("?").strip())
         self.undo_word = "nlsh undo"  # what a user types to take a run back: in the shell itself, just undo
         self.zygote = zygote
         self.policy: Policy = load()
@@ -69,7 +73,6 @@ class Session(Talk):
         self.journal = Journal()
         self.audit = Audit(journal=self.journal)
         self.kernel: Kernel = Kernel(self.policy, zygote, self.journal, self.audit, World(), approve=self._approve, on_event=self._on_event)
-        self.planning = Planning(self.settings, model=options.model)
         self.results = Results(self)
         self.last_plan: Plan | None = None  # as far as it went: what “that” and “again” mean
         self.last_failure: Failure | None = None
@@ -81,19 +84,19 @@ class Session(Talk):
             self.kernel.ask = self._ask_at_syscall
             self.kernel.may_ask = True
         self.job_control: JobControl | None = None  # of what the prompt runs, where its terminal gives that
-        self.shell: ShellState | None = None  # what raw commands leave to the next one, where there is a next one
         self.swept = False  # whether what earlier trials left behind was removed
+        self.another: Callable[[str], int] = self.request  # does a line that was said instead of an answer
         self.mode = "ask"  # or "plan": nothing is run; "auto": what can be undone and is not asked about each time is run
         self._others: Sequence[Plan] = ()  # what the request may mean instead of what is previewed
         self._unsure = False
         self._instead: Plan | None = None  # what the user wants instead of what was previewed
 
     @classmethod
-    def start(cls, options: Options) -> Session:
-        """Fork the zygote, before anything heavy is imported or a thread is started, and set up the rest."""
+    def start(cls, options: Options, first: str = "") -> Session:
+        """Fork the zygote, before anything heavy is imported or a thread is started, and set up the rest. `first` is the request that is known to come."""
         from nlsh.guard.sandbox.zygote import Zygote
 
-        return cls(options, Zygote.start())
+        return cls(options, Zygote.start(), first)
 
     def __enter__(self) -> Session:
         return self
@@ -132,6 +135,7 @@ class Session(Talk):
     def command(self, line: str, *, request: str) -> int:
         """Run a raw command through the same gate; one with another `!` before it without trying it on a copy first."""
         text, direct = line.removeprefix("!").strip(), line.startswith("!")
+        checked_request(f"!{text}")
         if self.shell is not None:
             if self.job_control is not None:
                 return self.job_control.line(text, request, direct=direct)
@@ -185,16 +189,24 @@ class Session(Talk):
             return self.run(answer.readings[0].plan, text, others=[r.plan for r in answer.readings[1:4]])
         if answer.kind == "choose" and answer.readings:
             if preview_asks(self, answer.readings):
-                self.say(self.look.paint("nlsh is not sure that this is what you mean.", "yellow"))
+                self.say(self.look.prose("nlsh is not sure that this is what you mean.", "yellow"))
                 return self.run(answer.readings[0].plan, text, learn=True)
             reading = choose(self, answer)
             if reading is None:
                 return NOT_UNDERSTOOD
+            if isinstance(reading, str):
+                return self.another(checked_request(reading, command=self.is_command(reading)))
             self._learn(text, reading.plan)
             return self.run(reading.plan, text)
         if self.look.json:
             self.emit({"question": answer.message, "kind": answer.kind, "choices": []})
-        self.say(escape(answer.message))
+        self.say(self.look.prose(escape(answer.message)))
+        from nlsh.shell import fix
+
+        if fix.is_mistyped(text):
+            self._failed(text, command_plan(text), fix.NO_PROGRAM, ())
+        elif fix.may_be_command(text):
+            self.say(self.look.prose(f"  As a command: !{escape(text)}", "dim"))
         return NOT_UNDERSTOOD
 
     def plan(self, text: str) -> Answer:
@@ -218,7 +230,8 @@ class Session(Talk):
         forced = text.startswith("?")
         if text.startswith("!") or (not forced and self.is_command(text)):
             return command_plan(text.removeprefix("!").removeprefix("!").strip())
-        answer = self.plan(text.removeprefix("?").strip())
+        said = text.removeprefix("?").strip()
+        answer = self._later(said) or self.plan(said)
         if answer.kind != "plan":
             raise NotUnderstood(answer.message or "This is not clear enough for one plan.", hint="Nothing was run.")
         return answer.readings[0].plan
@@ -316,6 +329,8 @@ class Session(Talk):
 
     def report(self, preview: Preview, outcome: Outcome) -> int:
         """Show what came of a run and return the exit status."""
+        if outcome.status == "cancelled":
+            self.begin_line()  # behind the ^C
         status = self.results.report(preview, outcome)
         if status == 0 or outcome.status in ("denied", "cancelled"):
             self.last_failure = None
@@ -394,7 +409,7 @@ class Session(Talk):
 
     def _edit(self, text: str) -> str | None:
         """Return an edited plan that is a valid one, or None."""
-        edited = edit_text(text)
+        edited = edit_text(text, plain=is_plain(self.options))
         if edited is None:
             return None
         try:

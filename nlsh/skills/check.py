@@ -21,7 +21,6 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +28,7 @@ from nlsh.guard.rules import Rule
 from nlsh.plan.amounts import Bytes, Duration
 from nlsh.plan.effects import KINDS
 from nlsh.plan.errors import Denied, NlshError, NotPossible
+from nlsh.plan.frozen import frozen
 from nlsh.plan.plan import Plan, Preview
 from nlsh.skills import ceiling, own
 from nlsh.skills.front import BadPack
@@ -60,7 +60,7 @@ def check_pack(pack: Pack) -> list[str]:
         zygote.close()
 
 
-@dataclass(frozen=True)
+@frozen(slots=False)
 class _Kept:
     """What the user's policy keeps from every plan, as it is before HOME is another one: what it denies, hides and protects, and the level it asks for."""
 

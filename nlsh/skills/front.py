@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
+import stat
 from pathlib import Path
 from typing import Any
 
 from nlsh.plan.errors import NlshError
 
 _FRONT = ("name", "description", "license", "compatibility", "metadata", "allowed-tools")
+MOST_BYTES = 1 << 20  # of one file of a pack
 
 
 class BadPack(NlshError):
@@ -26,12 +29,25 @@ def near(word: str, known: list[str]) -> str:
     return f"Did you mean {close[0]}?" if close else f"There is: {', '.join(known)}." if known else "None is installed."
 
 
+def read_text(file: Path) -> str:
+    """Return the text of a pack's file. Raises BadPack: whose pack it is may have put a pipe, a device or a huge file there."""
+    try:
+        with open(os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as opened:
+            if not stat.S_ISREG(os.fstat(opened.fileno()).st_mode):
+                raise BadPack(f"{file} cannot be read: it is no file.", hint="Nothing was run.")
+            data = opened.read(MOST_BYTES + 1)
+        if len(data) > MOST_BYTES:
+            raise BadPack(f"{file} has more than {MOST_BYTES:,} bytes.", hint="Nothing was run.")
+        return data.decode("utf-8-sig")
+    except OSError as error:
+        raise BadPack(f"{file} cannot be read: {error.strerror}.", hint="Nothing was run.") from error
+    except UnicodeDecodeError as error:
+        raise BadPack(f"{file} cannot be read: it is not valid UTF-8.", hint="Nothing was run.") from error
+
+
 def read_front_matter(file: Path) -> dict[str, Any]:
     """Return the front matter of a SKILL.md: texts, block texts and one level of maps, the part of YAML that the form needs. Raises BadPack."""
-    try:
-        lines = file.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadPack(f"{file} cannot be read: {error}.") from error
+    lines = read_text(file).splitlines()
     if not lines or lines[0].strip() != "---" or "---" not in [line.strip() for line in lines[1:]]:
         raise BadPack(f"{file} must start with front matter between two lines of ---.")
     end = next(i for i, line in enumerate(lines[1:], start=1) if line.strip() == "---")

@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +23,16 @@ from nlsh import shipped
 from nlsh.plan.amounts import Bytes, Count, Duration
 from nlsh.plan.effects import KINDS
 from nlsh.plan.errors import BadArgument, BadPlan, NotFound
+from nlsh.plan.frozen import frozen
 from nlsh.plan.plan import Call, Plan, Value
 from nlsh.plan.syntax import parse_plan
 from nlsh.plan.values import Choice, Flag, Glob, Kind, Name, Text, ValueType
 from nlsh.plan.values import Path as PathValue
-from nlsh.skills.front import BadPack, near, read_front_matter
+from nlsh.skills.front import BadPack, near, read_front_matter, read_text
 from nlsh.skills.words import PLACEHOLDER as _PLACEHOLDER
 from nlsh.skills.words import RUN_BY_A_SHELL, check_command, filled_command
 
+_ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _TYPES: dict[str, type[ValueType]] = {
     "path": PathValue, "text": Text, "name": Name, "count": Count, "size": Bytes, "duration": Duration, "kind": Kind, "pattern": Glob, "flag": Flag,
@@ -40,7 +43,7 @@ _MOST_WILDCARDS = 3  # in one effect, as in a rule of a policy
 _READS = ("fs.read", "proc.read", "sys.read")  # what an action of a pack's own may be given
 
 
-@dataclass(frozen=True)
+@frozen(slots=False)
 class Parameter:
     """A typed parameter of an entry; `default` is written as in a plan, None where it must be given."""
 
@@ -50,7 +53,7 @@ class Parameter:
     default: str | None = None
 
 
-@dataclass(frozen=True)
+@frozen(slots=False)
 class Entry:
     """One thing a pack does: `parts` are plan texts, of which those that find nothing are left out; without them `sentence` goes to the planner.
 
@@ -109,7 +112,7 @@ class Entry:
         }  # fmt: skip
 
 
-@dataclass(frozen=True)
+@frozen(slots=False)
 class OwnAction:
     """An action of a pack's own: what its Python file may read (`reads`, as "KIND" or "KIND:TARGET"), and the arguments it takes."""
 
@@ -120,7 +123,7 @@ class OwnAction:
     parameters: Mapping[str, Parameter]
 
 
-@dataclass(frozen=True)
+@frozen(slots=False)
 class Pack:
     """A loaded pack. `default` is the entry that runs where only the pack is named, empty if there is none."""
 
@@ -193,11 +196,11 @@ def said(sentence: str) -> Entry | None:
     for _, folder in added():
         try:
             # Most sentences are no pack's: what does not have the words in it is not parsed.
-            text = (folder / "pack.toml").read_text(encoding="utf-8", errors="replace")
-            if wanted not in " ".join(text.lower().split()) and "\\" not in text:
+            text = read_text(folder / "pack.toml")
+            if not any(wanted in " ".join(t.lower().split()) for t in (text, _unescaped(text))):
                 continue
             pack = load_pack(folder)
-        except (BadPack, OSError):
+        except BadPack:
             continue  # named, with what is wrong, when it is run
         for entry in pack.entries.values():
             if wanted in map(_bare, entry.say) and all(p.default is not None for p in entry.parameters.values()):
@@ -234,6 +237,18 @@ def filled(plan: Plan, entry: Entry, given: Mapping[str, str]) -> Plan:
     return replace(plan, calls=tuple(map(in_call, plan.calls)))
 
 
+def _unescaped(text: str) -> str:
+    """Return a file's text with every escape of TOML read, also where it is none: for a search that must miss nothing."""
+
+    def read(match: re.Match[str]) -> str:
+        code, goes_on, one = match.groups()
+        if code:
+            return chr(number) if (number := int(code[1:], 16)) <= sys.maxunicode else ""
+        return "" if goes_on else _ESCAPES.get(one, one)
+
+    return re.sub(r"\\(?:(u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8})|(\s+)|(.))", read, text) if "\\" in text else text
+
+
 def _bare(sentence: str) -> str:
     return re.sub(r"^(please|请)\s*|[\s.!。！]+$|\s+please$", "", " ".join(sentence.lower().split()))
 
@@ -251,9 +266,9 @@ def load_pack(folder: Path) -> Pack:
         raise BadPack(f"{folder}/SKILL.md: the description must have 1 to 1,024 characters.")
     file = folder / "pack.toml"
     try:
-        data = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise BadPack(f"{file} cannot be read: {error}.") from error
+        data = tomllib.loads(read_text(file))
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise BadPack(f"{file} cannot be read: {error}.", hint="Nothing was run.") from error
     _only(file, "", data, ("default", "entries", "actions"))
     actions = {key: _own_action(file, name, key, value) for key, value in _table(file, "actions", data.get("actions", {})).items()}
     entries = {key: _entry(file, name, key, value) for key, value in _table(file, "entries", data.get("entries", {})).items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,7 @@ _EXAMPLE: dict[str, Any] = {
 def write_pack(name: str, requests: Sequence[tuple[str, str]] = ()) -> tuple[Path, list[str]]:
     """Write a pack into the user's folder of packs: of requests with the plans they were, or an example; return it, and what was left out and why.
 
-    Raises BadArgument for a name that is none, Refused where there is such a pack, NotFound where nothing is left.
+    Raises BadArgument for a name that is none, Refused where there is such a pack or it cannot be written, NotFound where nothing is left.
     """
     import tomli_w
 
@@ -52,9 +53,14 @@ def write_pack(name: str, requests: Sequence[tuple[str, str]] = ()) -> tuple[Pat
     described = "; ".join(e["summary"] for e in data["entries"].values())[:900]
     front = f"---\nname: {name}\ndescription: >-\n  {described}\nmetadata:\n  nlsh-pack: pack.toml\n---\n\n# {name}\n\n"
     lines = [f"- `nlsh run {name}.{entry}`: {fields['summary']}" for entry, fields in data["entries"].items()]
-    folder.mkdir(parents=True, mode=0o700)
-    (folder / "SKILL.md").write_text(front + "\n".join(lines) + "\n", encoding="utf-8")
-    (folder / "pack.toml").write_text(tomli_w.dumps(data, multiline_strings=True), encoding="utf-8")
+    try:
+        folder.mkdir(parents=True, mode=0o700)
+        (folder / "SKILL.md").write_text(front + "\n".join(lines) + "\n", encoding="utf-8")
+        (folder / "pack.toml").write_text(tomli_w.dumps(data, multiline_strings=True), encoding="utf-8")
+    except OSError as error:
+        # Half of a pack would be in the way of the next try.
+        shutil.rmtree(folder, ignore_errors=True)
+        raise Refused(f"{folder} cannot be written: {error.strerror}.", hint="Nothing was written.") from error
     return folder, left_out
 
 

@@ -19,6 +19,7 @@ from nlsh.plan.errors import NotFound, Refused
 from nlsh.plan.steps import Step
 from nlsh.plan.values import Path as PathValue
 from nlsh.settings import state_dir
+from nlsh.skills.front import read_text
 from nlsh.skills.load import BadPack, Entry, OwnAction, Pack, in_text, load_pack
 from nlsh.steps.own_code import MOST_SOURCE, OwnCode
 from nlsh.world import World
@@ -67,10 +68,7 @@ def sources(pack: Pack) -> dict[str, str]:
 
 
 def _source(action: OwnAction) -> str:
-    try:
-        text = action.file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadPack(f"{action.file} cannot be read: {error}.") from error
+    text = read_text(action.file)
     if len(text) > MOST_SOURCE or "\0" in text:
         raise BadPack(f"{action.file} has more than {MOST_SOURCE:,} characters, or is not text.")
     return text

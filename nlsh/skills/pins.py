@@ -13,18 +13,20 @@ import os
 import secrets
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 from nlsh.plan import registry
 from nlsh.plan.errors import Refused
+from nlsh.plan.frozen import frozen
 from nlsh.plan.plan import Plan, plan_from_data
+from nlsh.skills.front import read_text
 from nlsh.skills.load import BadPack, Entry, filled
 
 FILE = "pins.toml"
 
 
-@dataclass(frozen=True)
+@frozen(slots=False)
 class Pin:
     """The plan of an entry's sentence. `given`: the parameters' values it holds for, empty for all. `approved`: the digest of the preview."""
 
@@ -66,11 +68,9 @@ def read(folder: Path) -> list[Pin]:
 
     file = folder / FILE
     try:
-        written = tomllib.loads(file.read_text(encoding="utf-8")).get("pin", [])
+        written = tomllib.loads(read_text(file)).get("pin", []) if os.path.lexists(file) else []
         return [_checked(Pin(**pin)) for pin in written]
-    except FileNotFoundError:
-        return []
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, TypeError, AttributeError) as error:
+    except (tomllib.TOMLDecodeError, RecursionError, TypeError, AttributeError) as error:
         raise BadPack(f"{file} cannot be read: {error}. Nothing was run.") from error
 
 

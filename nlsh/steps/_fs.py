@@ -9,7 +9,6 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
-import platform
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -219,7 +218,7 @@ def _renameat2(old_folder: int, old: bytes, new_folder: int, new: bytes, flags: 
     # SAFETY: renameat2(int, const char *, int, const char *, unsigned); the buffers outlive the call.
     if hasattr(libc, "renameat2"):
         done = libc.renameat2(old_folder, old, new_folder, new, flags)
-    elif (number := _SYS_RENAMEAT2.get(platform.machine())) is not None:
+    elif (number := _SYS_RENAMEAT2.get(os.uname().machine)) is not None:
         done = libc.syscall(number, old_folder, ctypes.c_char_p(old), new_folder, ctypes.c_char_p(new), ctypes.c_uint(flags))
     else:
         return errno.ENOSYS

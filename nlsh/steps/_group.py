@@ -14,6 +14,8 @@ from contextlib import suppress
 # What a program finds set to the default, whatever nlsh ignores.
 USUAL_SIGNALS = sorted(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
 
+_TYPED = (signal.SIGINT, signal.SIGQUIT)
+
 Tell = Callable[[str, int], None]
 
 _mode = ""
@@ -42,6 +44,10 @@ def start(shell: str, argv: list[str], environment: Mapping[str, str], given: Ma
     if pid == 0:
         try:
             os.close(reader)
+            # A Ctrl-C that comes once it is in front is its own: it waits until the program is about to begin, and is not lost on what the worker ignores.
+            signal.pthread_sigmask(signal.SIG_BLOCK, _TYPED)
+            for typed in _TYPED:
+                signal.signal(typed, signal.SIG_DFL)
             _lead()
             for number, descriptor in given.items():
                 os.dup2(descriptor, number)

@@ -11,12 +11,15 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from nlsh.plan.errors import NotPossible, Refused, StaleStep
 from nlsh.steps import handles
-from nlsh.world import archives, sevenzip, streams
+from nlsh.world import archives, sevenzip, streams, zips
 from nlsh.world.files import Identity, walk
+
+if TYPE_CHECKING:
+    import zipfile
 
 _BLOCK = 1 << 18
 # What is packed: its path, its name in the archive, its status.
@@ -165,6 +168,7 @@ def _into_zip(zipped: Any, found: Iterator[Entry], sources: Sources) -> None:
         info.external_attr = (mode & 0xFFFF) << 16
         info.create_system = 3
         info.compress_type = zipfile.ZIP_DEFLATED
+        info.extra = zips.with_unix_time(status.st_mtime_ns)
         if stat.S_ISDIR(mode):
             info.filename += "/"
             info.external_attr |= 0x10
@@ -284,8 +288,24 @@ def _add_to_zip(source: IO[bytes], target: IO[bytes], archive: Any, more: Iterat
     # All of it as it is, up to the list of members, which is written anew behind what is added.
     _copy_first(source, target, archive.start_dir, sources)
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, strict_timestamps=False) as zipped:
+        for info in archive.filelist:
+            if not zips.says_its_encoding(info):
+                info.__class__ = _named_as_it_was(archive.metadata_encoding or "cp437")
         zipped.filelist, zipped.NameToInfo, zipped.comment = list(archive.filelist), dict(archive.NameToInfo), archive.comment
         _into_zip(zipped, more, sources)
+
+
+def _named_as_it_was(encoding: str) -> type[zipfile.ZipInfo]:
+    """Return the class of members whose names do not say their encoding: zipfile would write them in UTF-8, and the headers before them say otherwise."""
+    import zipfile
+
+    class AsItWas(zipfile.ZipInfo):
+        __slots__ = ()
+
+        def _encodeFilenameFlags(self) -> tuple[bytes, int]:
+            return self.orig_filename.encode(encoding), self.flag_bits
+
+    return AsItWas
 
 
 def _add_to_7z(source: IO[bytes], target: IO[bytes], path: str, more: Iterator[Entry], sources: Sources) -> None:

@@ -10,6 +10,7 @@ import os
 import re
 import signal
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -17,7 +18,7 @@ from nlsh.plan.effects import Effect
 from nlsh.plan.errors import NlshError, NotFound, NotPossible, StaleStep
 from nlsh.plan.records import Exit, Kept, Record
 from nlsh.plan.steps import Step
-from nlsh.steps import _group
+from nlsh.steps import _group, handles
 from nlsh.steps._shell import CARRIED, KEEPS, TYPED, Said, arguments, script
 
 # What names one of these is shown the machine's processes, not only its own. A guess that gives sight of their names, and leave for nothing.
@@ -69,6 +70,9 @@ class RunCommand(Step):
             if said is not None:
                 said.close()
             raise NotPossible(f"{shell} cannot be run: {error.strerror}.", hint="Nothing was run.") from error
+        if handles.stopping():
+            with suppress(OSError):  # it has ended; or it is an older kernel, where no worker may send a signal: then Ctrl-C once more
+                os.kill(pid if stops is None else -pid, signal.SIGINT)  # Ctrl-C came before there was anybody to hear it
         state = ""
         if said is not None:
             state = said.hear(pid, stops)

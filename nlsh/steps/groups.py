@@ -17,7 +17,7 @@ from nlsh.plan.records import Change, Record
 from nlsh.plan.steps import Step
 from nlsh.steps._bus import asked
 from nlsh.steps._process import check_same, check_unchanged, effects_on, not_allowed, tune
-from nlsh.world import machine, processes
+from nlsh.world import io_limits, machine, processes
 from nlsh.world.bus import Bus, BusError
 from nlsh.world.services import MANAGER, ROOT, SYSTEMD
 
@@ -25,7 +25,7 @@ MARK = "nlsh-"
 # A process: its number and start, what it is called, and why root rights are needed for it, if they are.
 Member = tuple[int, str, str, str]
 Setting = tuple[str, str]
-Property = tuple[str, int]
+Property = tuple[str, int | io_limits.Rates]
 _PROPERTIES = "org.freedesktop.DBus.Properties"
 
 
@@ -44,23 +44,27 @@ def _check_members(members: tuple[Member, ...]) -> None:
         check_same(pid, started, name)
 
 
-def _read(folder: str, setting: str) -> str:
+def _read(folder: str, setting: str, wanted: str = "") -> str:
+    """Return what a setting says (at the disks of which `wanted` speaks); nothing where there is none."""
     try:
-        return machine.setting(folder, setting)
+        found = machine.setting(folder, setting)
     except OSError:
         return ""
+    return io_limits.like(found, wanted) if setting == io_limits.NAME else found
 
 
 def _write(folder: str, setting: str, value: str) -> None:
-    try:
-        # Not created where it is missing: a control group's settings are there or cannot be had.
-        descriptor = os.open(f"{folder}/{setting}", os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC)
+    # The kernel takes one line at a time.
+    for line in value.splitlines():
         try:
-            os.write(descriptor, value.encode())
-        finally:
-            os.close(descriptor)
-    except OSError as error:
-        raise NotPossible(f"{folder}/{setting} cannot be set to {value}: {error.strerror}.", hint="This was not changed.") from error
+            # Not created where it is missing: a control group's settings are there or cannot be had.
+            descriptor = os.open(f"{folder}/{setting}", os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC)
+            try:
+                os.write(descriptor, line.encode())
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            raise NotPossible(f"{folder}/{setting} cannot be set to {line}: {error.strerror}.", hint="This was not changed.") from error
 
 
 def remove_empty(base: str) -> None:
@@ -95,7 +99,7 @@ class SetGroup(Step):
         if not set(machine.cgroup_members(self.folder)) <= {m[0] for m in self.members}:
             raise StaleStep(f"Other processes have joined the control group of {_names(self.members)}.", hint="Nothing was changed. Ask again.")
         for name, value in self.old:
-            check_unchanged(self.folder, name, _read(self.folder, name), value)
+            check_unchanged(self.folder, name, _read(self.folder, name, value), value)
 
     def apply(self) -> Iterator[Record]:
         for name, value in self.new:
@@ -106,7 +110,7 @@ class SetGroup(Step):
         return replace(self, old=self.new, new=self.old, words=self.back, back=self.words)
 
     def state(self) -> str:
-        now = tuple((name, _read(self.folder, name)) for name, _ in self.new)
+        now = tuple((name, _read(self.folder, name, value)) for name, value in self.new)
         return "done" if now == self.new else "undone" if now == self.old else "unknown"
 
 
@@ -240,7 +244,7 @@ class SetUnit(Step):
     def _now(self, bus: Bus) -> tuple[Property, ...]:
         path = bus.call(SYSTEMD, ROOT, MANAGER, "GetUnit", "s", self.unit)[0]
         kind = f"{SYSTEMD}.{self.unit.rpartition('.')[2].capitalize()}"
-        return tuple((name, int(bus.property(SYSTEMD, path, kind, name))) for name, _ in self.new)
+        return tuple((name, io_limits.value_of(bus.property(SYSTEMD, path, kind, name))) for name, _ in self.new)
 
     def check(self) -> None:
         with asked(self.bus, SYSTEMD, "systemd") as bus:
@@ -252,7 +256,8 @@ class SetUnit(Step):
 
     def apply(self) -> Iterator[Record]:
         with asked(self.bus, SYSTEMD, "systemd") as bus:
-            properties = [(name, ("t", value)) for name, value in self.new]
+            old = dict(self.old)
+            properties = [(name, io_limits.variant(io_limits.told(value, old[name]))) for name, value in self.new]
             bus.call(SYSTEMD, ROOT, MANAGER, "SetUnitProperties", "sba(sv)", self.unit, True, properties, may_ask=True)
         yield Change(self.describe())
 
@@ -293,7 +298,7 @@ class MakeScope(Step):
 
         properties = [
             ("Description", ("s", f"nlsh: limits for {_names(self.members)}")), ("PIDs", ("au", [m[0] for m in self.members])),
-            ("CollectMode", ("s", "inactive-or-failed")), *((name, ("t", value)) for name, value in self.new),
+            ("CollectMode", ("s", "inactive-or-failed")), *((name, io_limits.variant(value)) for name, value in self.new),
         ]  # fmt: skip
         with asked(self.bus, SYSTEMD, "systemd") as bus:
             run_job(

@@ -61,7 +61,7 @@ class MergeTables(WriteNew):
         named = {n.casefold() for n in left.names}
         added = (n for i, n in enumerate(right.names) if i != there)
         stem = os.path.splitext(os.path.basename(self.other))[0]
-        written.writerow((*left.names, *(f"{stem}.{n}" if n.casefold() in named else n for n in added)))
+        written.writerow((*(left.first or ()), *(f"{stem}.{n}" if n.casefold() in named else n for n in added)))
         nothing = ("",) * (wide - 1)
         for _, row in left.rows():
             cells = (*row, *("",) * (len(left.names) - len(row)))

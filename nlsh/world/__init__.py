@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from types import MappingProxyType
 from typing import Any
 
+from nlsh.plan.frozen import frozen
 from nlsh.plan.steps import Step
 
 
-@dataclass(frozen=True)
+@frozen(slots=False)
 class World:
     """The machine as one request sees it: where it stands, whose home it is, and what was done before.
 

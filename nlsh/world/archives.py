@@ -10,12 +10,13 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from typing import IO, TYPE_CHECKING, Any
 
 from nlsh.plan.errors import NlshError, NotPossible, Refused
-from nlsh.world import sevenzip, streams
+from nlsh.plan.frozen import frozen
+from nlsh.world import sevenzip, streams, zips
 
 if TYPE_CHECKING:
     import tarfile
@@ -38,7 +39,7 @@ _NOTHING = "Nothing was unpacked."
 _CHECKED = "Nothing was changed. archive.list shows what can still be read of it."
 
 
-@dataclass(frozen=True)
+@frozen(slots=False)
 class Entry:
     """A member of an archive. `number` is its place in it, `target` what a link leads to, `mtime_ns` its time in nanoseconds since the epoch.
 
@@ -68,7 +69,7 @@ def stem_of(name: str) -> str:
     return next((name[: -len(ending)] for ending in (*ENDINGS, *SINGLE_ENDINGS) if name.lower().endswith(ending)), name)
 
 
-@dataclass(frozen=True)
+@frozen(slots=False)
 class Single:
     """One compressed file: `content` is the stream that gives what it holds, `name` what it is called then."""
 
@@ -96,6 +97,12 @@ def opened(file: IO[bytes], path: str) -> Iterator[Any]:
     try:
         if start.startswith(b"PK"):
             with zipfile.ZipFile(file) as zipped:
+                encoding = zips.encoding_of_names(zipped)
+                if encoding is None:
+                    yield zipped
+                    return
+            file.seek(0)
+            with zipfile.ZipFile(file, metadata_encoding=encoding) as zipped:
                 yield zipped
         elif start.startswith(sevenzip.MAGIC):
             with sevenzip.opened(file, path) as seven:
@@ -221,9 +228,9 @@ def _seven_members(archive: Any) -> Iterator[Entry]:
         leads = sevenzip.targets(archive, links)
     for member, kind in found:
         when = member.lastwritetime
-        mtime_ns = (int(when) - sevenzip.EPOCH) * 100 if when is not None else 0
+        mtime_ns = (int(when) - sevenzip.EPOCH) * 100 if when else 0
         mode = member.posix_mode or (0o755 if kind == "folder" else 0o644)
-        yield Entry(member.id, member.filename, kind, member.uncompressed if kind == "file" else 0, max(0, mtime_ns), mode, leads.get(member.id, ""))
+        yield Entry(member.id, member.filename, kind, member.uncompressed if kind == "file" else 0, mtime_ns, mode, leads.get(member.id, ""))
 
 
 def _zip_members(archive: zipfile.ZipFile) -> Iterator[Entry]:
@@ -237,11 +244,13 @@ def _zip_members(archive: zipfile.ZipFile) -> Iterator[Entry]:
             # No more than it may be: read() would first unpack all that is there, whatever the size says.
             with archive.open(info) as content:
                 target = os.fsdecode(content.read(4097))
-        try:
-            # Local time, as a zip file has it.
-            when = int(time.mktime((*info.date_time, 0, 0, -1)))
-        except (ValueError, OverflowError):
-            when = 0
+        when = zips.unix_time(info.extra)
+        if when is None:
+            try:
+                # Local time of whoever packed it, to two seconds.
+                when = int(time.mktime((*info.date_time, 0, 0, -1)))
+            except (ValueError, OverflowError):
+                when = 0
         default = 0o755 if kind == "folder" else 0o644
         yield Entry(number, info.filename, kind, 0 if kind == "folder" else info.file_size, when * 1_000_000_000, stat.S_IMODE(mode) or default, target)
 
@@ -311,6 +320,8 @@ def _refuse_overlap(path: str, archive: Any, packed: int) -> None:
 
 def _add(path: str, found: dict[str, Entry], entry: Entry) -> None:
     before = found.get(entry.path)
+    if before is not None and entry.target.startswith("\0") and _linked(entry) == entry.path:
+        return  # as tar writes a file that it was told of twice
     if before is not None and before.type != entry.type:
         raise Refused(f"{path} holds {entry.path!r} twice, as different things.", hint=f"{_NOTHING} Do not trust this archive.")
     # What was added again later replaces what was there, as tar does.
@@ -341,9 +352,14 @@ def _finished(path: str, found: dict[str, Entry]) -> tuple[Entry, ...]:
     return tuple(sorted(cleaned.values(), key=lambda e: e.path.split("/")))
 
 
+def _linked(entry: Entry) -> str:
+    """Return of what a hard link is another name."""
+    return "/".join(p for p in entry.target[1:].split("/") if p not in ("", "."))
+
+
 def _hard_link(path: str, found: dict[str, Entry], entry: Entry) -> Entry:
     """Return the entry as the file it is another name of: it is unpacked as a copy."""
-    other = found.get("/".join(p for p in entry.target[1:].split("/") if p not in ("", ".")))
+    other = found.get(_linked(entry))
     if other is None or other.type != "file" or other.target or other.number >= entry.number:
         raise Refused(f"{path} holds {entry.path!r}, another name of {entry.target[1:]!r}, which is not in it.", hint=f"{_NOTHING} Do not trust this archive.")
     return replace(entry, number=other.number, size=other.size, mtime_ns=other.mtime_ns, mode=other.mode, target="")

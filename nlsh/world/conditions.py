@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import fnmatch
 import os
-from dataclasses import dataclass
 from typing import Any
 
 from nlsh.plan.amounts import Percent
 from nlsh.plan.errors import NlshError, NotFound, NotPossible
+from nlsh.plan.frozen import frozen
 from nlsh.plan.schedule import Schedule, pids_of
 from nlsh.world import World, processes
 
@@ -19,7 +19,7 @@ _UNFINISHED = (".part", ".crdownload", ".tmp", ".download", ".partial", "~")
 _MOST_NAMES = 20_000
 
 
-@dataclass(frozen=True)
+@frozen(slots=False)
 class Seen:
     """Whether a condition has been met just now, what is to be known the next time, and the files that it is about."""
 
@@ -52,7 +52,7 @@ def begin(condition: str, args: dict[str, str]) -> dict[str, Any]:
         case "process.starts":
             return {"known": _started(args["name"])}
         case "file.appears":
-            return {"known": sorted(_names(args)), "growing": {}}
+            return {"known": sorted(_names(args) or ()), "growing": {}}
         case "file.changes":
             return {"mark": _mark(args["path"])}
     # A disk that is too full already is a reason to begin at once; a network that is there is not there again.
@@ -83,7 +83,8 @@ def _started(name: str) -> list[str]:
     return sorted(f"{p.pid}:{p.started}" for p in processes.named(name, processes.every()))
 
 
-def _names(args: dict[str, str]) -> set[str]:
+def _names(args: dict[str, str]) -> set[str] | None:
+    """Return the names that count in a folder; None where it cannot be read just now."""
     pattern = args.get("name", "*")
     if not any(c in pattern for c in "*?["):
         pattern = f"*{pattern}*"
@@ -91,13 +92,16 @@ def _names(args: dict[str, str]) -> set[str]:
         with os.scandir(args["under"]) as entries:
             names = [e.name for e in entries if not e.name.startswith(".") and not e.name.endswith(_UNFINISHED)]
     except OSError:
-        return set()
+        return None
     return {name for name in names if fnmatch.fnmatch(name.lower(), pattern.lower())}
 
 
 def _appeared(args: dict[str, str], state: dict[str, Any]) -> Seen:
     """A file has appeared once it stays as it is from one look to the next: what is still being written is left alone."""
     names = _names(args)
+    if names is None:
+        # A disk that is not there for a while: what is on it is not new when it is there again.
+        return Seen(False, state)
     new = sorted(names - set(state["known"]))[:_MOST_NAMES]
     marks = {name: _mark(os.path.join(args["under"], name)) for name in new}
     ready = [name for name in new if marks[name] and marks[name] == state["growing"].get(name)]

@@ -7,7 +7,8 @@ import os
 import re
 import stat
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+
+from nlsh.plan.frozen import frozen
 
 # What fits a processor's cache: a block that was just read is looked through there, several times as fast as from memory.
 CHUNK = 1 << 16
@@ -86,7 +87,7 @@ def pattern_for(text: str, *, ignore_case: bool) -> re.Pattern[bytes]:
     return re.compile(b"".join(parts))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Sought:
     """A text that is looked for in bytes: as it is, with ASCII letters in any case (`folded`, then it is in small ones), or by a pattern."""
 
@@ -130,6 +131,22 @@ def matching_lines(path: str, sought: Sought) -> Iterable[tuple[int, str]]:
     if (sought.literal not in (whole.lower() if sought.folded else whole)) or looks_binary(whole[:8192]):
         return ()
     return ((before + 1, text) for before, text in _lines_of(whole, sought))
+
+
+def lines_that(path: str, fits: Callable[[str], object]) -> Iterator[tuple[int, str]]:
+    """Yield number and text of each line that `fits` says yes to; nothing for a file that is not text. Raises OSError, and what `fits` does."""
+    descriptor, _ = open_sized(path)
+    try:
+        start = os.read(descriptor, CHUNK)
+        if looks_binary(start[:8192]):
+            return
+        for number, line in enumerate(first_lines(descriptor, None, start), 1):
+            if found := fits(line):
+                # Show the part of a very long line that matches.
+                begin = max(0, found.start() - _SHOWN // 2) if len(line) > _SHOWN and isinstance(found, re.Match) else 0
+                yield number, line[begin : begin + _SHOWN]
+    finally:
+        os.close(descriptor)
 
 
 def _streamed(descriptor: int, size: int, sought: Sought) -> Iterator[tuple[int, str]]:
@@ -191,10 +208,11 @@ def decoded(raw: bytes) -> str:
     return raw.decode("utf-8", "surrogateescape")
 
 
-def count_text(path: str) -> tuple[int, int, int]:
-    """Return lines, words and characters of a file, streaming; a last line without an end counts. Raises OSError."""
+def count_text(path: str, encoding: str = "utf-8") -> tuple[int, int, int]:
+    """Return lines, words and characters of a file in an encoding, streaming; a last line without an end counts. Raises OSError."""
     descriptor = open_text(path)
-    decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
+    # The 16- and 32-bit codecs cannot bring bytes through: they have no bytes.
+    decoder = codecs.getincrementaldecoder(encoding)("replace" if encoding.startswith(("utf-16", "utf-32")) else "surrogateescape")
     lines = words = characters = 0
     inside_word = False
     last = ""

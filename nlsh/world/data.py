@@ -7,9 +7,11 @@ themselves, numbers out of range) is refused in words, never silently changed.
 from __future__ import annotations
 
 import datetime
+import io
 import json
 import math
 import os
+import re
 from collections.abc import Iterator
 from typing import IO, Any
 
@@ -28,14 +30,20 @@ _ENDINGS = {
 class Malformed(Exception):
     """A file is not well formed: what is wrong, and in which line (from 1; 0: not known)."""
 
-    def __init__(self, problem: str, line: int = 0) -> None:
-        super().__init__(problem)
+    def __init__(self, problem: str, line: int = 0, remedy: str = "Correct that first.") -> None:
+        super().__init__(sayable(problem))
         self.line = line
+        self.remedy = remedy
 
     def of(self, path: str) -> NotPossible:
         """Return the error that says so of `path`."""
         where = f"{path}, line {self.line}" if self.line else path
-        return NotPossible(f"{where}: {self}.", hint="Nothing was changed. Correct that first.")
+        return NotPossible(f"{where}: {self}.", hint=f"Nothing was changed. {self.remedy}")
+
+
+def sayable(text: str) -> str:
+    """Return a text of a data file as it can be shown: JSON can hold half of a character, which nothing else can."""
+    return re.sub("[\ud800-\udfff]", "\ufffd", text)
 
 
 def format_of(path: str, start: bytes = b"") -> str | None:
@@ -60,7 +68,8 @@ def text_of(raw: bytes) -> str:
         return raw.decode(encoding)
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
-        raise Malformed(f"a byte that is no {encoding.removesuffix('-sig').upper()} text (0x{raw[error.start]:02x})", line) from error
+        problem = f"a byte that is no {encoding.removesuffix('-sig').upper()} text (0x{raw[error.start]:02x})"
+        raise Malformed(problem, line, "If it is a text in another encoding, text.encoding converts it.") from error
 
 
 def parse(raw: bytes, format: str) -> Any:
@@ -93,11 +102,19 @@ def _json(text: str) -> Any:
         return found
 
     try:
-        return json.loads(text, object_pairs_hook=once, parse_constant=_no_constant)
+        return json.loads(text, object_pairs_hook=once, parse_constant=_no_constant, parse_float=_float)
     except json.JSONDecodeError as error:
         raise Malformed(f"{error.msg[:1].lower()}{error.msg[1:]}, column {error.colno}", error.lineno) from error
     except ValueError as error:  # a number of thousands of digits
         raise Malformed("a number is too long") from error
+
+
+def _float(written: str) -> float:
+    """Return a number of a JSON or TOML file. Raises Malformed where it is beyond what nlsh can hold: it would become infinite."""
+    value = float(written)
+    if math.isinf(value) and "inf" not in written:
+        raise Malformed(f"the number {written[:40]} is too large")
+    return value
 
 
 def _no_constant(name: str) -> Any:
@@ -117,6 +134,11 @@ def _yaml(text: str) -> Any:
     import yaml
 
     class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+        def as_written(self, node: Any) -> Any:
+            # YAML 1.1 takes 12:30 for 750 in base 60; whoever wrote it meant a time or a pair of ports, and YAML 1.2 reads it so.
+            number = super().construct_yaml_int if node.tag.endswith(":int") else super().construct_yaml_float
+            return node.value if ":" in node.value else number(node)
+
         def flatten_mapping(self, node: Any) -> None:
             # Each level of merges that names the one below twice doubles it: a kilobyte could become more than memory holds.
             merged = 0
@@ -139,6 +161,8 @@ def _yaml(text: str) -> Any:
                 raise Malformed("two keys are the same, as 1 and true are", node.start_mark.line + 1)
             return found
 
+    for tag in ("int", "float"):
+        Loader.add_constructor(f"tag:yaml.org,2002:{tag}", Loader.as_written)
     try:
         found = list(yaml.load_all(text, Loader))
     except yaml.MarkedYAMLError as error:
@@ -152,11 +176,10 @@ def _yaml(text: str) -> Any:
 
 
 def _toml(text: str) -> Any:
-    import re
     import tomllib
 
     try:
-        return tomllib.loads(text)
+        return tomllib.loads(text, parse_float=_float)
     except tomllib.TOMLDecodeError as error:
         where = re.search(r" \(at line (\d+), column \d+\)$", str(error))
         problem = str(error)[: where.start()] if where else str(error)
@@ -168,7 +191,8 @@ def _csv(text: str) -> Any:
 
     from nlsh.world.tables import guessed
 
-    lines = text.splitlines(keepends=True)
+    # Not splitlines(): that ends lines within a cell, at the separators of Unicode, too.
+    lines = io.StringIO(text, newline="").readlines()
     rows = csv.reader(lines, delimiter=guessed("x.csv", lines[:20]) or ",", strict=True)
     names: list[str] | None = None
     found = []
@@ -257,37 +281,41 @@ def check_xml(file: IO[bytes]) -> None:
 
 
 def look_up(value: Any, key: str) -> Any:
-    """Return what the way `key` (users.0.name, users[0].name) leads to in `value`. Raises NotFound, saying what there is instead."""
-    import re
-
+    """Return what the way `key` (users.0.name, users[0].name) leads to in `value`. Raises NotFound, saying what there is instead, and Malformed."""
     parts = [p for p in re.sub(r"\[(-?\d+|\"[^\"]*\"|'[^']*')\]", lambda m: "." + m[1].strip("\"'"), key.strip().lstrip("$")).split(".") if p]
-    way = ""
-    at = 0
-    while at < len(parts):
-        step = parts[at]
-        taken = 1
-        if isinstance(value, dict):
-            # A key may itself hold dots.
-            taken = next((n for n in range(len(parts) - at, 0, -1) if ".".join(parts[at : at + n]) in value), 0)
-            if not taken:
-                close = [k for k in value if k.lower() == step.lower()]
-                if len(close) != 1:
-                    raise NotFound(f"There is no “{step}”{_in(way)}.", hint=f"It has: {_some(value)}.")
-                step, taken = close[0], 1
-            else:
-                step = ".".join(parts[at : at + taken])
-            value = value[step]
-        elif isinstance(value, list):
-            if not step.lstrip("-").isdecimal():
-                raise NotFound(f"“{step}” is no place in the list{_in(way)}.", hint=f"It has {len(value)} values, counted from 0.")
-            if not -len(value) <= int(step) < len(value):
-                raise NotFound(f"There is no value {step}{_in(way)}.", hint=f"It has {len(value)} values, counted from 0.")
-            value = value[int(step)]
-        else:
-            raise NotFound(f"There is nothing below “{way}”: it is a single value.", hint="Ask for that.")
-        way = f"{way}.{step}".lstrip(".")
-        at += taken
-    return value
+    try:
+        return _along(value, parts, "")
+    except RecursionError as error:
+        raise Malformed("it is nested too deeply") from error
+
+
+def _along(value: Any, parts: list[str], way: str) -> Any:
+    if not parts:
+        return value
+    step = parts[0]
+    if isinstance(value, dict):
+        # A key may itself hold dots: the longest that is there goes first, unless nothing lies behind it.
+        taken = [n for n in range(len(parts), 0, -1) if ".".join(parts[:n]) in value]
+        for n in taken:
+            key = ".".join(parts[:n])
+            try:
+                return _along(value[key], parts[n:], f"{way}.{key}".lstrip("."))
+            except NotFound:
+                if n == taken[-1]:
+                    raise
+        close = [k for k in value if k.lower() == step.lower()]
+        if len(close) != 1:
+            raise NotFound(f"There is no “{step}”{_in(way)}.", hint=f"It has: {_some(value)}.")
+        step, value = close[0], value[close[0]]
+    elif isinstance(value, list):
+        if not step.lstrip("-").isdecimal():
+            raise NotFound(f"“{step}” is no place in the list{_in(way)}.", hint=f"It has {len(value)} values, counted from 0.")
+        if not -len(value) <= int(step) < len(value):
+            raise NotFound(f"There is no value {step}{_in(way)}.", hint=f"It has {len(value)} values, counted from 0.")
+        value = value[int(step)]
+    else:
+        raise NotFound(f"There is nothing below “{way}”: it is a single value.", hint="Ask for that.")
+    return _along(value, parts[1:], f"{way}.{step}".lstrip("."))
 
 
 def _in(way: str) -> str:
@@ -295,5 +323,5 @@ def _in(way: str) -> str:
 
 
 def _some(value: dict[str, Any]) -> str:
-    names = list(value)
+    names = [sayable(n) for n in value]
     return ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "") if names else "nothing"

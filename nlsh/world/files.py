@@ -10,13 +10,14 @@ import os
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache
 from itertools import islice
 from operator import attrgetter
 from typing import Any
 
 from nlsh.plan.errors import NotFound, NotPossible
+from nlsh.plan.frozen import frozen
 from nlsh.plan.records import File
 
 # A folder is known by (device, inode), anything else by (device, inode, mtime_ns, size). Device and inode 0: not known, because the
@@ -213,11 +214,12 @@ def name_test(pattern: str) -> tuple[str, int]:
     return rf"(?s:.*{re.escape(pattern)}.*)\Z", flags
 
 
-@dataclass(frozen=True)
+@frozen(slots=False)
 class Wanted:
     """What is wanted of a file. Times are seconds since the epoch, sizes bytes; None: does not matter.
 
     `mode` is chmod's notation, `regex` a regular expression for a part of the name, `type` may also be "broken link".
+    `unused`: neither read nor changed since; `depth`: how many folders down, 1 for what lies directly in the root.
     """
 
     named: str | None = None
@@ -227,6 +229,8 @@ class Wanted:
     smaller: int | None = None
     since: float | None = None
     before: float | None = None
+    unused: float | None = None
+    depth: int | None = None
     uid: int | None = None
     mode: str | None = None
     regex: str | None = None
@@ -239,7 +243,7 @@ class Wanted:
     @property
     def by_name_only(self) -> bool:
         """Whether a name is all that was given: then a folder of that name is meant, too."""
-        other = (self.larger, self.smaller, self.since, self.before, self.mode, self.containing)
+        other = (self.larger, self.smaller, self.since, self.before, self.unused, self.mode, self.containing)
         return (self.named is not None or self.regex is not None) and not self.endings and not self.empty and all(v is None for v in other)
 
     def below(self, root: str) -> Iterator[tuple[str, os.stat_result]]:
@@ -255,7 +259,7 @@ class Wanted:
                     yield root, status
                 return
             has = self._has
-            for entry in walk(root, hidden=hidden, skipped=self.skipped, tell=self.tell):
+            for entry in walk(root, hidden=hidden, skipped=self.skipped, enter=self._enters(root), tell=self.tell):
                 name = entry.name
                 if match is not None and match(name) is None:
                     continue
@@ -274,12 +278,19 @@ class Wanted:
                 if has(path, status):
                     yield path, status
 
+    def _enters(self, root: str) -> Callable[[os.DirEntry[str]], bool] | None:
+        """Return what says whether a folder is near enough to `root` to be looked into; None where all are."""
+        if self.depth is None:
+            return None
+        deepest = root.rstrip("/").count("/") + self.depth
+        return lambda folder: folder.path.count("/") < deepest
+
     @contextmanager
     def _names(self) -> Iterator[tuple[Callable[[str], Any] | None, tuple[str, ...], bool]]:
         """Give what tests a name (None: any will do), the endings, and whether hidden names are looked at."""
         endings = tuple(f".{e}" for e in self.endings)
         # Who asks for a name with a dot in front wants hidden ones.
-        hidden = self.hidden or (self.named or "").startswith(".") or (self.regex or "").lstrip("/`^").startswith("\\.")
+        hidden = self.hidden or (self.named or "").startswith(".") or (self.regex or "").lstrip("/`").startswith("^\\.")
         match = None
         if self.named:
             import re
@@ -295,12 +306,12 @@ class Wanted:
 
     def count(self, root: str) -> int:
         """Return how many `below` would yield, without asking for the status of each where names and types are enough."""
-        details = (self.larger, self.smaller, self.since, self.before, self.uid, self.mode, self.containing)
+        details = (self.larger, self.smaller, self.since, self.before, self.unused, self.uid, self.mode, self.containing)
         if self.empty or any(d is not None for d in details) or self.type == "broken link" or not os.path.isdir(root) or self.by_name_only:
             return sum(1 for _ in self.below(root))
         number = 0
         with self._names() as (match, endings, hidden):
-            for entry in walk(root, hidden=hidden, skipped=self.skipped, tell=self.tell):
+            for entry in walk(root, hidden=hidden, skipped=self.skipped, enter=self._enters(root), tell=self.tell):
                 if match is not None and match(entry.name) is None:
                     continue
                 if endings and not entry.name.lower().endswith(endings):
@@ -332,6 +343,8 @@ class Wanted:
             return False
         if (self.since is not None and mtime < self.since) or (self.before is not None and mtime >= self.before):
             return False
+        if self.unused is not None and max(mtime, status.st_atime) >= self.unused:
+            return False
         if self.uid is not None and status.st_uid != self.uid:
             return False
         # The mode of a link is that of all links: it says nothing.
@@ -349,6 +362,14 @@ class Wanted:
             except OSError:
                 self.skipped.append(path)
                 return False
+        return True
+
+
+def notes_reading(path: str) -> bool:
+    """Return whether the file system that `path` is on notes when a file is read; most note it once a day (relatime)."""
+    try:
+        return not os.statvfs(path).f_flag & os.ST_NOATIME
+    except OSError:
         return True
 
 
@@ -370,11 +391,11 @@ def has_mode(mode: int, wanted: str) -> bool:
 
     What is given to all is there where anybody has it: a script of mode 700 is executable.
 
-    >>> has_mode(0o700, "a+x"), has_mode(0o600, "go-rwx"), has_mode(0o644, "go-rwx"), has_mode(0o644, "644"), has_mode(0o640, "g=r")
-    (True, True, False, True, True)
+    >>> has_mode(0o700, "a+x"), has_mode(0o600, "go-rwx"), has_mode(0o644, "go-rwx"), has_mode(0o644, "644"), has_mode(0o4755, "755"), has_mode(0o640, "g=r")
+    (True, True, False, True, False, True)
     """
     if wanted.isdigit():
-        return mode & 0o777 == int(wanted, 8)
+        return mode == int(wanted, 8)  # what is setuid is not 755 to anybody who looks for that
     for part in wanted.split(","):
         sign = next(c for c in part if c in "+-=")
         who, _, what = part.partition(sign)

@@ -11,11 +11,12 @@ import os
 import shlex
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from types import MappingProxyType
 from typing import Any
 
 from nlsh.plan.errors import NotFound, NotPossible, Refused
+from nlsh.plan.frozen import frozen
 from nlsh.plan.records.git import GitBranch, GitChange, GitCommit
 from nlsh.world import tools
 from nlsh.world.files import owner_name
@@ -34,7 +35,7 @@ _FILTERS_AND_HOOKS = r"^(filter\..*\.(clean|smudge|process)|hook\..*\.(command|e
 _STATES = {"M": "modified", "T": "type changed", "A": "added", "D": "deleted", "R": "renamed", "C": "copied", "U": "conflict", ".": ""}
 
 
-@dataclass(frozen=True)
+@frozen(slots=False)
 class Repository:
     """A repository that git trusts for this user. `top` holds its files, `place` is what was named, `folders` are read beside `top`.
 

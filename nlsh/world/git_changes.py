@@ -6,10 +6,10 @@ import os
 import re
 import stat
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from hashlib import blake2b, sha1, sha256
 
 from nlsh.plan.errors import NotFound, NotPossible, Refused
+from nlsh.plan.frozen import frozen
 from nlsh.world import git
 from nlsh.world.git import UNCHANGED, Repository
 
@@ -112,7 +112,7 @@ def hooks(found: Repository, *names: str) -> tuple[str, ...]:
     return tuple(n for n in names if n in events or os.access(os.path.join(folder, n), os.X_OK))
 
 
-@dataclass(frozen=True)
+@frozen(slots=False)
 class Who:
     """Who makes a commit; `signs`: their commits are usually signed."""
 

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
 from nlsh.plan.effects import Effect
 from nlsh.plan.errors import NlshError, NotFound, NotPossible, Refused
+from nlsh.plan.frozen import frozen
 from nlsh.world import git, tools, web
 from nlsh.world.git import UNCHANGED, Repository
 from nlsh.world.routes import is_address
@@ -27,7 +27,7 @@ THEIRS = {
 _MORE_ASKED = ("could not read Username", "could not read Password", "Authentication failed", "terminal prompts disabled", " 403")
 
 
-@dataclass(frozen=True)
+@frozen(slots=False)
 class Way:
     """How a repository is reached: `url` as git gets it, `place` a folder here (empty: on the web), `host` and `port` there."""
 
@@ -71,7 +71,7 @@ def way(url: str, base: str, *, do_it: str) -> Way:
     return Way(place, place)
 
 
-@dataclass(frozen=True)
+@frozen(slots=False)
 class Remote:
     """What a branch follows: a remote's name, the branch there, and how it is reached."""
 

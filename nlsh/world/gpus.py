@@ -51,10 +51,16 @@ def use(library: Callable[[], Any] | None = None) -> Iterator[Record]:
 
 def free_memory(library: Callable[[], Any] | None = None) -> list[tuple[str, int]]:
     """Return each NVIDIA card's model with its free memory in bytes. Raises NotPossible where there is no such card, or it does not say."""
+    return [(model, free) for model, free, _ in memory(library)]
+
+
+def memory(library: Callable[[], Any] | None = None) -> list[tuple[str, int, int]]:
+    """Return each NVIDIA card's model with its free memory, and all of it, in bytes. Raises NotPossible as `free_memory`."""
     nvml = (library or _library)()
     try:
         cards = [nvml.nvmlDeviceGetHandleByIndex(i) for i in range(nvml.nvmlDeviceGetCount())]
-        return [(_text(nvml.nvmlDeviceGetName(card)), int(nvml.nvmlDeviceGetMemoryInfo(card).free)) for card in cards]
+        amounts = [(card, nvml.nvmlDeviceGetMemoryInfo(card)) for card in cards]
+        return [(_text(nvml.nvmlDeviceGetName(card)), int(of.free), int(of.total)) for card, of in amounts]
     except nvml.NVMLError as error:
         raise NotPossible(f"NVIDIA's driver does not say how much memory is free ({error})") from error
     finally:

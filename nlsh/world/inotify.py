@@ -6,15 +6,16 @@ import ctypes
 import os
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 from types import TracebackType
+
+from nlsh.plan.frozen import frozen
 
 MODIFY, ATTRIB, CLOSE_WRITE, MOVED_FROM, MOVED_TO, CREATE, DELETE, DELETE_SELF, MOVE_SELF = 0x2, 0x4, 0x8, 0x40, 0x80, 0x100, 0x200, 0x400, 0x800
 OVERFLOW, IGNORED, ONLY_FOLDER, NO_FOLLOW, EXCEPT_UNLINKED, IS_FOLDER = 0x4000, 0x8000, 0x1000000, 0x2000000, 0x4000000, 0x40000000
 _HEAD = struct.Struct("=iIII")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Event:
     """One event: the watch it came from, what happened (bits), the cookie that joins two halves of a renaming, and the name in the folder."""
 

@@ -16,6 +16,7 @@ import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from nlsh.plan.frozen import frozen
 from nlsh.world.files import Identity
 
 _O_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -27,7 +28,7 @@ _OF_THE_SYSTEM = ("security.selinux", "security.ima", "security.evm", "security.
 Attributes = tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Tree:
     """What a file, or a folder with all below it, is known by: `digest` is over names, kinds, modes, numbers, sizes and times of what is below."""
 
@@ -36,7 +37,7 @@ class Tree:
     size_bytes: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Change:
     """One line of what a command would do. `path` is relative to the folder. `kind`: created, changed, deleted, moved, attributes.
 
@@ -51,7 +52,7 @@ class Change:
     note: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Piece:
     """What one step is to do at `path`: `kind` new, gone, swap or attributes; `old` and `new` are what is known of both sides."""
 
@@ -61,7 +62,7 @@ class Piece:
     new: Side | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Side:
     """What is known of a path on one side: its identity, mode, attributes and, of a folder that moves as a whole, what is below."""
 

@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 from nlsh.plan.errors import NotPossible
-from nlsh.world.data import Malformed, check_xml, parse, text_of
+from nlsh.world.data import Malformed, check_xml, parse, sayable, text_of
 
 _UNCHANGED = "Nothing was changed."
 
@@ -39,7 +39,7 @@ def _toml(value: Any) -> str:
     if not isinstance(value, dict):
         raise NotPossible("TOML holds names with their values, and this is a list or a single value.", hint=f"{_UNCHANGED} JSON and YAML can hold it.")
     if (where := _null_in(value, "")) is not None:
-        raise NotPossible(f"TOML has no empty value, and “{where}” is one.", hint=f"{_UNCHANGED} JSON and YAML can hold it.")
+        raise NotPossible(f"TOML has no empty value, and “{sayable(where)}” is one.", hint=f"{_UNCHANGED} JSON and YAML can hold it.")
     return tomli_w.dumps(value)
 
 
@@ -62,7 +62,7 @@ def _csv(value: Any) -> str:
     for number, row in enumerate(value, start=1):
         for name, cell in row.items():
             if isinstance(cell, (dict, list)):
-                raise NotPossible(f"“{name}” of row {number} holds several values, and a cell of a CSV file holds one.", hint=_UNCHANGED)
+                raise NotPossible(f"“{sayable(name)}” of row {number} holds several values, and a cell of a CSV file holds one.", hint=_UNCHANGED)
         writer.writerow([_cell(row.get(name)) for name in names])
     return out.getvalue()
 

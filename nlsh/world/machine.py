@@ -91,7 +91,8 @@ def swap() -> Memory:
 def mounts() -> list[Mount]:
     """Return every mounted file system that can be seen from here, in the order they were mounted."""
     found = []
-    for line in _text("/proc/self/mounts").splitlines():
+    # Of what ends a line, only LF is escaped there.
+    for line in _text("/proc/self/mounts").split("\n")[:-1]:
         device, mount, kind, options = (_unescaped(f) for f in line.split(" ")[:4])
         found.append(Mount(mount, device, kind, options))
     return found

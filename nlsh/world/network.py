@@ -5,8 +5,8 @@ from __future__ import annotations
 import ipaddress
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from nlsh.plan.frozen import frozen
 from nlsh.plan.records import Address, Socket
 from nlsh.plan.records.network import Connection
 
@@ -14,7 +14,7 @@ _TABLES = (("tcp", "/proc/net/tcp"), ("tcp", "/proc/net/tcp6"), ("udp", "/proc/n
 _LISTEN, _UNCONNECTED = "0A", "07"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Listener:
     """A socket that waits for others: a TCP listener, or a UDP socket bound to a port and to no peer."""
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
 from nlsh.plan.effects import Effect
 from nlsh.plan.errors import BadArgument, NotFound, NotPossible
+from nlsh.plan.frozen import frozen
 from nlsh.plan.records import Fact
 from nlsh.plan.records.packages import Package
 from nlsh.plan.terms import PACKAGE_BACKENDS
@@ -26,7 +27,7 @@ BLIND = "this package manager does not say beforehand what else changes"
 NETWORK = tuple(("fs.read", p) for p in ("/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf", "/etc/ssl", "/etc/pki", "/etc/ca-certificates"))
 
 
-@dataclass(frozen=True)
+@frozen(slots=False)
 class Order:
     """What a package manager is told: `argv`, and what that changes where it says so beforehand (`simulate` prints it, in its own way).
 

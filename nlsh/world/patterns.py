@@ -32,18 +32,27 @@ def compiled(expression: str, flags: int = 0) -> re.Pattern[str]:
         raise BadArgument(f"“{text}” is no regular expression: {error}.", hint=r"For example \d{4}-\d{2} or ^IMG_.*\.jpg$.") from error
 
 
+def too_long(pattern: re.Pattern[str], text: str) -> NotPossible:
+    """Return what is raised where an expression takes longer than anybody waits."""
+    return NotPossible(
+        f"The regular expression “{pattern.pattern}” takes too long on “{text[:100]}”.",
+        hint="Nothing was changed. Write it without repetitions inside repetitions, such as (a+)+.",
+    )
+
+
 class _TooLong(Exception):
     pass
 
 
 @contextmanager
-def bounded(pattern: re.Pattern[str]) -> Iterator[Callable[[str], Any]]:
-    """Give a function that searches for `pattern` in a text; it raises NotPossible where that takes longer than about a second.
+def bounded(pattern: re.Pattern[str], work: Callable[[str], Any] | None = None) -> Iterator[Callable[[str], Any]]:
+    """Give a function that does `work` with `pattern` on a text, or searches for it; it raises NotPossible where that takes longer than about a second.
 
     The time is bounded in the main thread only, where Python handles signals: that is where steps run.
     """
+    work = work or pattern.search
     if threading.current_thread() is not threading.main_thread():
-        yield pattern.search
+        yield work
         return
     begun, at_tick, inside = 0, -1, False
 
@@ -58,12 +67,9 @@ def bounded(pattern: re.Pattern[str]) -> Iterator[Callable[[str], Any]]:
         begun += 1
         inside = True
         try:
-            return pattern.search(text)
+            return work(text)
         except _TooLong:
-            raise NotPossible(
-                f"The regular expression “{pattern.pattern}” takes too long on “{text[:100]}”.",
-                hint="Nothing was changed. Write it without repetitions inside repetitions, such as (a+)+.",
-            ) from None
+            raise too_long(pattern, text) from None
         finally:
             inside = False
 

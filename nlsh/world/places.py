@@ -17,20 +17,20 @@ _USER_DIRS: dict[str, tuple[str, tuple[str, ...]]] = {
     "DOCUMENTS": ("Documents", ("documents", "document", "docs", "my docs", "文档", "文件档", "我的文档", "文稿")),
     "DESKTOP": ("Desktop", ("desktop", "桌面")),
     "PICTURES": ("Pictures", ("pictures", "picture", "photos", "pics", "images", "图片", "照片", "相册")),
-    "MUSIC": ("Music", ("music", "songs", "音乐")),
+    "MUSIC": ("Music", ("music", "music library", "songs", "音乐")),
     "VIDEOS": ("Videos", ("videos", "video", "movies", "视频", "影片")),
     "TEMPLATES": ("Templates", ("templates", "模板")),
     "PUBLICSHARE": ("Public", ("public", "公共")),
 }
-_HERE = {"here", "this folder", "this directory", "current folder", "current directory", "the current folder", "the current directory", "working directory", "cwd", "this dir", "this place", "current dir", "the folder i'm in", "right here", "这里", "这儿", "当前目录", "当前文件夹", "这个目录", "这个文件夹", "本目录", "此目录", "当前位置"}  # fmt: skip
-_HOME = {"home", "my home", "home folder", "home directory", "my home folder", "my home directory", "my files", "my folder", "home dir", "my home dir", "my account", "主目录", "家目录", "我的主目录", "我的文件", "用户目录", "home目录", "个人文件夹"}  # fmt: skip
-_PARENT = {"the parent folder", "parent folder", "parent directory", "the parent directory", "the folder above", "one level up", "one up", "up one level", "上级目录", "上一级目录", "上级文件夹", "上一层"}  # fmt: skip
+_HERE = {"here", "this folder", "this directory", "current folder", "current directory", "the current folder", "the current directory", "working directory", "cwd", "this dir", "this place", "current dir", "the folder i'm in", "right here", "in here", "where i am", "where i am now", "这里", "这儿", "当前目录", "当前文件夹", "这个目录", "这个文件夹", "本目录", "此目录", "当前位置", "本文件夹"}  # fmt: skip
+_HOME = {"home", "my home", "home folder", "home directory", "my home folder", "my home directory", "my files", "my folder", "home dir", "my home dir", "my account", "主目录", "家目录", "我的主目录", "我的文件", "用户目录", "home目录", "个人文件夹", "主文件夹"}  # fmt: skip
+_PARENT = {"the parent folder", "parent folder", "parent directory", "the parent directory", "the parent", "the folder above", "folder above", "the directory above", "directory above", "one folder up", "one directory up", "one level up", "one up", "up one level", "上级目录", "上一级目录", "上级文件夹", "上一层", "上一级", "上层", "上面的"}  # fmt: skip
 _ROOT = {"the whole computer", "this computer", "whole computer", "whole system", "the whole system", "this machine", "the whole machine", "whole disk", "the whole disk", "everywhere", "root", "the root", "root directory", "filesystem root", "根目录", "整个系统", "整台电脑", "全盘", "整个硬盘"}  # fmt: skip
 _SYSTEM = {"temp": "/tmp", "tmp": "/tmp", "temporary": "/tmp", "the temp directory": "/tmp", "临时": "/tmp", "log directory": "/var/log", "system logs": "/var/log", "system log": "/var/log", "系统日志": "/var/log", "etc": "/etc"}  # fmt: skip
-_DETERMINER = re.compile(r"^(?:(?:the|my|our|your|that|this|inside|in|from|into|under)\s+|(?:我的|这个|那个)\s*)", re.I)
+_DETERMINER = re.compile(r"^(?:(?:the|my|our|your|that|this|inside|in|on|from|into|under)\s+|(?:我的|这个|那个)\s*)", re.I)
 _NOUN = re.compile(r"\s+(?:folders?|directory|dir|file)$|\s*(?:目录|文件夹|资料夹)$", re.I)
 # One character says little: "公里" is a word, "下载里" is "in downloads".
-_POSITION = re.compile(r"(?<=..)\s*(?:里面|下面|里头|里|中|下|内)$")
+_POSITION = re.compile(r"(?<=..)\s*(?:里面|下面|里头|里|中|上|下|内)$")
 
 
 def _bare(written: str) -> list[str]:

@@ -42,7 +42,7 @@ def _bytes(path: str) -> bytes:
 def status(pid: int) -> dict[str, str]:
     """Return the fields of /proc/PID/status; nothing where the process has ended."""
     try:
-        lines = _bytes(f"/proc/{pid}/status").decode("utf-8", "surrogateescape").splitlines()
+        lines = _bytes(f"/proc/{pid}/status").decode("utf-8", "surrogateescape").split("\n")
     except (FileNotFoundError, ProcessLookupError):
         return {}
     return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}

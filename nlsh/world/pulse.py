@@ -9,10 +9,10 @@ from __future__ import annotations
 import os
 import socket
 import struct
-from dataclasses import dataclass
 from typing import Any
 
 from nlsh.plan.errors import NlshError, NotPossible
+from nlsh.plan.frozen import frozen
 
 _VERSION = 12
 _ERROR, _REPLY, _AUTH, _SET_NAME, _SINK_INFO, _SET_VOLUME, _SET_MUTE = 0, 2, 8, 9, 21, 36, 39
@@ -31,7 +31,7 @@ class PulseError(NlshError):
     code = "sound.failed"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Output:
     """Where sound comes out: its name, what a person calls it, the volume of each channel (`FULL` is 100%), and whether it is muted."""
 

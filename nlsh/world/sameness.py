@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from hashlib import sha256
 
+from nlsh.plan.frozen import frozen
 from nlsh.world.contents import open_text
 from nlsh.world.files import walk
 
@@ -135,7 +136,7 @@ def _age(path: str) -> tuple[int, str]:
         return 1 << 63, path
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Difference:
     """Where two files first differ, counted from 1; `line` None where one of them is not text. `ended`: one of them ends there."""
 

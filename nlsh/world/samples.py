@@ -11,8 +11,8 @@ import os
 import re
 import stat
 import struct
-from dataclasses import dataclass
 
+from nlsh.plan.frozen import frozen
 from nlsh.plan.records.resource import Course
 
 STEP_S = 10
@@ -26,7 +26,7 @@ _BARS = "▁▂▃▄▅▆▇█"
 KINDS = ("cpu", "memory", "load")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Sample:
     """One look at the machine: when, how busy the processor was since the one before and how full the memory is in per cent, and the load."""
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 
 from nlsh.plan.errors import NotPossible
+from nlsh.plan.frozen import frozen
 
 SYS = "/sys"
 # A laptop may have several for the one screen: the firmware's is what the maker meant, then the platform's.
 _BEST = ("firmware", "platform", "raw")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Light:
     """A light: `path` is the file that sets it, from 0 to `most`."""
 

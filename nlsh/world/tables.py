@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from decimal import Decimal, InvalidOperation
+from itertools import chain
 
 from nlsh.plan.errors import NotFound, NotPossible
 from nlsh.world.texts import lines
@@ -20,7 +21,7 @@ _NUMBER = re.compile(r"[+-]?(\d{1,3}(,\d{3})+|\d+)?(\.\d*)?([eE][+-]?\d{1,3})?")
 
 
 class Table:
-    """A table as a stream. `names` are those of its first row where that holds names, else empty; `separator` None: columns between blanks."""
+    """A table as a stream. `names`, all distinct, are its first row where that holds names, else empty; `separator` None: columns between blanks."""
 
     def __init__(self, path: str, separator: str | None = None, tell: Callable[[int, int | None], None] | None = None, *, table: bool = False) -> None:
         """Read the first row. `table`: it is one even if its name does not say so. Raises NotPossible for what is no text."""
@@ -31,8 +32,13 @@ class Table:
         self._rows = self._read(start)
         self.first = next(self._rows, None)
         self.names: tuple[str, ...] = ()
-        if self.first is not None and self.separator is not None and (table or is_table(path)) and _names(self.first):
-            self.names = self.first = tuple(c.strip() for c in self.first)
+        if self.first is not None and self.separator is not None and (table or is_table(path)):
+            following = next(self._rows, None)
+            if _names(self.first, following or ()):
+                self.first = tuple(c.strip() for c in self.first)
+                self.names = _distinct(self.first)
+            if following is not None:
+                self._rows = chain((following,), self._rows)
 
     def _first_lines(self) -> list[str]:
         found: list[str] = []
@@ -134,9 +140,29 @@ def _bare(line: str) -> str:
     return re.sub(r'"[^"]*"', "", line)
 
 
-def _names(row: tuple[str, ...]) -> bool:
+def _names(row: tuple[str, ...], following: tuple[str, ...]) -> bool:
+    """Return whether a first row holds names. Where one lacks or is there twice, only if some name stands above a number."""
     cells = [c.strip() for c in row]
-    return bool(cells) and all(cells) and len(set(cells)) == len(cells) and not any(number(c) is not None for c in cells)
+    if not cells or any(number(c) is not None for c in cells):
+        return False
+    return (all(cells) and len(set(cells)) == len(cells)) or any(c and number(f) is not None for c, f in zip(cells, following, strict=False))
+
+
+def _distinct(cells: tuple[str, ...]) -> tuple[str, ...]:
+    """Return names for columns: a number where one has none, and one behind it where it is there again.
+
+    >>> _distinct(("", "x", "x", "x 2"))
+    ('1', 'x', 'x 3', 'x 2')
+    """
+    written, found = set(cells), dict[str, None]()
+    again: dict[str, int] = {}
+    for place, cell in enumerate(cells, start=1):
+        name = cell or str(place)
+        while name in found or (name != cell and name in written):
+            again[cell] = again.get(cell, 1) + 1
+            name = f"{cell} {again[cell]}".strip()
+        found[name] = None
+    return tuple(found)
 
 
 def number(cell: str) -> Decimal | None:

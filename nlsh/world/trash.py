@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from nlsh import settings
+from nlsh.plan.frozen import frozen
 from nlsh.world.files import Identity, identity
 
 # Of a .trashinfo: a path, each byte of it as three characters, and a date.
@@ -18,7 +18,7 @@ _NO_FILES = frozenset(
 )
 
 
-@dataclass(frozen=True)
+@frozen(slots=False)
 class Bin:
     """A trash folder. `written` is the path as its .trashinfo gives it; `missing` are the folders to be made first, outermost first."""
 
@@ -124,7 +124,7 @@ def free_name(folder: str, name: str, taken: frozenset[str] | set[str] = frozens
     return candidate
 
 
-@dataclass(frozen=True)
+@frozen(slots=False)
 class Trashed:
     """Something in the trash `folder`, where it is called `name`. `path` is where it was, empty where nobody knows (or it is not to be believed).
 

@@ -6,10 +6,10 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from nlsh.plan.errors import NotFound, NotPossible, Refused
+from nlsh.plan.frozen import frozen
 from nlsh.world import World, tools
 from nlsh.world.machine import amount
 
@@ -27,7 +27,7 @@ _BEFORE = re.compile(r"^(the|my|our|your|this|that|a|an)\s+|^(我的|那个|这�
 _AFTER = re.compile(r"\s*(drive|disk|stick|card|volume|partition|device|usb|硬盘|盘|卡|分区)$", re.I)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Volume:
     """A disk, a partition or what is made of them. `disk` is the disk it is on (itself for a disk); `system`: what runs now needs that disk.
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from nlsh.plan.frozen import frozen
 from nlsh.plan.records.network import Wifi
 from nlsh.world.bus import Bus
 
@@ -19,7 +19,7 @@ _PRIVACY = 0x1
 _KEY_PSK, _KEY_802_1X, _KEY_SAE, _OWE = 0x100, 0x200, 0x400, 0x1800
 
 
-@dataclass(frozen=True)
+@frozen(slots=False)
 class Station:
     """A network in reach of a device: its strongest station, the stored profile for it and what the device is connected by now."""
 

@@ -91,6 +91,19 @@ def plain(text: str) -> str:
     return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", text).replace("\r", "")
 
 
+def states(words: str) -> list[str]:
+    """Return the states of the processes of exactly this command line."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                if (entry / "cmdline").read_bytes().split(b"\0")[:-1] == words.encode().split():
+                    found.append((entry / "stat").read_bytes().rpartition(b") ")[2][:1].decode())
+            except OSError:
+                continue
+    return found
+
+
 # --- the daemon ----------------------------------------------------------------------------------------------------
 
 

@@ -224,7 +224,7 @@ def test_a_state_folder_that_cannot_be_made(nlsh: Run, files: Path) -> None:
         (("undo",), 1, "nothing to undo"),
         (("audit", "burn"), 2, "verify"),
         (("policy", "burn"), 2, "check"),
-        (("plan", "missing.nlsh"), 2, "cannot be read"),
+        (("plan", "missing.nlsh"), 2, "no file of that name"),
         (("actions", "file.fnd"), 2, "file.find"),
         (("run", "tidy"), 1, "tidy-downloads"),
         (("run", "tidy-downloads.sort", "foldr=x"), 2, "folder"),

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from nlsh.kernel import daemon_wire as wire
+from nlsh.settings import load_settings
 from tests.journeys.conftest import Run, Start, Terminal, answers, until
 
 SENTENCE = "how full are my disks"
@@ -111,11 +112,80 @@ def test_one_that_stands_still_holds_nobody_up(home: Path, start: Start, monkeyp
     settings = load_settings()
     context = Context(str(home), str(home))
     planner = warm.DaemonPlanner(settings, lambda: Planner(settings))
+    until(lambda: wire.ask({"ask": "status"}, seconds=5)["warm"])
     assert planner.plan(SENTENCE, context).kind == "plan" and not planner.notice
     process.send_signal(signal.SIGSTOP)
     monkeypatch.setattr(warm, "LIMIT_S", 0.2)
     assert planner.plan(SENTENCE, context).kind == "plan"
     assert "has not answered" in planner.notice
+
+
+def test_a_shell_plans_through_it_and_by_itself_when_it_is_killed(terminal: Terminal, nlsh: Run, runtime: Path, shipped_models: None) -> None:
+    """One set of models for all shells: what a shell would load is in the daemon, which it starts, and what is typed there is planned before Enter."""
+
+    def loaded(pid: int | None) -> bool:
+        return "llama" in Path(f"/proc/{pid}/maps").read_text()
+
+    child = terminal()
+    try:
+        until(lambda: answers() and wire.ask({"ask": "status"}, seconds=5)["planned"] == 1)
+        child.send("how full are my disks")
+        until(lambda: wire.ask({"ask": "status"}, seconds=5)["planned"] > 1)
+        child.send("\r")
+        child.expect_exact("a daemon that keeps the models warm for all shells")
+        child.expect("filesystem|device|mount")
+        assert not loaded(child.pid)
+        # One that has ended, as an idle one does, is there again once something is typed.
+        assert nlsh("daemon", "stop").returncode == 0
+        child.send("how much memory is free")
+        until(lambda: answers() and wire.ask({"ask": "status"}, seconds=5)["warm"])
+        child.send("\r")
+        child.expect_exact("available")
+        pid = wire.ask({"ask": "status"}, seconds=5)["pid"]
+        assert loaded(pid) and not loaded(child.pid)
+        os.kill(pid, signal.SIGKILL)
+        child.send("how much swap is used\r")
+        child.expect_exact("The daemon that ran here is gone")
+        until(lambda: loaded(child.pid))
+    finally:
+        nlsh("daemon", "stop")
+
+
+def test_of_several_clients_who_pressed_enter_goes_first(start: Start, home: Path, shipped_models: None) -> None:
+    """Sixteen sentences of a script wait; one of a person, in another session, does not wait behind them."""
+    start()
+    context = {"cwd": str(home), "home": str(home), "last_action": None, "last_records": [], "recent": []}
+    message = {"ask": "plan", "setup": wire.setup_of(load_settings()), "request": SENTENCE, "context": context}
+    wire.ask(message, seconds=LIMIT_S)
+    asks = [wire.connect(LIMIT_S) for _ in range(12)]
+    for connection in asks:
+        connection.sendall(json.dumps({**message, "priority": "low"}).encode() + b"\n")
+    reply = wire.ask({**message, "priority": "high"}, seconds=LIMIT_S)
+    waiting = [c for c in asks if not select.select([c], [], [], 0)[0]]
+    assert reply["kind"] == "plan" and len(waiting) > 3, len(waiting)
+    # Who has gone is not planned for; the others all get the same.
+    for connection in waiting[:3]:
+        connection.close()
+    left = [c for c in asks if c not in waiting[:3]]
+    assert all(json.loads(c.makefile().readline()) == reply for c in left)
+    for connection in left:
+        connection.close()
+
+
+def test_models_that_are_let_go_are_gone(home: Path, shipped_models: None) -> None:
+    from nlsh.planner.planner import Planner
+    from nlsh.shell.warm import Warm
+
+    def mapped() -> int:
+        return Path("/proc/self/maps").read_text().count(".gguf")
+
+    before = mapped()
+    kept = Warm(lambda: Planner(load_settings()))
+    for _ in range(2):
+        kept.load()
+        assert mapped() > before
+        kept.forget()
+        assert mapped() == before
 
 
 def test_it_takes_no_orders_and_is_not_held_up(nlsh: Run, start: Start, runtime: Path) -> None:
@@ -172,3 +242,20 @@ def test_the_unit_is_one_that_systemd_reads(nlsh: Run, home: Path) -> None:
         done = subprocess.run([verify, "verify", "--user", str(unit)], capture_output=True, text=True, check=False, timeout=LIMIT_S, env=own)
         assert str(unit) not in done.stderr and "nlshd" not in done.stderr, done.stderr
     assert nlsh("daemon", "uninstall").returncode == 0 and not unit.exists()
+
+
+def test_there_is_one_for_all_logins_and_one_that_lost_its_socket_is_replaced(nlsh: Run, start: Start, runtime: Path) -> None:
+    """A second login, or cron, has another runtime folder; a logout removes the folder with the socket in it."""
+    process = start()
+    elsewhere = json.loads(nlsh("daemon", "--json", XDG_RUNTIME_DIR="").stdout)
+    assert elsewhere["pid"] == process.pid and "runs already" in nlsh("daemon", "start", XDG_RUNTIME_DIR="").stdout
+    shutil.rmtree(runtime / "nlsh")
+    lost = nlsh("daemon", "status")
+    assert lost.returncode == 1 and f"process {process.pid}) cannot be reached" in lost.stdout and "nlsh daemon restart" in lost.stdout
+    try:
+        assert nlsh("daemon", "start").returncode == 0
+        assert process.wait(LIMIT_S) == 0 and answers()
+        shutil.rmtree(runtime / "nlsh")
+        assert nlsh("daemon", "stop").stdout.startswith("The daemon has stopped.") and "does not run" in nlsh("daemon", "status").stdout
+    finally:
+        nlsh("daemon", "stop")

@@ -7,36 +7,25 @@ import os
 import shutil
 import signal
 import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
 import pexpect
 import pytest
 
+from nlsh.guard.sandbox import landlock
 from nlsh.guard.sandbox.group import Group
+from nlsh.shell.fit import width
 from nlsh.shell.line.behind import Printed
 from nlsh.shell.line.job_control import Job, JobControl
-from nlsh.shell.show import width
-from tests.journeys.conftest import Run, Terminal, ended, plain, until
+from tests.journeys.conftest import Run, Terminal, ended, plain, states, until
 from tests.journeys.test_living import answer_cursor, living
 from tests.journeys.test_raw_shell import answer, bash
 from tests.journeys.test_repl import ASKED, PROMPT, at_prompt
 from tests.sandbox.trials import needs_views
 
 STOP = "\x1a"
-
-
-def states(words: str) -> list[str]:
-    """Return the states of the processes of exactly this command line."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                if (entry / "cmdline").read_bytes().split(b"\0")[:-1] == words.encode().split():
-                    found.append((entry / "stat").read_bytes().rpartition(b") ")[2][:1].decode())
-            except OSError:
-                continue
-    return found
 
 
 def stop(child: pexpect.spawn, line: str, up: str, number: int = 1) -> str:
@@ -169,6 +158,66 @@ def test_what_is_tried_on_a_copy_is_not_stopped_and_leaving_ends_what_was(termin
     assert ended(child) == 0
     until(lambda: not states(f"sleep {unique}") and not states(f"sleep {behind}"))
     assert nlsh("audit", "verify").returncode == 0
+
+
+def test_a_ctrl_c_is_heard_whenever_it_comes(terminal: Terminal, home: Path) -> None:
+    child = at_prompt(terminal, SHELL=bash())
+    unique = f"2{os.getpid()}"
+    os.write(child.child_fd, f"sleep {unique}\r\x03".encode())  # the editor has read it before the line is run
+    answer(child, "!echo heard", "heard\r\n")
+    for number, delay_s in enumerate((0.0, 0.01, 0.03, 0.06)):
+        child.sendline(f"sleep {unique}")
+        child.expect_exact(f"  $ sleep {unique}")
+        time.sleep(delay_s)  # how far it is by then differs from time to time: that is what it is about
+        os.write(child.child_fd, b"\x03")
+        answer(child, f"!echo heard-{number}", f"heard-{number}\r\n")
+    assert not states(f"sleep {unique}")
+
+
+LOWER = """
+import sys
+from nlsh.guard.sandbox import landlock, view
+view.forbidden, landlock.ceiling = True, int(sys.argv[1])
+from nlsh.cli import main
+sys.exit(main([]))
+"""
+
+
+@pytest.mark.parametrize(("ceiling", "level"), [(6, "L2"), (2, "L1")])
+def test_it_is_the_same_without_namespaces_and_on_older_kernels(home: Path, environment: dict[str, str], ceiling: int, level: str) -> None:
+    if landlock.abi() < ceiling:
+        pytest.skip("this kernel is older than that")
+    if shutil.which("setsid") is None:
+        pytest.skip("there is no setsid here")
+    (home / "work").mkdir()
+    child = pexpect.spawn(
+        sys.executable, ["-c", LOWER, str(ceiling)], env={**environment, "SHELL": bash()}, cwd=str(home / "work"), encoding="utf-8", timeout=60,
+        dimensions=(40, 160),
+    )  # fmt: skip
+    try:
+        child.expect_exact(f"~/work {level} $")
+        inner, outer = f"5{os.getpid()}", f"9{os.getpid()}"
+        # There is no copy to try it on, so it is asked about, and can be stopped.
+        child.sendline(f"(setsid sleep {inner} & echo x > made; echo up; sleep {outer})")
+        child.expect_exact(ASKED)
+        child.sendline("y")
+        child.expect_exact("\nup\r\n")
+        until(lambda: states(f"sleep {inner}") == states(f"sleep {outer}") == ["S"])
+        child.send(STOP)
+        child.expect_exact("[1]  Stopped  (setsid")
+        child.expect(PROMPT)
+        assert states(f"sleep {inner}") == states(f"sleep {outer}") == ["T"]
+        answer(child, "bg", "[1] (setsid")
+        until(lambda: states(f"sleep {inner}") == states(f"sleep {outer}") == ["S"])
+        child.sendline("fg")
+        child.expect_exact(f"sleep {outer})\r\n")
+        child.sendintr()
+        child.expect(PROMPT)
+        # What has left its group ends with it all the same.
+        until(lambda: not states(f"sleep {inner}") and not states(f"sleep {outer}"))
+        assert (home / "work" / "made").read_text() == "x\n"
+    finally:
+        child.close(force=True)
 
 
 def test_the_bar_says_how_many_there_are(terminal: Terminal) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import time
@@ -16,11 +17,13 @@ from nlsh.kernel import daemon_wire as wire
 from nlsh.kernel import job_clock
 from nlsh.kernel.daemon import command as daemon_command
 from nlsh.kernel.job_clock import JobClock
-from nlsh.kernel.jobs import Jobs
+from nlsh.kernel.jobs import Job, Jobs
 from nlsh.plan import registry
 from nlsh.plan.errors import BadPlan
+from nlsh.resources import inventory
 from nlsh.shell.options import Options
 from nlsh.shell.turn import Session
+from nlsh.world import conditions
 from tests.journeys.conftest import Run, Start, Terminal, plain, until
 
 TIDY = 'with every("1h"):\n  a = file.find(under="Downloads", named="*.tmp")\n  file.trash(a)\n'
@@ -244,3 +247,86 @@ def test_what_is_low_stands_still_for_what_is_due_and_goes_on(nlsh: Run, home: P
     assert (home / "project" / "ran").read_text() == "y\ny\n"
     ticked(lambda: not clock._started)
     jobs.close()
+
+
+def test_a_run_is_held_to_its_budget_with_all_that_it_starts(nlsh: Run, start: Start, home: Path) -> None:
+    start()
+    (home / "project").mkdir()
+    # A process of its own has its limit; several together are looked at.
+    taker = "python3 -c 'import time; x = bytearray({} << 20); time.sleep(600)'"
+    script = home / "project" / "together.sh"
+    script.write_text(f"{taker.format(400)} || echo none-alone\n" + f"{taker.format(90)} &\n" * 3 + "wait; echo all-together\n")
+    plan = 'with background(cores="1", memory="200MB"): shell.run("nproc; sh together.sh")'
+    done = nlsh("plan", "-", "--yes", stdin=plan, cwd=home / "project")
+    assert done.returncode == 0 and "Each run is held to" in done.stderr and "200 MB" in done.stderr
+    waited = nlsh("jobs", "wait", "1")
+    log = nlsh("jobs", "log", "1").stdout
+    assert waited.returncode == 1 and "none-alone" in log and "all-together" not in log, log
+    assert "\n1\n" in log and "held to " in log
+    if "by rlimit" in done.stderr:  # else it is the kernel that ends one of them
+        assert "of memory, more than the 200 MB it may" in waited.stderr
+    # What it may not have is not had by the next: nothing of it is left.
+    assert nlsh("plan", "-", "--yes", stdin='with background(): shell.run("nproc; ulimit -d")', cwd=home / "project").returncode == 0
+    assert nlsh("jobs", "wait", "2").returncode == 0
+    assert f"\n{len(os.sched_getaffinity(0))}\nunlimited\n" in nlsh("jobs", "log", "2").stdout
+    refused = nlsh("plan", "-", "--yes", stdin='with background(cores="4000"): file.list()')
+    assert refused.returncode == 1 and "Nothing was changed." in refused.stderr and len(Jobs().all()) == 2
+
+
+def test_memory_that_a_budget_names_is_kept_free_for_as_long_as_a_run_lasts(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also after it has given its place up: what comes then does not fit."""
+    jobs, started = Jobs(), []
+    most = inventory.read().memory
+    plan = f'with background(memory="{most * 6 // 10}B"): file.list()'
+    for _ in range(2):
+        jobs.add(request="r", plan=plan, args={}, cwd="/", env={}, grants={}, due=time.time(), state={})
+    jobs.add(request="r", plan="with background(): file.list()", args={}, cwd="/", env={}, grants={}, due=time.time(), state={})
+
+    def begin(self: JobClock, job: Job, run: int) -> None:
+        assert jobs.begin(run)
+        started.append((job.id, run))
+
+    monkeypatch.setattr(JobClock, "_start", begin)
+    monkeypatch.setattr(job_clock, "LEAST_AT_ONCE", 2)
+    clock = JobClock(daemon_command)
+    clock.tick()
+    assert [job for job, _ in started] == [1, 3]
+    jobs.end(started[1][1], "done", "")
+    monkeypatch.setattr(job_clock, "LONG_S", 0.0)
+    for _ in range(3):
+        clock.tick()
+    assert [job for job, _ in started] == [1, 3], "its memory is not free"
+    jobs.end(started[0][1], "done", "")
+    clock.tick()
+    assert [job for job, _ in started] == [1, 3, 2]
+    jobs.close()
+
+
+def test_what_one_is_to_be_told_of_is_said_at_the_next_prompt_where_there_is_no_desktop(nlsh: Run, start: Start, terminal: Terminal, home: Path) -> None:
+    start()
+    none = {"DBUS_SESSION_BUS_ADDRESS": f"unix:path={home}/no-bus"}
+    made = nlsh("--yes", "-c", "remind me in 1 second to stretch", **none)
+    assert made.returncode == 0 and "the next prompt says it" in made.stderr, made.stderr
+    until(lambda: (runs := Jobs().runs(1)) and runs[-1].status == "said")
+    # What does more than say something needs what it needs.
+    assert "session message bus" in nlsh("plan", "-", "--yes", stdin='with at("in 1 hour"): system.notify("a"); file.list()', **none).stderr
+    child = terminal("--plain")
+    child.expect(r"\d\d:\d\d: stretch \(job 1\)")
+
+
+def test_what_is_over_already_is_no_job(nlsh: Run) -> None:
+    done = nlsh("plan", "-", "--yes", stdin='with at("2001-01-01 10:00"): file.list(".")')
+    assert done.returncode == 2 and "is over already" in done.stderr and "Nothing was changed" in done.stderr and not Jobs().exist
+
+
+def test_files_of_a_disk_that_was_away_for_a_while_have_not_appeared(home: Path) -> None:
+    inbox, args = home / "Inbox", {"under": str(home / "Inbox")}
+    inbox.mkdir()
+    (inbox / "old.pdf").write_text("old")
+    state = conditions.begin("file.appears", args)
+    inbox.rename(home / "away")
+    state = conditions.look("file.appears", args, state).state
+    (home / "away").rename(inbox)
+    (inbox / "new.pdf").write_text("new")
+    first = conditions.look("file.appears", args, state)
+    assert conditions.look("file.appears", args, first.state).paths == (str(inbox / "new.pdf"),)

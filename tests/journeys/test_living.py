@@ -12,6 +12,7 @@ from pathlib import Path
 import pexpect
 import pytest
 
+from nlsh.guard.sandbox import view
 from tests.journeys.conftest import ROOT, Run, Terminal, plain
 from tests.journeys.test_repl import ASKED, PROMPT, at_prompt, type_line, until_asked
 
@@ -92,12 +93,25 @@ def test_follow_ups_are_about_what_stood_on_the_screen(terminal: Terminal, files
     child.sendline("y")
     child.expect_exact("Done: ")
     child.expect(PROMPT)
-    child.sendline("redo")
+    child.sendline("redo that")
     assert "does again" in until_asked(child)
     child.sendline("y")
     child.expect_exact("Done: ")
     child.expect(PROMPT)
     assert not (files / "docs" / "beta.txt").exists()
+
+
+def test_a_result_is_narrowed_and_what_is_left_of_it_deleted(terminal: Terminal, files: Path, shipped_models: None) -> None:
+    (files / "docs" / "report.pdf").write_text("%PDF")
+    child = at_prompt(terminal)
+    type_line(child, '/plan file.list("docs")', "gamma.txt")
+    shown = type_line(child, "only the pdfs", "report.pdf")
+    assert "alpha.txt" not in shown
+    child.sendline("now delete those")
+    shown = until_asked(child)
+    assert "move ~/docs/report.pdf to the trash" in shown and "alpha.txt" not in shown
+    child.sendline("n")
+    child.expect_exact("Nothing was changed.")
 
 
 def test_fix_proposes_and_explain_tells_and_neither_runs(terminal: Terminal, files: Path) -> None:
@@ -241,6 +255,21 @@ def test_the_main_screens(files: Path, environment: dict[str, str], shipped_mode
         tmux("send-keys", "-t", "s", "C-l", "")
         tmux("send-keys", "-t", "s", '/plan file.list("docs")', "Enter")
         compare("result", screen("gamma.txt", "(Shift+Tab)"))
+        tmux("send-keys", "-t", "s", "C-l", "")
+        tmux("send-keys", "-t", "s", "/help", "Enter")
+        compare("help", screen("own words", "(Shift+Tab)"))
+        tmux("send-keys", "-t", "s", "C-l", "")
+        tmux("send-keys", "-t", "s", "echo up; sleep 100", "Enter")
+        screen("\nup\n")
+        tmux("send-keys", "-t", "s", "C-z", "")
+        compare("stopped", screen("fg goes on", "jobs: 1 stopped"))
+        tmux("send-keys", "-t", "s", "kill %1", "Enter")
+        if not view.why_not():
+            tmux("send-keys", "-t", "s", "cd docs", "Enter")
+            screen("~/docs L")
+            tmux("send-keys", "-t", "s", "C-l", "")
+            tmux("send-keys", "-t", "s", "rm beta.txt; echo more >> alpha.txt; seq 3 > new", "Enter")
+            compare("trial", screen("Keep these changes?"))
     finally:
         tmux("kill-server")
 

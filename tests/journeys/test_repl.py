@@ -73,6 +73,14 @@ def test_one_unsure_reading_of_a_change_is_asked_about_once_with_its_preview(ter
     assert ended(child) == 3 and (files / "docs" / "old.txt").exists()
 
 
+def test_a_no_is_told_what_came_of_it_on_a_line_of_its_own(terminal: Terminal, files: Path, shipped_models: None) -> None:
+    child = terminal("-c", "what is in docs", NLSH_SURE="0.9999")
+    child.expect(r"Do that\?[^\n]*\] |Which\?[^\n]*\] ")
+    child.sendeof()
+    child.expect_exact("\r\nNothing was run.")
+    assert ended(child) == 4
+
+
 def test_change_result_undo(terminal: Terminal, files: Path) -> None:
     child = at_prompt(terminal)
     child.sendline('/plan file.trash("docs/old.txt")')
@@ -83,8 +91,10 @@ def test_change_result_undo(terminal: Terminal, files: Path) -> None:
     child.expect_exact("Done: 1 step. Take it back: undo 1")
     child.expect(PROMPT)
     assert not (files / "docs" / "old.txt").exists()
-    child.sendline("undo")
+    child.sendline("undo that")
+    child.expect_exact("  history.undo()")
     child.expect_exact(ASKED)
+    assert "not sure" not in plain(child.before)
     child.sendline("y")
     child.expect_exact("Done: ")
     child.expect(PROMPT)
@@ -104,7 +114,9 @@ def test_the_last_result_can_be_named(terminal: Terminal, files: Path) -> None:
 
 def test_commands_cd_and_status(terminal: Terminal, files: Path) -> None:
     child = at_prompt(terminal)
+    assert "no line before" in type_line(child, "!!", "no line before")
     assert "$ ls docs" in type_line(child, "ls docs", "keep.txt")
+    assert "$ ls docs" in type_line(child, "!!", "keep.txt")
     child.sendline("cd docs")
     child.expect(r"~/docs L\d \$")
     assert str(files / "docs") in type_line(child, "!pwd", str(files / "docs"))
@@ -162,7 +174,17 @@ def test_ctrl_c_stops_a_running_command_and_the_shell_goes_on(terminal: Terminal
     child.expect_exact("echoed")
     child.sendintr()
     child.expect(r"L\d \(\d+\) \$")
+    assert re.search(r"\^C +\r\x1b\[K", child.before), "the prompt stands on a line of its own, not behind the ^C"
     assert "docs" in type_line(child, "!ls", "docs")
+
+
+def test_a_terminal_that_was_resized_while_a_line_was_typed_gets_what_fits_it(terminal: Terminal, home: Path) -> None:
+    child = at_prompt(terminal)
+    child.send("/help")
+    child.expect_exact("/help")
+    child.setwinsize(24, 50)
+    shown = type_line(child, "", "At the prompt")
+    assert "runs a plan" in shown and "runs a plan; alone it shows the last one" not in shown
 
 
 def test_a_wrong_word_is_said_and_harmless(terminal: Terminal, home: Path) -> None:

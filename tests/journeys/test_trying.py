@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import os
+import sys
+import time
 from pathlib import Path
 
 import pexpect
 import pytest
 
-from tests.journeys.conftest import Run, Terminal, ended, plain
+from tests.journeys.conftest import Run, Terminal, ended, plain, states, until
 from tests.journeys.test_repl import at_prompt
 from tests.sandbox.trials import needs_views, tree
 
+TAKES = """
+import pathlib, signal, sys
+signal.signal(signal.SIGINT, lambda *_: print("taken", flush=True))
+pathlib.Path(sys.argv[1]).touch()
+print("ready", flush=True)
+while True:
+    signal.pause()
+"""
 ASKED = "Keep these changes? [y/N/l/d/?] "
 
 
@@ -76,8 +87,11 @@ def test_a_command_that_fails_is_shown_and_asked_about(terminal: Terminal, work:
 def test_ctrl_c_ends_the_trial_and_changes_nothing(terminal: Terminal, work: Path) -> None:
     before = tree(work)
     child = start(terminal)
-    child.sendline("!rm -rf build; echo started; sleep 600")
+    unique = f"6{os.getpid()}"
+    child.sendline(f"!rm -rf build; echo started; sleep {unique}")
     child.expect_exact("started\r\n")
+    # Before that, a Ctrl-C may find the shell between its fork and its exec, and be lost, as in any shell.
+    until(lambda: "S" in states(f"sleep {unique}"))
     child.sendintr()
     child.expect(r"L\d \(\d+\) \$")
     assert tree(work) == before
@@ -85,7 +99,39 @@ def test_ctrl_c_ends_the_trial_and_changes_nothing(terminal: Terminal, work: Pat
     child.expect_exact(ASKED)
     child.sendintr()
     child.expect_exact("Cancelled.")
+    child.sendline("!echo x > made")
+    child.expect_exact(ASKED)
+    child.sendeof()
+    child.expect_exact("\r\nDropped. Nothing was changed.")
     assert tree(work) == before
+
+
+def test_an_interpreter_that_is_tried_has_its_ctrl_c_and_what_heeds_none_is_ended_by_three(terminal: Terminal, work: Path) -> None:
+    (work / "takes.py").write_text(TAKES)
+    child = start(terminal)
+    for name, stops in (("touch", False), ("keep", True)):
+        child.sendline(f"!{sys.executable} takes.py {name}")
+        child.expect_exact("ready\r\n")
+        child.sendintr()
+        child.expect_exact("taken\r\n")
+        if stops:
+            # On a slow machine two may be too far from each other to be in a row.
+            while child.sendintr() or child.expect_exact(["the command has not ended. Ctrl-C once more ends it at once.", "taken\r\n"]) != 0:
+                continue
+            child.sendintr()
+            child.expect(r"L\d \(\d+\) \$")
+            break
+        time.sleep(2.1)  # what comes later is no more in a row: that is what it is about
+        child.sendintr()
+        child.expect_exact("taken\r\n")
+        # Ctrl-\ is not for nlsh, which goes on when the command has died of it.
+        child.send("\x1c")
+        child.expect_exact("it failed with status")
+        child.expect_exact("create touch")
+        child.expect_exact(ASKED)
+        child.sendline("n")
+        child.expect(r"L\d \(\d+\) \$")
+    assert not (work / "touch").exists() and not (work / "keep").exists()
 
 
 def test_a_command_reads_what_is_typed_and_what_is_piped(terminal: Terminal, nlsh: Run, work: Path) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -14,11 +16,12 @@ from hypothesis import strategies as st
 
 from nlsh.actions.file import _renaming
 from nlsh.guard.sandbox.zygote import Zygote
-from nlsh.plan.errors import Refused
+from nlsh.plan import registry
+from nlsh.plan.errors import BadArgument, NotPossible, Refused
 from nlsh.plan.plan import Call, Plan
 from nlsh.steps.renames import RenamePath
 from nlsh.testing import Scene, snapshot
-from nlsh.world import World
+from nlsh.world import World, patterns, substitution
 from nlsh.world.files import identify
 
 NAMES = st.sampled_from(["a", "b", "c", "A", "B", "a.txt", ".a.aside", ".b.aside", "two\nlines", "-n", "\udcff", "文件"])
@@ -126,6 +129,70 @@ def test_undo_after_apply_is_identity_on_a_real_folder(tmp_path: Path, wanted: d
         inverse.apply()
     os.utime(root, ns=(mtime_ns, mtime_ns))
     assert snapshot(root) == before
+
+
+EXPRESSIONS = st.sampled_from([r"(\w)(\d+)", r"^(.)", r"\d", r"(a|b)+", r"(?P<n>[A-Z]+)_?", r"\s*\(copy\)", r"x*", r"(\.\w+)$", r"[\udc80-\udcff]", r"/_+/"])
+BYS = st.sampled_from(["", "$1", r"\1-", "${1}$$", "x", r"\\", "-$2$1", r"\g<n>", "文"])
+GIVEN_NAMES = st.text(st.sampled_from("ab12_A ().\n\udcff文"), min_size=1, max_size=12).filter(lambda n: n not in (".", ".."))
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(given_names=st.sets(GIVEN_NAMES, min_size=1, max_size=6), regex=EXPRESSIONS, by=BYS)
+def test_names_by_an_expression_are_those_of_python_and_undo_is_identity(tmp_path: Path, given_names: set[str], regex: str, by: str) -> None:
+    root = Path(tempfile.mkdtemp(dir=tmp_path))
+    for name in given_names:
+        (root / name).write_text(name, errors="surrogateescape")
+    before = snapshot(root)
+    unit = registry.get("file.rename_all")
+    args = unit.Args.bind("file.rename_all", {"paths": [str(root / n) for n in given_names], "regex": regex, **({"by": by} if by else {})})
+    template = {"${1}$$": r"\g<1>$"}.get(by, re.sub(r"\$(\d)", r"\\g<\1>", by))
+    try:
+        wanted = {n: re.sub(regex.strip("/") if len(regex) > 2 else regex, template, n) for n in given_names}
+    except (re.error, IndexError):
+        with pytest.raises(BadArgument):
+            unit.look(args, World())
+        return
+    try:
+        steps = list(unit.steps(args, unit.look(args, World())))
+    except Refused:
+        event("refused")
+        new = list(wanted.values())
+        assert len(set(new)) < len(new) or any(n in ("", ".", "..") or "/" in n for n in new) or {n for o, n in wanted.items() if n != o} & given_names
+        assert snapshot(root) == before
+        return
+    mtime_ns = os.stat(root).st_mtime_ns
+    for step in steps:
+        step.check()
+        step.apply()
+    assert {n: (root / n).read_text(errors="surrogateescape") for n in os.listdir(root)} == {new: old for old, new in wanted.items()}
+    for step in reversed(steps):
+        inverse = step.inverse()
+        assert inverse is not None
+        inverse.check()
+        inverse.apply()
+    os.utime(root, ns=(mtime_ns, mtime_ns))
+    assert snapshot(root) == before
+
+
+def test_an_expression_that_explodes_is_ended_in_any_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patterns, "_TICK_S", 0.1)
+    monkeypatch.setattr(substitution, "_PATIENCE_S", 0.5)
+    (tmp_path / ("a" * 60 + "!")).touch()
+    (tmp_path / "aab").touch()
+    unit = registry.get("file.rename_all")
+
+    def looked(regex: str) -> object:
+        try:
+            return len(unit.look(unit.Args.bind("file.rename_all", {"paths": str(tmp_path), "regex": regex, "by": "x"}), World()))
+        except NotPossible as error:
+            return error.message
+
+    with ThreadPoolExecutor(1) as other:
+        for run in (lambda regex: other.submit(looked, regex).result(), looked):
+            started = time.monotonic()
+            assert "takes too long" in str(run("(a+)+$"))
+            assert time.monotonic() - started < 30
+            assert run("a+b$") == 1
 
 
 @pytest.fixture(scope="module")

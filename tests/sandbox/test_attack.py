@@ -117,8 +117,8 @@ def test_a_pair_of_sockets_does_not_reach_others(home: Path) -> None:
             os.unlink(path)
 
 
-# FS_IOC_SETVERSION, ENABLE_VERITY, SET_ENCRYPTION_POLICY, BTRFS_IOC_SUBVOL_CREATE, FAT_IOCTL_SET_ATTRIBUTES: on a descriptor for reading.
-@pytest.mark.parametrize("number", [0x40087602, 0x40806685, 0x800C6613, 0x5000940E, 0x40047211])
+# FS_IOC_SETVERSION, ENABLE_VERITY, SET_ENCRYPTION_POLICY, BTRFS_IOC_SUBVOL_CREATE, FAT_IOCTL_SET_ATTRIBUTES, OCFS2_IOC_REFLINK: on a descriptor for reading.
+@pytest.mark.parametrize("number", [0x40087602, 0x40806685, 0x800C6613, 0x5000940E, 0x40047211, 0x40186F04])
 def test_nothing_is_changed_through_a_descriptor_for_reading(home: Path, number: int) -> None:
     (home / "file").write_text("x")
 

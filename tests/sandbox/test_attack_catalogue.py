@@ -164,7 +164,10 @@ def test_echo_requests_need_no_raw_socket(home: Path) -> None:
     assert opened(socket.AF_INET, socket.SOCK_DGRAM, socket.IPPROTO_ICMP).done == usual.done
 
 
-@pytest.mark.parametrize("name", [".vault-token", ".my.cnf", ".config/containers/auth.json", ".cargo/credentials", "../../etc/shadow-"])
+@pytest.mark.parametrize(
+    "name",
+    [".vault-token", ".my.cnf", ".config/containers/auth.json", ".claude/.credentials.json", ".config/Signal", ".cargo/credentials", "../../etc/shadow-"],
+)
 def test_more_that_is_secret(home: Path, name: str) -> None:
     path = "/etc/shadow-" if name.endswith("shadow-") else str(home / name)
     with pytest.raises(Denied):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import mmap
 import os
 import shlex
 import signal
@@ -19,16 +20,19 @@ import pytest
 
 from nlsh.guard import policy
 from nlsh.guard.grant import Grant
-from nlsh.guard.sandbox import landlock, relay, seccomp, view
-from nlsh.guard.sandbox.zygote import Standstill, Zygote, _Told
+from nlsh.guard.sandbox import landlock, notify, relay, seccomp, supervisor, view
+from nlsh.guard.sandbox.wants import Refused, Wants, process_of, program_of
+from nlsh.guard.sandbox.zygote import Standstill, Zygote, _answer, _Told, about
 from nlsh.journal.audit import Audit
 from nlsh.journal.store import Journal
 from nlsh.kernel.gate import ALWAYS, JOB, MOST_KEPT, NO, ONCE, Gate, Question
 from nlsh.kernel.kernel import Kernel
 from nlsh.plan import registry
 from nlsh.plan.effects import Effect
+from nlsh.plan.errors import NotPossible
 from nlsh.shell.asking import gated_lines
 from nlsh.steps.command import RunCommand
+from nlsh.steps.handles import started_ticks
 from nlsh.world import World
 from tests.sandbox.conftest import changing, eventually, in_child, last_of
 
@@ -384,6 +388,32 @@ def test_while_a_question_is_shown_the_command_stands_still(asked: Asked, places
     assert ok(asked.run(command + "while [ $(wc -c < count) -le $n ]; do :; done; kill $!", look, hold=True)) and len(asked.questions) == 1
 
 
+def test_threads_beside_the_one_that_asks_stand_still_too(asked: Asked, places: tuple[Path, Path]) -> None:
+    work, outside = places
+    code = f"""
+        import os, threading
+        goes_on = True
+        def draw():
+            count = os.open("count", os.O_WRONLY | os.O_CREAT)
+            while goes_on: os.write(count, b"x")
+        threading.Thread(target=draw).start()
+        while not os.path.exists("count") or not os.path.getsize("count"): pass
+        open("{outside}/a", "w").close()
+        before = os.path.getsize("count")
+        while os.path.getsize("count") == before: pass
+        goes_on = False
+    """
+    grown: list[int] = []
+
+    def look(question: dict[str, Any]) -> str:
+        before = (work / "count").stat().st_size
+        eventually(lambda: (work / "count").stat().st_size > before, within_s=0.2)
+        grown.append((work / "count").stat().st_size - before)
+        return "yes"
+
+    assert ok(asked.python(code, look, hold=True)) and grown == [0] and (outside / "a").exists()
+
+
 def test_who_is_gone_gets_nothing_done(asked: Asked, places: tuple[Path, Path]) -> None:
     _, outside = places
 
@@ -416,6 +446,192 @@ def test_without_its_broker_the_command_ends_and_nothing_is_done(asked: Asked, p
     assert not ok(messages) and "may not have been finished" in last_of(messages)["error"]["message"]
     assert state(outside) == {} and state(work) == {} and started
     assert eventually(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in started))
+
+
+# --- a broker, or a worker, that was taken over ----------------------------------------------------------------------
+
+
+def taken_over(monkeypatch: pytest.MonkeyPatch, work: Path, says: Callable[[socket.socket], None]) -> Asked:
+    """Return what runs commands with a broker that `says` what it likes."""
+
+    def broker(worker: int, channel: socket.socket, *_: object) -> int:
+        signal.alarm(20)
+        says(channel)
+        assert eventually((work / "over").exists)
+        return 0
+
+    monkeypatch.setattr(supervisor, "broker", broker)
+    return Asked(work)
+
+
+@pytest.mark.parametrize("whom", ["another's", "its own"])
+def test_ctrl_c_reaches_only_what_the_job_has_started(places: tuple[Path, Path], victim: int, monkeypatch: pytest.MonkeyPatch, whom: str) -> None:
+    work = places[0]
+
+    def says(channel: socket.socket) -> None:
+        pid = victim
+        if whom == "its own":
+            pid = os.fork()
+            if pid == 0:
+                signal.pause()
+        channel.send(json.dumps({"worker": pid}).encode())
+        channel.send(b'{"note":{"kind":"ready","program":"x","why":"y"}}')
+        if whom == "its own":
+            (work / "ended").write_text(str(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])))
+
+    asked = taken_over(monkeypatch, work, says)
+    try:
+        step = RunCommand("sleep 1000", str(work))
+        job = {"steps": [step.as_data()], "grant": Grant.of(step.effects()).as_data(), "cwd": str(work), "env": dict(os.environ), "ask": 9.0}
+        for message in asked.zygote.run(job, ask=lambda *_: "no"):
+            if message["type"] == "gated":
+                asked.zygote.cancel()
+                if whom == "its own":
+                    assert eventually((work / "ended").exists)
+                (work / "over").touch()
+        assert os.waitpid(victim, os.WNOHANG) == (0, 0)
+        assert whom == "another's" or (work / "ended").read_text() == str(-signal.SIGUSR1)
+    finally:
+        asked.zygote.close()
+
+
+def test_a_broker_that_asks_without_end_and_never_listens_is_ended(places: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    def says(channel: socket.socket) -> None:
+        for number in range(1, 5000):
+            channel.send(b'{"ask":%d,"what":{"path":"/a"}}' % number)
+
+    asked = taken_over(monkeypatch, places[0], says)
+    try:
+        assert "ended by SIGKILL" in last_of(asked.run("sleep 1000"))["error"]["message"]
+    finally:
+        asked.zygote.close()
+
+
+def test_what_a_broker_hands_over_does_not_stay_open(places: tuple[Path, Path]) -> None:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    null = os.open(os.devnull, os.O_WRONLY)
+    found = relay.Relay(ours, null, null, 9.0, ())
+    before = len(os.listdir("/proc/self/fd"))
+    for number in range(1, 9):
+        messages: list[dict[str, Any]] = [{"note": {}}, {"gone": 99}, {"go": 99}, {"ask": number, "what": {"path": "/a"}}]
+        for message in messages:
+            notify.send(theirs, json.dumps(message).encode(), (null, null, null))
+            assert found.hear()
+    # One with each question that waits.
+    assert len(os.listdir("/proc/self/fd")) == before + 8
+    for number in range(1, 9):
+        theirs.send(json.dumps({"gone": number}).encode())
+        found._forget(number)
+    assert len(os.listdir("/proc/self/fd")) == before
+    for end in (ours, theirs):
+        end.close()
+    os.close(null)
+
+
+def test_a_supervisor_that_fails_leaves_nothing_of_the_command(places: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    work = places[0]
+
+    def fails(*_: object) -> int:
+        assert eventually((work / "pid").exists)
+        raise RuntimeError
+
+    monkeypatch.setattr(supervisor, "_watch", fails)
+    monkeypatch.setattr(view, "forbidden", True)  # the processes of a view of its own end with its first
+    asked = Asked(work)
+    try:
+        assert not ok(asked.run("sleep 1000 & echo $! > writing; mv writing pid; wait"))
+        assert relay.state(int((work / "pid").read_text())) in "ZX"
+    finally:
+        asked.zygote.close()
+
+
+def test_what_a_worker_shows_in_a_questions_place_is_not_agreed_to(places: tuple[Path, Path]) -> None:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    control, client = socket.socketpair()
+    reader, writer = os.pipe()
+    found = relay.Relay(ours, writer, control.fileno(), 9.0, ())
+    theirs.send(b'{"ask":1,"what":{"kind":"unlink","path":"/precious"}}')
+    assert found.hear()
+    genuine = json.loads(os.read(reader, 4096))
+    forged = {**genuine, "what": {"kind": "unlink", "path": "/harmless"}}
+    for message, agreed in ((forged, []), (genuine, [1])):
+        _answer(message, client, lambda *_: "yes")
+        found.answer(control.recv(1), 0)
+        assert list(found._agreed) == agreed
+    for end in (ours, theirs, control, client):
+        end.close()
+    os.close(reader)
+    os.close(writer)
+
+
+def test_a_question_of_a_supervisor_that_is_gone_is_none() -> None:
+    control, client = socket.socketpair()
+    control.close()
+    with client:
+        assert not Standstill(client, about(1, {})).begin()
+
+
+def test_a_command_that_cannot_be_made_to_stand_still_is_not_asked_about(asked: Asked, places: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    asked.zygote.close()
+    monkeypatch.setattr(relay, "_STILL_S", 0.1)
+    monkeypatch.setattr(relay, "state", lambda pid: "R")
+    asked.zygote = Zygote.start()
+    begun: list[bool] = []
+
+    def ask(message: dict[str, Any], standstill: Standstill) -> str:
+        begun.append(standstill.begin())
+        return "yes"
+
+    step = RunCommand(f"echo x > {places[1]}/a", str(places[0]))
+    job = {"steps": [step.as_data()], "grant": Grant.of(step.effects()).as_data(), "cwd": str(places[0]), "env": dict(os.environ), "ask": 9.0}
+    messages = list(asked.zygote.run(job, ask=ask))
+    assert begun == [False] and not (places[1] / "a").exists() and not ok(messages)
+    assert ["stand still" in m["what"]["why"] for m in messages if m["type"] == "gated"] == [True]
+
+
+def test_a_broker_can_only_read_what_it_takes_from_others(asked: Asked, places: tuple[Path, Path], server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(view, "forbidden", True)  # its socket is one of the machine's network
+    asked.zygote.close()
+    honest, port = Wants.of, server.port
+
+    def of(self: Wants, call: notify.Call) -> Any:
+        if not call.name.startswith("mkdir"):
+            return honest(self, call)
+        file, connection = (notify.descriptor_of(process_of(call.thread), number) for number in (100, 101))
+        wake = signal.set_wakeup_fd(-1)
+        signal.set_wakeup_fd(wake)
+        with socket.socket(fileno=connection) as theirs:
+            attempts: list[Callable[[], object]] = [
+                lambda: os.write(file, b"x"), lambda: os.writev(file, [b"x"]), lambda: os.pwrite(file, b"x", 0), lambda: os.ftruncate(file, 0),
+                lambda: os.pwritev(file, [b"x"], 0), lambda: os.posix_fallocate(file, 0, 9), lambda: os.sendfile(file, file, 0, 1),
+                lambda: os.copy_file_range(file, file, 1, 0, 1), lambda: mmap.mmap(file, 1), lambda: theirs.connect(("127.0.0.1", port)),
+                lambda: theirs.bind(("127.0.0.1", 0)), lambda: theirs.send(b"x"), lambda: theirs.sendmsg([b"x"]), lambda: theirs.accept(),
+                lambda: os.dup2(file, wake), lambda: os.close(wake),
+            ]  # fmt: skip
+            found = []
+            for attempt in attempts:
+                try:
+                    attempt()
+                    found.append(0)
+                except OSError as error:
+                    found.append(error.errno or 0)
+        raise Refused(json.dumps([os.pread(file, 9, 0).decode(), found, len(attempts)]))
+
+    monkeypatch.setattr(Wants, "of", of)
+    asked.zygote = Zygote.start()
+    code = f"""
+        import os, socket
+        file = os.open("held", os.O_RDWR | os.O_CREAT)
+        os.write(file, b"theirs")
+        os.dup2(file, 100)
+        os.dup2(socket.socket().detach(), 101)
+        try: os.mkdir("{places[1]}/a")
+        except PermissionError: pass
+    """
+    messages = asked.python(code)
+    (read, found, count) = next(json.loads(m["what"]["why"]) for m in messages if m["type"] == "gated")
+    assert read == "theirs" and found == [seccomp.OURS] * count
+    assert ok(messages) and (places[0] / "held").read_text() == "theirs" and server.came == 0
 
 
 # --- attacks --------------------------------------------------------------------------------------------------------
@@ -646,6 +862,35 @@ def test_a_command_that_only_reads_is_not_asked_for(gate: Gatekeeper) -> None:
     for command, takes in (("ls", False), ("touch a", True)):
         (call,) = gate.kernel.preview(registry.parse(f"shell.run({json.dumps(command)})")).calls
         assert found.takes(call) == takes, command
+
+
+@pytest.mark.parametrize(
+    "host", ["2130706433", "0x7f.1", "127.1", "0.0.0.0", "::ffff:127.0.0.1", "::", "localhost", "\uff11\uff12\uff17.0.0.1", "0::1", "::1%lo"]
+)
+def test_another_name_for_a_host_is_no_way_around_a_rule_about_it(gate: Gatekeeper, host: str) -> None:
+    found = Gate(gate.kernel.policy, gate._ask, 9.0, (), gate._note)
+    what = {"kind": "connect", "program": "x", "port": 80, "family": 2}
+    assert found.answer({"what": {**what, "host": host}}, None) == "no" and gate.questions == []  # type: ignore[arg-type]
+    assert [found.answer({"what": {**what, "host": good}}, None) for good in ("127.0.0.1", "::1", "2001:db8::5")] == ["yes"] * 3  # type: ignore[arg-type]
+    assert [q.target for q in gate.questions] == ["127.0.0.1:80", "[::1]:80", "[2001:db8::5]:80"]
+
+
+def test_a_signal_for_this_job_is_that_signal_to_that_process(gate: Gatekeeper, victim: int) -> None:
+    found = Gate(gate.kernel.policy, gate._ask, 9.0, (), gate._note)
+    what = {"kind": "kill", "program": "x", "target": victim, "began": started_ticks(victim), "signal": int(signal.SIGUSR1), "name": "harmless"}
+    gate.answer = JOB
+    others: list[dict[str, int]] = [{}, {}, {"signal": int(signal.SIGKILL)}, {"began": started_ticks(victim) + 1}]
+    answers = [found.answer({"what": {**what, **other}}, None) for other in others]  # type: ignore[arg-type]
+    assert answers == ["yes", "yes", "yes", "no"] and [q.verb for q in gate.questions] == ["send SIGUSR1 to", "send SIGKILL to"]
+    # What it is called is not the broker's to say, and its number is not to be written down.
+    assert "harmless" not in gate.questions[0].target and program_of(victim) in gate.questions[0].target
+    with pytest.raises(NotPossible, match="number"):
+        gate.questions[0].rules()
+
+
+def test_a_name_that_no_file_has_is_refused(gate: Gatekeeper) -> None:
+    found = Gate(gate.kernel.policy, gate._ask, 9.0, (), gate._note)
+    assert found.answer({"what": {"kind": "unlink", "program": "x", "path": "/tmp/\ud800"}}, None) == "no" and gate.questions == []  # type: ignore[arg-type]
 
 
 def test_names_cannot_draw_the_question() -> None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
-import re
 import signal
 import socket
 import tempfile
@@ -30,7 +28,6 @@ pytestmark = pytest.mark.skipif(bool(view.why_not()), reason=f"no view can be ha
 
 REFUSED = {*REFUSALS, errno.EROFS, errno.ESRCH, errno.EBUSY, errno.EXDEV, OURS}
 USERS = [None, NOBODY] if os.geteuid() == 0 else [None]
-LIMITS = Path(__file__).parents[2] / "docs" / "limits.md"
 
 
 @pytest.fixture
@@ -581,76 +578,3 @@ def test_the_zygote_tells_the_level_of_its_workers(home: Path, monkeypatch: pyte
         zygote = Zygote.start()
         assert zygote.level == level
         zygote.close()
-
-
-# --- what docs/limits.md says is open at each level ---------------------------------------------------------------------
-
-
-def _lock(path: Path) -> None:
-    with open(path) as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-
-
-def _watch(path: Path) -> None:
-    from nlsh.guard.sandbox.kernel import syscall
-
-    started = syscall(294 if os.uname().machine == "x86_64" else 26, 0)
-    syscall(254 if os.uname().machine == "x86_64" else 27, started, os.fsencode(path), 2)
-
-
-def _see(victim: int) -> None:
-    Path(f"/proc/{victim}/stat").read_text()
-
-
-CASES: dict[str, Callable[[Scene], Any]] = {
-    "stat-secret": lambda s: s.secret.stat(),
-    "read-secret": lambda s: s.secret.read_text(),
-    "write-outside": ATTEMPTS["write"],
-    "truncate-outside": ATTEMPTS["truncate"],
-    "chmod-outside": ATTEMPTS["chmod"],
-    "chown-outside": ATTEMPTS["chown"],
-    "times-outside": ATTEMPTS["times"],
-    "attribute-outside": ATTEMPTS["attribute"],
-    "write-protected": lambda s: (s.folder.parent / "place" / ".git" / "hooks" / "pre-commit").write_text("x"),
-    "signal-outside": ATTEMPTS["signal"],
-    "see-processes": lambda s: _see(s.victim),
-    "connect-abstract": ATTEMPTS["unix-abstract"],
-    "connect-tcp": ATTEMPTS["connect"],
-    "lock": lambda s: _lock(s.file),
-    "watch": lambda s: _watch(s.file),
-}
-COLUMNS = {"L3": (False, [1, 3, 6, None]), "L2": (True, [6, None]), "L1 (3–5)": (True, [3, 5]), "L1 (1–2)": (True, [1, 2])}
-
-
-def _table() -> dict[str, dict[str, str]]:
-    rows = [[c.strip() for c in line.strip("|\n ").split("|")] for line in LIMITS.read_text().splitlines() if line.startswith("|")]
-    heads = next(r for r in rows if r[1:] == list(COLUMNS))
-    found = {}
-    for row in rows[rows.index(heads) + 2 :]:
-        name = re.search(r"`([a-z-]+)`", row[0])
-        if name is None or len(row) != len(heads):
-            break
-        found[name[1]] = dict(zip(heads[1:], row[1:], strict=True))
-    return found
-
-
-def test_every_case_stands_in_the_limits() -> None:
-    assert set(_table()) == set(CASES)
-    assert {answer for row in _table().values() for answer in row.values()} == {"held", "open"}
-
-
-@pytest.mark.parametrize("column", COLUMNS)
-@pytest.mark.parametrize("case", CASES)
-def test_what_is_open_at_each_level_is_what_the_limits_say(
-    scene: Scene,  # noqa: F811
-    repository: Path,
-    case: str,
-    column: str,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    forbidden, versions = COLUMNS[column]
-    monkeypatch.setattr(view, "forbidden", forbidden)
-    for abi in versions:
-        came = in_child(lambda: CASES[case](scene) and None, grant=changing(repository), abi=abi)
-        said = _table()[case][column]
-        assert came.done if said == "open" else came.errno in {*REFUSED, errno.ENOENT}, (abi, came)

@@ -20,8 +20,9 @@ from nlsh.guard.sandbox.zygote import Zygote
 from nlsh.plan import registry
 from nlsh.plan.errors import NlshError, Refused, StaleStep
 from nlsh.settings import tried_dir
+from nlsh.steps.command import RunCommand
 from nlsh.steps.keeping import SetAttributes
-from tests.sandbox.conftest import NOBODY, give_to_nobody, in_child
+from tests.sandbox.conftest import NOBODY, give_to_nobody, in_child, last_of, run_steps
 from tests.sandbox.trials import Bench, Tree, needs_views, tree
 
 OLD = 1_500_000_000_123_456_789
@@ -365,6 +366,24 @@ def test_a_command_cannot_write_marks_into_its_layer(bench: Bench) -> None:
     (bench.folder / "s.py").write_text(script)
     bench.try_(f"{sys.executable} s.py; echo 1 > done")
     assert [(c.kind, c.path) for c in bench.found().changes if c.kind in ("deleted", "created")] == [("created", "done")]
+
+
+@pytest.mark.parametrize("place", ["data", "top"])
+def test_what_undo_puts_back_is_not_forged_by_another_command(bench: Bench, zygote: Zygote, home: Path, place: str) -> None:
+    """A command that runs where the old contents lie could otherwise write, by the user's own undo, where it may not."""
+    bench.try_("echo kept > a.txt")
+    assert bench.keep().status == "done" and bench.layer is not None
+    around = Path(bench.layer.path).parents[1]
+    (stored,) = (p for p in Path(bench.layer.path).rglob("*") if p.is_file() and p.read_text() == "one\ntwo\n")
+    if place == "top":  # as where the folder lies on another mount
+        around = home / "disk"
+        stored = around / f".nlsh-{os.geteuid()}" / "layer" / "old"
+        stored.parent.mkdir(parents=True)
+        stored.write_text("one\ntwo\n")
+    forge = f"touch -r '{stored}' t; printf 'bad\\ntwo\\n' > forged; echo control > beside; cat forged > '{stored}' && touch -r t '{stored}'"
+    assert last_of(run_steps(zygote, RunCommand(forge, str(around))))["type"] != "done"
+    assert (around / "beside").read_text() == "control\n" and stored.read_text() == "one\ntwo\n"
+    assert bench.undo().status == "done" and (bench.folder / "a.txt").read_text() == "one\ntwo\n"
 
 
 def test_setuid_is_never_kept(bench: Bench) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import os
 import resource
 import socket
+import subprocess
 import sys
 from pathlib import Path
 
@@ -13,8 +15,9 @@ import pytest
 
 from nlsh.guard.sandbox import landlock, seccomp
 from nlsh.guard.sandbox.confine import level
+from nlsh.guard.sandbox.kernel import syscall
 from nlsh.guard.sandbox.probe import probe
-from nlsh.guard.sandbox.seccomp import OURS
+from nlsh.guard.sandbox.seccomp import OURS, number_of
 from tests.sandbox.conftest import NOBODY, changing, in_child, reading, typed
 
 # What Landlock and seccomp do alone; with a view below them, see test_namespaces.
@@ -133,8 +136,18 @@ def test_times_of_a_folder_do_not_open_what_is_in_it(home: Path) -> None:
     assert in_child(lambda: (home / "folder" / "file").read_text(), grant=granted).errno == errno.EACCES
 
 
-def test_no_core_is_dumped(home: Path) -> None:
-    assert in_child(lambda: resource.getrlimit(resource.RLIMIT_CORE), grant=reading()).value == (0, 0)
+def test_no_core_is_dumped_and_no_handler_of_crashes_is_started(home: Path) -> None:
+    """At 0 the kernel still starts what core_pattern names, as root and outside; at 1 it does neither, and a command cannot make a 0 of it."""
+
+    def lowers() -> tuple[tuple[int, int], tuple[int, int], int]:
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        syscall(number_of("setrlimit"), 4, ctypes.create_string_buffer(16))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))  # the control: other limits are its own
+        shell = subprocess.run(["sh", "-c", "ulimit -c 0; ulimit -c"], capture_output=True, check=True)
+        return resource.getrlimit(resource.RLIMIT_CORE), resource.getrlimit(resource.RLIMIT_NOFILE), int(shell.stdout)
+
+    assert in_child(lowers, grant=reading()).value == ((1, 1), (64, 64), 0)
+    assert in_child(lowers).value[0] == (0, 0)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")

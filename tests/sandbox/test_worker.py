@@ -435,6 +435,17 @@ def test_cancelling_interrupts_a_command(zygote: Zygote, home: Path) -> None:
     assert (last_of(messages)["error"]["code"], last_of(messages)["status"]) == ("command.exit", 42)
 
 
+def test_a_command_that_is_interrupted_before_it_is_there_is_ended_all_the_same(zygote: Zygote, home: Path) -> None:
+    null = os.open(os.devnull, os.O_RDWR)
+    for _ in range(3):
+        running = zygote.run(job_of(ReadCommand("exec sleep 600", str(home))), (null, null, null))
+        messages = [next(running)]
+        zygote.cancel()  # the step has begun: its command has hardly
+        messages += list(running)
+        assert last_of(messages)["error"]["code"] in ("command.exit", "step.cancelled")
+    os.close(null)
+
+
 def test_closing_kills_the_worker(zygote: Zygote) -> None:
     running = zygote.run(job_of(step("forever")))
     next(running)

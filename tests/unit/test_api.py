@@ -129,6 +129,29 @@ def test_the_same_in_an_event_loop_with_an_approval_that_is_awaited(home: Path) 
     asyncio.run(main())
 
 
+def test_what_is_to_be_later_is_never_run_at_once(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However sure the planner is of what is to be done: the words that say when are no part of what it is shown."""
+    from nlsh.planner.answer import Answer, Context, Reading
+    from nlsh.shell.planning import Planning
+
+    heard: list[str] = []
+
+    def plan(self: Planning, text: str, context: Context) -> Answer:
+        heard.append(text)
+        return Answer("plan", (Reading(parse('file.trash("old.txt")'), 1.0),))
+
+    monkeypatch.setattr(Planning, "plan", plan)
+    (home / "old.txt").write_text("x")
+    with Shell(lambda preview, decision: True) as shell:
+        for sentence in ("at 6pm delete old.txt", "delete old.txt every day with at most 1 core"):
+            assert shell.plan(sentence).schedule is not None and heard[-1] == "delete old.txt"
+            with pytest.raises(BadPlan, match="is a job"):
+                shell.run(sentence)
+        with pytest.raises(BadPlan, match="is a job"):
+            shell.run("remind me at 6pm to delete old.txt")
+    assert (home / "old.txt").exists() and len(heard) == 4
+
+
 def test_entries_of_packs_and_what_is_not_understood(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from nlsh.planner.answer import Answer, Reading
     from nlsh.shell.planning import Planning
@@ -144,3 +167,50 @@ def test_entries_of_packs_and_what_is_not_understood(home: Path, monkeypatch: py
             shell.plan("?how long")
         assert asked.value.choices == (reading.plan,)
         assert shell.plan("!true").calls[0].action == "shell.run"
+
+
+def test_a_call_that_is_given_up_is_not_made_and_the_one_that_runs_goes_on(home: Path) -> None:
+    (home / "work").mkdir()
+    os.chdir(home / "work")
+
+    async def main() -> None:
+        asked = asyncio.Event()
+
+        async def never(preview: Any, decision: Any) -> bool:
+            asked.set()
+            await asyncio.sleep(3600)
+            return True
+
+        async with AsyncShell(lambda preview, decision: True) as shell:
+            first = asyncio.create_task(shell.run(parse('shell.run("touch begun; until [ -e go ]; do sleep 0.02; done; touch first")')))
+            while not os.path.exists("begun"):
+                await asyncio.sleep(0.02)
+            second = asyncio.create_task(shell.run(parse('file.create("second")')))
+            await asyncio.sleep(0)
+            second.cancel()
+            await asyncio.wait([second])
+            (home / "work" / "go").touch()
+            assert (await first).ok and second.cancelled()
+            # An approval that nobody waits for any more holds nothing up, and is none.
+            third = asyncio.create_task(shell.run(parse('file.create("third")'), approve=never))
+            await asyncio.wait_for(asked.wait(), 30)
+            third.cancel()
+            await asyncio.wait([third])
+            assert (await asyncio.wait_for(shell.run(parse('file.create("fourth")')), 30)).ok
+        assert sorted(p for p in os.listdir() if p not in ("begun", "go")) == ["first", "fourth"]
+
+    asyncio.run(asyncio.wait_for(main(), 60))
+
+
+def test_what_cannot_work_is_said_and_does_not_hang(home: Path) -> None:
+    with Shell() as shell:
+        plan = parse('file.create("a")')
+        with pytest.raises(RuntimeError, match="only decide"):
+            shell.run(plan, approve=lambda preview, decision: bool(shell.preview(plan)))
+        with pytest.raises(TypeError, match="not int"):
+            shell.run(3)  # type: ignore[arg-type]
+        assert shell.run(plan, approve=lambda preview, decision: shell.decide(preview).answer == "ask").ok
+    with pytest.raises(RuntimeError, match="closed"):
+        shell.run(plan)
+    with pytest.raises(RuntimeError, match="async with"):
+        asyncio.run(AsyncShell().run(plan))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+import io
 import subprocess
 import sys
 from pathlib import Path
@@ -46,6 +48,28 @@ def test_what_is_a_request(given: str, kept: str) -> None:
     assert checked_request(given) == kept
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["skills", "show"], "That is not how it is said: nlsh skills show. There is: list; show PACK"),
+        (["skills", "frob"], "nlsh skills does not know “frob”. There is:"),
+        (["jobs", "pause", "x"], "That is not how it is said: nlsh jobs pause x. There is:"),
+        (["policy", "check"], "That is not how it is said: nlsh policy check. There is:"),
+        (["audit", "export", "/x"], "That is not how it is said: nlsh audit export /x. There is:"),
+        (["history", "x"], "“x” is not how many of the last runs to list. Try: nlsh history 5"),
+        (["plan", "a = "], "“a = ” is no plan, and there is no file of that name. Nothing was run."),
+        (["./nothing.nlsh"], "there is no file “./nothing.nlsh”. Nothing was run."),
+    ],
+)
+def test_a_wrong_use_says_what_is_wrong_and_what_there_is(words: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    heard = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", heard)
+    assert cli.main(words) == 2
+    assert heard.getvalue().startswith(f"nlsh: {said}")
+
+
 @pytest.mark.parametrize("given", ["", " \n", "!", "?", "x" * 2001, "a\x00b", "a\x1b[2J", "a\udcff", "a\x7f", "!ls\x1b"])
 def test_what_is_none(given: str) -> None:
     with pytest.raises(NotARequest):
@@ -67,6 +91,39 @@ def test_the_word_after_c_is_the_request_whatever_it_looks_like(words: list[str]
 def test_flags_before_and_after_a_command_are_both_kept() -> None:
     options = cli._parse(["--json", "--allow", "fs.write", "undo", "3", "--yes"])
     assert (options.json, options.yes, options.allow, options.command, options.words) == (True, True, ["fs.write"], "undo", ["3"])
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "", "-n", "-h", "--help", "-yh", "--hel", "plan x", "plan --help", "plna x", "--model plan foo", "--model x run y", "--bogus", "jobs --yse",
+        "--color x", "model eval --most 3 -n", "audit show --step x", "--allow x -n", "daemon run --idle 5", "skills new x --from-last 3", "undo", "-V",
+        "plan x --most 3",
+    ],
+)  # fmt: skip
+def test_the_parser_for_one_line_is_as_good_as_the_one_for_all(line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    def read(parser: argparse.ArgumentParser) -> tuple[object, object]:
+        try:
+            return vars(parser.parse_args(line.split())), capsys.readouterr()
+        except SystemExit as end:
+            return end.code, capsys.readouterr()
+
+    assert read(cli._parser(line.split())) == read(cli._parser())
+
+
+def test_words_behind_a_flag_are_words(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli._parse(["run", "p.e", "-n", "a=b", "c=d"]).words == ["p.e", "a=b", "c=d"]
+    assert cli._parse(["skills", "new", "--from-last", "3", "tidy"]).words == ["new", "tidy"]
+    for words, says in ((["plan", "x", "-n", "y"], "unrecognized arguments: y"), (["run", "p", "--nope", "y"], "there is no flag --nope")):
+        with pytest.raises(SystemExit):
+            cli._parse(words)
+        assert says in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("words", "status"), [("history", 0), ("audit show", 0), ("jobs show", 1)])
+def test_a_number_may_be_larger_than_any_there_is(home: Path, words: str, status: int, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main([*words.split(), "9" * 30]) == status
+    assert "fault" not in (said := capsys.readouterr().err) and "by hand" not in said
 
 
 @pytest.mark.parametrize("words", [["--help"], ["-h"], ["undo", "--help"]])

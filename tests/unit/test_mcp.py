@@ -22,13 +22,15 @@ from nlsh.guard.sandbox import landlock  # noqa: E402
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def talk(work: Callable[[Any], Awaitable[None]], *flags: str, answer: bool | None = None, mode: str = "auto", asked: list[str] | None = None) -> None:
+def talk(
+    work: Callable[[Any], Awaitable[None]], *flags: str, answer: bool | None = None, mode: str = "auto", asked: list[str] | None = None, action: str = "accept"
+) -> None:
     """Start `nlsh mcp` and have a client work with it; `answer` is what its user says to what is elicited, None: it cannot be asked."""
 
     async def elicited(context: Any, params: Any) -> Any:
         if asked is not None:
             asked.append(params.message)
-        return ElicitResult(action="accept", content={"approve": answer})
+        return ElicitResult(action=action, content={"approve": answer} if action == "accept" else None)
 
     async def session() -> None:
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -93,6 +95,8 @@ def test_without_leave_nothing_is_changed_and_denied_is_denied(home: Path) -> No
     talk(refused, answer=False, asked=asked)  # the user says no
     assert len(asked) == 1
     talk(refused)  # the client cannot ask
+    for action in ("decline", "cancel"):
+        talk(refused, answer=True, action=action)  # he closes what asks him
     assert not (home / "a.txt").exists()
     talk(allowed, "--allow", f"fs.write:{home}", answer=True)
     assert (home / "a.txt").exists() and not (home / ".config/nlsh/policy.toml").exists()

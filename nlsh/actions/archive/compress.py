@@ -10,7 +10,7 @@ from nlsh.plan.action import Action, BaseArgs, Example, arg
 from nlsh.plan.errors import Refused
 from nlsh.plan.steps import Step
 from nlsh.plan.terms import COMPRESSIONS, Among
-from nlsh.plan.values import Paths
+from nlsh.plan.values import Files
 from nlsh.steps.archives import Compress as CompressStep
 from nlsh.steps.content import fresh
 from nlsh.world import World
@@ -24,7 +24,7 @@ class Compress(Action):
     effects = ("fs.read", "fs.write")
 
     class Args(BaseArgs):
-        paths = arg(Paths(), "The files. Each stays; its compressed copy is made beside it.", required=True)
+        paths = arg(Files("archive.create"), "The files. Each stays; its compressed copy is made beside it.", required=True)
         format = arg(Among(COMPRESSIONS), "gz, bz2, xz or zst.", default="gz")
 
     def look(self, args: Any, world: World) -> Any:

@@ -6,10 +6,12 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
+from nlsh.actions.archive._members import chosen
 from nlsh.actions.file import _chosen
 from nlsh.plan.action import ABSENT, Action, BaseArgs, Example, arg
 from nlsh.plan.errors import NotPossible, Refused
 from nlsh.plan.steps import Step
+from nlsh.plan.terms import Names
 from nlsh.plan.values import Path
 from nlsh.steps.archives import ExtractArchive
 from nlsh.world import World
@@ -26,6 +28,7 @@ class Extract(Action):
     class Args(BaseArgs):
         archive = arg(Path(), "A zip, 7z, tar, tar.gz, tar.bz2, tar.xz or tar.zst file, or a file compressed as gz, bz2, xz or zst.", required=True)
         to = arg(Path(), "The folder to unpack into (made if it is missing); left out: beside the archive, in a folder of its name if it holds several things.")
+        only = arg(Names(), "Only these: names or patterns of what is in it, a folder with all below it, or a kind of file; left out: all of it.")
 
     def look(self, args: Any, world: World) -> Any:
         found = world.matches((args.archive,))
@@ -42,6 +45,8 @@ class Extract(Action):
             raise NotPossible(f"{archive} cannot be read: {error.strerror}.", hint="Nothing was unpacked.") from error
         if not entries:
             raise NotPossible(f"There is nothing in {archive}.", hint="Nothing was unpacked.")
+        if args.only:
+            entries = chosen(entries, args.only, archive)
         tops = dict.fromkeys(e.path.partition("/")[0] for e in entries)
         if args.to is not None:
             root = os.path.realpath(world.resolve(args.to, must_exist=False))
@@ -79,6 +84,28 @@ class Extract(Action):
             plan='archive.extract("stuff.zip", to="old")',
             given={"stuff.zip": {"members": {"a.txt": "a", "b.txt": "b"}}, "old/c.txt": "c"},
             after={"old/a.txt": "a", "old/b.txt": "b", "old/c.txt": "c"},
+        ),
+        Example(
+            say=("get b.txt out of stuff.zip", "extract only b.txt from stuff.zip", "I just need b.txt from stuff.zip", "只从stuff.zip里解压b.txt"),
+            plan='archive.extract("stuff.zip", only="b.txt")',
+            given={"stuff.zip": {"members": {"a.txt": "a", "sub/b.txt": "b"}}},
+            after={"b.txt": "b", "a.txt": ABSENT, "stuff": ABSENT},
+        ),
+        Example(
+            say=(
+                "unpack only the pngs of stuff.zip into pics",
+                "extract just the png files from stuff.zip to pics",
+                "把stuff.zip里的png解压到pics，其他的不要",
+            ),
+            plan='archive.extract("stuff.zip", to="pics", only="pngs")',
+            given={"stuff.zip": {"members": {"a.txt": "a", "one.png": "1", "sub/two.PNG": "2"}}},
+            after={"pics/one.png": "1", "pics/sub/two.PNG": "2", "pics/a.txt": ABSENT},
+        ),
+        Example(
+            say=("extract only c.txt from stuff.zip", "take c.txt out of stuff.zip", "从stuff.zip里取出c.txt"),
+            plan='archive.extract("stuff.zip", only="c.txt")',
+            given={"stuff.zip": {"members": {"a.txt": "a", "sub/b.txt": "b"}}},
+            refused="world.not-found",
         ),
         Example(
             say=("unpack evil.zip", "extract evil.zip", "解压evil.zip"),

@@ -38,13 +38,29 @@ def chosen(written: tuple[str, ...], world: World, verb: str) -> tuple[str, ...]
     return outermost(found)
 
 
-def themselves(written: tuple[str, ...], world: World, verb: str) -> Iterator[tuple[str, os.stat_result]]:
-    """Yield place and status of each thing that is meant, for what changes the things themselves. Raises NotFound, and Refused as `chosen` does."""
+def themselves(written: tuple[str, ...], world: World, verb: str, *, below: bool = False) -> Iterator[tuple[str, os.stat_result]]:
+    """Yield place and status of each thing that is meant, for what changes the things themselves. Raises NotFound, and Refused as `chosen` does.
+
+    `below`: first everything in it, the deepest first, so that a folder that is closed to its owner is closed last; links in it are left out.
+    """
     refuse_everything(written, world, verb)
     paths = places_of(world.matches(written))
     refuse_precious(paths, world, verb)
-    for path in paths:
-        yield path, status_of(path)
+    found: Iterable[tuple[str, os.stat_result]] = ((path, status_of(path)) for path in paths)
+    if below:
+        from nlsh.actions.file._below import all_below
+
+        # What is named and lies in another of them comes once.
+        paths = outermost(paths)
+        found = (*(inner for path in paths for inner in all_below(path, verb)), *((path, status_of(path)) for path in paths))
+    seen: set[tuple[int, int]] = set()
+    for path, status in found:
+        # Two names of one file are one thing: changed under the first, it would not be what the second was seen to be.
+        if status.st_nlink > 1 and not stat.S_ISDIR(status.st_mode):
+            if (status.st_dev, status.st_ino) in seen:
+                continue
+            seen.add((status.st_dev, status.st_ino))
+        yield path, status
 
 
 def places_of(paths: Iterable[str]) -> tuple[str, ...]:

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from nlsh.plan.action import Action, BaseArgs, arg
-from nlsh.plan.amounts import Bytes, Duration
+from nlsh.plan.amounts import Age, Bytes, Count
 from nlsh.plan.effects import Effect
 from nlsh.plan.records import Note
 from nlsh.plan.values import Choice, Flag, Glob, Kind, Mode, Name, Paths, Text
 from nlsh.steps import handles
 from nlsh.world import World
-from nlsh.world.files import Wanted, owner_id
+from nlsh.world.files import Wanted, notes_reading, owner_id
 
 
 class SearchArgs(BaseArgs):
@@ -27,8 +27,10 @@ class SearchArgs(BaseArgs):
     )
     larger = arg(Bytes(), "Larger than this.")
     smaller = arg(Bytes(), "Smaller than this.")
-    newer = arg(Duration(), "Changed within this time.")
-    older = arg(Duration(), "Not changed for this time.")
+    newer = arg(Age(), "Changed within this time.")
+    older = arg(Age(), "Not changed for this time.")
+    unused = arg(Age(), "Neither opened nor changed for this time.")
+    depth = arg(Count(), "At most this many folders down: 1 is what lies directly in a folder.", common=("1",))
     containing = arg(Text(), "Files that hold this text.")
     owner = arg(Name(), "Whose files.")
     mode = arg(Mode(), "Files with exactly this mode, or with these rights.")
@@ -43,10 +45,12 @@ def look(args: Any, world: World) -> dict[str, Any]:
         from nlsh.world.patterns import compiled
 
         compiled(args.regex)
+    found = roots(args.under, world)
     return {
-        "roots": list(roots(args.under, world)),
+        "roots": list(found),
         "now": world.now(),
         "uid": owner_id(args.owner) if args.owner else None,
+        "unread": [r for r in found if not notes_reading(r)] if args.unused is not None else [],
     }
 
 
@@ -88,6 +92,8 @@ def wanted(args: Any, seen: dict[str, Any]) -> Wanted:
         smaller=args.smaller,
         since=None if args.newer is None else seen["now"] - args.newer,
         before=None if args.older is None else seen["now"] - args.older,
+        unused=None if args.unused is None else seen["now"] - args.unused,
+        depth=args.depth,
         uid=seen["uid"],
         mode=args.mode,
         regex=args.regex,
@@ -96,6 +102,12 @@ def wanted(args: Any, seen: dict[str, Any]) -> Wanted:
         containing=args.containing.encode("utf-8", "surrogateescape") if args.containing else None,
         tell=handles.Meter(unit="folders").came,
     )
+
+
+def unnoted(seen: dict[str, Any]) -> Iterator[Note]:
+    """Yield one note that names where nobody notes when a file is opened, if anywhere: there only changes count."""
+    if seen["unread"]:
+        yield Note(f"When files are opened is not noted below {', '.join(seen['unread'])} (noatime): there, what was not changed for so long is shown.")
 
 
 def left_out(skipped: list[str]) -> Iterator[Note]:

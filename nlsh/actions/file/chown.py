@@ -11,7 +11,7 @@ from nlsh.actions.file import _chosen
 from nlsh.plan.action import Action, BaseArgs, Example, arg
 from nlsh.plan.errors import NotPossible, Refused
 from nlsh.plan.steps import Step
-from nlsh.plan.values import Name, Paths
+from nlsh.plan.values import Flag, Name, Paths
 from nlsh.steps.marks import ChangeOwner
 from nlsh.world import World, privilege
 from nlsh.world.files import group_id, identity, owner_id, owner_name
@@ -24,9 +24,10 @@ class Chown(Action):
     effects = ("fs.read", "fs.meta", "priv.root")
 
     class Args(BaseArgs):
-        paths = arg(Paths(), "The files or folders, themselves and not what is in them.", required=True)
+        paths = arg(Paths(), "The files or folders, themselves and not what is in them unless all is said.", required=True)
         owner = arg(Name(), "The new owner.")
         group = arg(Name(), "The new group.")
+        all = arg(Flag(), "Also everything below the folders.", default=False)
         need_one_of = ("owner", "group")
 
     def look(self, args: Any, world: World) -> Any:
@@ -35,7 +36,7 @@ class Chown(Action):
         group = args.group or group
         uid, gid = owner_id(owner) if owner else None, group_id(group) if group else None
         found = []
-        for path, status in _chosen.themselves(args.paths, world, "change the owner of"):
+        for path, status in _chosen.themselves(args.paths, world, "change the owner of", below=args.all):
             if stat.S_ISLNK(status.st_mode):
                 raise Refused(f"{path} is a link: what counts is who owns what it leads to.", hint="Nothing was changed. Name what it leads to.")
             old = status.st_uid, status.st_gid
@@ -65,6 +66,12 @@ class Chown(Action):
             plan='file.chown("notes.txt", owner="me")',
             given={"notes.txt": "n"},
             after={"notes.txt": "n"},
+        ),
+        Example(
+            say=("make site and everything in it mine", "I want to own site with all that is below it", "让site和里面的全部内容都归我"),
+            plan='file.chown("site", owner="me", all=true)',
+            given={"site/a.html": "a", "site/css/b.css": "b"},
+            after={"site/a.html": "a", "site/css/b.css": "b"},
         ),
         Example(
             say=("change the group of notes.txt to no-such-group-here", "chgrp no-such-group-here notes.txt", "把notes.txt的组改成no-such-group-here"),

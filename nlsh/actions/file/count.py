@@ -31,6 +31,7 @@ class Count(Action):
         wanted = _search.wanted(args, seen)
         number = sum(wanted.count(root) for root in seen["roots"])
         yield Tally(number, f"{args.type or 'file'}s")
+        yield from _search.unnoted(seen)
         yield from _search.left_out(wanted.skipped)
 
     examples = (

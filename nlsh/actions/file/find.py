@@ -57,6 +57,7 @@ class Find(Action):
             found = islice(found, args.limit)
         for path, status in found:
             yield record(path, status)
+        yield from _search.unnoted(seen)
         yield from _search.left_out(wanted.skipped)
 
     examples = (
@@ -139,6 +140,28 @@ class Find(Action):
             plan='file.find(mode="600")',
             given={"key.txt": {"text": "k", "mode": "600"}, "open.txt": "o"},
             result=("key.txt",),
+        ),
+        Example(
+            say=("which files in Downloads have I not opened for 30 days", "files in Downloads nobody opened in 30 days", "Downloads里30天没打开过的文件"),
+            plan='file.find(under="Downloads", unused="30 days")',
+            given=_TREE,
+            result=("Downloads/film.mkv", "Downloads/old/scan.PDF"),
+        ),
+        Example(
+            say=(
+                "pdfs directly in Downloads, not in its subfolders",
+                "find pdfs in Downloads without going into subfolders",
+                "只找Downloads这一层的pdf，不进子文件夹",
+            ),
+            plan='file.find(under="Downloads", kind="pdfs", depth="1")',
+            given=_TREE,
+            result=("Downloads/paper.pdf",),
+        ),
+        Example(
+            say=("find txt files here, at most 2 levels deep", "txt files no deeper than 2 folders", "最多两层深，找txt文件"),
+            plan='file.find(kind="txt", depth="2")',
+            given={"a.txt": "a", "one/b.txt": "b", "one/two/c.txt": "c"},
+            result=("a.txt", "one/b.txt"),
         ),
         Example(
             say=("find pdfs in the attic folder", "any pdf files under attic?", "attic文件夹里有没有pdf"),

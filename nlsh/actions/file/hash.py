@@ -13,7 +13,7 @@ from nlsh.plan.errors import BadArgument, NlshError, NotPossible, StaleStep
 from nlsh.plan.records import Note, Record
 from nlsh.plan.records.files import Checksum
 from nlsh.plan.terms import HASHES, Among
-from nlsh.plan.values import Name, Paths
+from nlsh.plan.values import Files, Name
 from nlsh.steps import handles
 from nlsh.world import World
 from nlsh.world.files import identity, is_same
@@ -31,7 +31,7 @@ class Hash(Action):
     effects = ("fs.read",)
 
     class Args(BaseArgs):
-        paths = arg(Paths(), "The files.", required=True)
+        paths = arg(Files(), "The files.", required=True)
         algorithm = arg(Among(HASHES), "md5, sha1, sha256, sha512 or blake2b.", default="sha256")
         expect = arg(Name(), "The checksum that it must have.")
 

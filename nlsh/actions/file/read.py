@@ -8,27 +8,31 @@ from typing import Any
 
 from nlsh.plan.action import Action, BaseArgs, Example, arg
 from nlsh.plan.amounts import Count
+from nlsh.plan.counted import Lines
 from nlsh.plan.effects import Effect
-from nlsh.plan.errors import NotPossible, Refused
-from nlsh.plan.records import Line, Record
-from nlsh.plan.values import Paths
+from nlsh.plan.errors import BadArgument, NotPossible, Refused
+from nlsh.plan.records import Line, Note, Record
+from nlsh.plan.values import Files
 from nlsh.world import World
 
 _LOG = "".join(f"line {n}\n" for n in range(1, 31))
 
 
 class Read(Action):
-    """Show the text of a file: all of it, its first or its last lines."""
+    """Show the text of a file: all of it, its first or its last lines, or those of some numbers."""
 
     name = "file.read"
     effects = ("fs.read",)
 
     class Args(BaseArgs):
-        paths = arg(Paths(), "The text files.", required=True)
+        paths = arg(Files("file.list"), "The text files.", required=True)
         first = arg(Count(), "Only this many lines from the start.")
         last = arg(Count(), "Only this many lines from the end.", common=("10",))
+        lines = arg(Lines(), "Only these, by number, counted from 1: one, a range, or several of them.")
 
     def look(self, args: Any, world: World) -> Any:
+        if args.lines and (args.first or args.last):
+            raise BadArgument("file.read takes the numbers of lines, or how many from the start or the end, not both.", hint='For example lines="10-20".')
         found = [os.path.realpath(p) for p in world.matches(args.paths)]
         for path in found:
             if os.path.isdir(path):
@@ -41,6 +45,9 @@ class Read(Action):
     def observe(self, args: Any, seen: Any, world: World) -> Iterator[Record]:
         for path in seen["paths"]:
             name = path if len(seen["paths"]) > 1 else ""
+            if args.lines:
+                yield from _numbered(path, args.lines, name)
+                continue
             for number, text in _lines(path, args.first, args.last):
                 yield Line(text, number, name)
 
@@ -64,12 +71,42 @@ class Read(Action):
             result=("line 28", "line 29", "line 30"),
         ),
         Example(
+            say=("show lines 10 to 12 of app.log", "what's on lines 10-12 in app.log", "app.log第10到12行"),
+            plan='file.read("app.log", lines="10 to 12")',
+            given={"app.log": _LOG},
+            result=("line 10", "line 11", "line 12"),
+        ),
+        Example(
+            say=("what does line 28 of app.log say", "print line 28 of app.log", "看一下app.log的第28行"),
+            plan='file.read("app.log", lines="28")',
+            given={"app.log": _LOG},
+            result=("line 28",),
+        ),
+        Example(
+            say=("app.log from line 29 to the end", "show app.log, lines 29 to the end", "从第29行到最后显示app.log"),
+            plan='file.read("app.log", lines="29 to the end")',
+            given={"app.log": _LOG},
+            result=("line 29", "line 30"),
+        ),
+        Example(
             say=("show me the contents of photo.jpg", "print photo.jpg", "显示photo.jpg的内容"),
             plan='file.read("photo.jpg")',
             given={"photo.jpg": b"\xff\xd8\xff\xe0\x00\x10JFIF"},
             refused="action.refused",
         ),
     )
+
+
+def _numbered(path: str, wanted: tuple[tuple[int, int | None], ...], name: str) -> Iterator[Record]:
+    """Yield the lines of these numbers, in the order of the file, and say where it ends before the last of them."""
+    ends = [last for _, last in wanted if last is not None]
+    until = max(ends) if len(ends) == len(wanted) else None
+    number = 0
+    for number, text in _lines(path, until, None):
+        if any(first <= number and (last is None or number <= last) for first, last in wanted):
+            yield Line(text, number, name)
+    if number < max(until or 0, *(first for first, _ in wanted)):
+        yield Note(f"{path} ends with line {number:,}.")
 
 
 def _lines(path: str, first: int | None, last: int | None) -> Iterator[tuple[int, str]]:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from nlsh.actions.file import _chosen
+from nlsh.actions.file._expression import by_expression
 from nlsh.actions.file._renaming import names_in, ordered, split_name
 from nlsh.actions.file.join import natural
 from nlsh.plan.action import ABSENT, Action, BaseArgs, Example, arg
@@ -35,22 +36,25 @@ class RenameAll(Action):
         paths = arg(Paths(), "The files, or one folder: the files directly in it, hidden ones left out.", required=True)
         replace = arg(Text(), "This part of the names …")
         by = arg(Text(), "… becomes this; left out: nothing.")
+        regex = arg(Text(), "Each part of the names that matches this regular expression becomes `by`, in which $1 or \\1 is its first group.")
         prefix = arg(Text(), "Put this in front.")
         suffix = arg(Text(), "Put this behind, before the ending.")
         case = arg(Choice("lower", "upper", "title"), "Small letters, capitals, or a capital for each word.")
         spaces = arg(Name(), "What stands for each space.", common=("_", "-"))
         extension = arg(Name(), "The new ending.")
         number = arg(Flag(), "Number them, in the order of their names: name-001, name-002, …", default=False)
-        need_one_of = ("replace", "prefix", "suffix", "case", "spaces", "extension", "number")
+        need_one_of = ("replace", "regex", "prefix", "suffix", "case", "spaces", "extension", "number")
 
     def look(self, args: Any, world: World) -> Any:
         paths = _meant(args, world)
         known = {path: status_of(path) for path in paths}
         width = max(3, len(str(len(paths))))
         wanted: dict[str, str] = {}
+        named = {os.path.basename(p): "" for p in paths}
+        replaced = by_expression(args.regex, args.by or "", list(named)) if args.regex else {name: name for name in named}
         for number, path in enumerate(paths, start=1):
             folder, old = os.path.split(path)
-            new = _new_name(old, args, stat.S_ISDIR(known[path].st_mode), f"-{number:0{width}d}" if args.number else "")
+            new = _new_name(replaced[old], args, stat.S_ISDIR(known[path].st_mode), f"-{number:0{width}d}" if args.number else "")
             if new != old:
                 _chosen.refuse_name(new)
                 wanted[path] = os.path.join(folder, new)
@@ -72,6 +76,28 @@ class RenameAll(Action):
             plan='file.rename_all("Pictures", replace="IMG", by="holiday")',
             given={"Pictures/IMG_1.jpg": "1", "Pictures/IMG_2.jpg": "2", "Pictures/sub/IMG_3.jpg": "3"},
             after={"Pictures/holiday_1.jpg": "1", "Pictures/holiday_2.jpg": "2", "Pictures/IMG_1.jpg": ABSENT, "Pictures/sub/IMG_3.jpg": "3"},
+        ),
+        Example(
+            say=(
+                r"rename the files in Pictures by regex: ^IMG_(\d+) becomes trip-$1",
+                r"in Pictures, replace the regular expression ^IMG_(\d+) in the names with trip-$1",
+                r"用正则批量改Pictures里的文件名，把^IMG_(\d+)换成trip-$1",
+            ),
+            plan=r'file.rename_all("Pictures", regex="^IMG_(\\d+)", by="trip-$1")',
+            given={"Pictures/IMG_1.jpg": "1", "Pictures/IMG_22.jpg": "2", "Pictures/my IMG_3.jpg": "3"},
+            after={"Pictures/trip-1.jpg": "1", "Pictures/trip-22.jpg": "2", "Pictures/my IMG_3.jpg": "3", "Pictures/IMG_1.jpg": ABSENT},
+        ),
+        Example(
+            say=(r"cut everything that matches \s*\(copy\) out of the names in docs", r"remove the regex \s*\(copy\) from file names in docs"),
+            plan=r'file.rename_all("docs", regex="\\s*\\(copy\\)")',
+            given={"docs/plan (copy).txt": "1", "docs/list.txt": "2"},
+            after={"docs/plan.txt": "1", "docs/list.txt": "2"},
+        ),
+        Example(
+            say=("replace the regex ( in the names in docs by x", "用正则(替换docs里的文件名，换成x"),
+            plan='file.rename_all("docs", regex="(", by="x")',
+            given={"docs/a.txt": "1"},
+            refused="plan.bad-argument",
         ),
         Example(
             say=("put draft- in front of all txt files", "prefix every *.txt with draft-", "给所有txt文件名前加上draft-"),

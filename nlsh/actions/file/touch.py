@@ -30,10 +30,19 @@ class Touch(Action):
     def look(self, args: Any, world: World) -> Any:
         now_ns = int(world.now() * 1e9)
         found: dict[str, Step] = {}
+        known: set[tuple[int, int]] = set()
         for written in args.paths:
             for path in _meant(written, world):
-                if path not in found:
-                    found[path] = _touched(path, now_ns) if os.path.lexists(path) else _made(written, path, now_ns, world)
+                if path in found:
+                    continue
+                if not os.path.lexists(path):
+                    found[path] = _made(written, path, now_ns, world)
+                    continue
+                status = status_of(path)
+                # Two names of one file are one thing: touched under the first, it would not be what the second was seen to be.
+                if (status.st_dev, status.st_ino) not in known:
+                    known.add((status.st_dev, status.st_ino))
+                    found[path] = _touched(path, status, now_ns)
         return tuple(found.values())
 
     def steps(self, args: Any, seen: Any) -> Iterator[Step]:
@@ -79,8 +88,7 @@ def _meant(written: str, world: World) -> tuple[str, ...]:
     return (os.path.realpath(new),)
 
 
-def _touched(path: str, now_ns: int) -> Step:
-    status = status_of(path)
+def _touched(path: str, status: os.stat_result, now_ns: int) -> Step:
     if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
         raise Refused(f"{path} is neither a file nor a folder.", hint="Nothing was changed.")
     if os.geteuid() not in (0, status.st_uid):

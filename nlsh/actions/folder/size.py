@@ -26,7 +26,7 @@ class FolderSize(Action):
     effects = ("fs.read",)
 
     class Args(BaseArgs):
-        paths = arg(Paths(), "The folders to measure.", default=(".",))
+        paths = arg(Paths(), "The folders to measure.", default=(".",), common=("~",))
         each = arg(Flag(), "Each folder in them on its own, the largest first.", default=False)
         limit = arg(Count(), "At most this many.")
 

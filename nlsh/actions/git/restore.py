@@ -9,7 +9,7 @@ from typing import Any
 
 from nlsh.actions.git._scene import repository
 from nlsh.plan.action import Action, BaseArgs, Example, arg
-from nlsh.plan.amounts import Duration
+from nlsh.plan.amounts import Age
 from nlsh.plan.errors import BadArgument, NotFound, NotPossible, Refused
 from nlsh.plan.steps import Step
 from nlsh.plan.values import Name, Path
@@ -29,7 +29,7 @@ class Restore(Action):
     class Args(BaseArgs):
         path = arg(Path(), "The file; it may be gone.", required=True)
         commit = arg(Name(), "In which commit: its id, a tag, a branch; left out: the last one.")
-        ago = arg(Duration(), "In the last commit that is at least so old.")
+        ago = arg(Age(), "In the last commit that is at least so old.")
 
     def look(self, args: Any, world: World) -> Any:
         if args.commit and args.ago:

@@ -8,7 +8,7 @@ from typing import Any
 from nlsh.actions.git import _chosen
 from nlsh.actions.git._scene import repository
 from nlsh.plan.action import Action, BaseArgs, Example, arg
-from nlsh.plan.amounts import Count, Duration
+from nlsh.plan.amounts import Age, Count
 from nlsh.plan.effects import Effect
 from nlsh.plan.errors import BadArgument
 from nlsh.plan.records import Note, Record
@@ -28,7 +28,7 @@ class Search(Action):
         text = arg(Text(), "What is looked for.")
         where = arg(Choice("message", "change"), "In what commits say, or in the lines that they added or removed.", default="message")
         author = arg(Name(), "Made by whom: a part of the name or address.")
-        newer = arg(Duration(), "Made within this time.")
+        newer = arg(Age(), "Made within this time.")
         path = arg(Path(), "The repository, or a folder or file in it.", default=".")
         limit = arg(Count(), "At most this many.", default=50)
         need_one_of = ("text", "author", "newer")

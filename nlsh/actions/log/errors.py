@@ -7,7 +7,7 @@ from typing import Any
 
 from nlsh.actions.log import _read
 from nlsh.plan.action import Action, BaseArgs, Example, arg
-from nlsh.plan.amounts import Duration
+from nlsh.plan.amounts import Age
 from nlsh.plan.effects import Effect
 from nlsh.plan.records import Record
 from nlsh.plan.values import Flag
@@ -21,7 +21,7 @@ class Errors(Action):
     effects = _read.EFFECTS
 
     class Args(BaseArgs):
-        since = arg(Duration(), "Only what is newer than this.")
+        since = arg(Age(), "Only what is newer than this.")
         boot = arg(Flag(), "Only since the machine started.", default=False)
 
     def look(self, args: Any, world: World) -> dict[str, Any]:

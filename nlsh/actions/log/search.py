@@ -7,7 +7,7 @@ from typing import Any
 
 from nlsh.actions.log import _read
 from nlsh.plan.action import Action, BaseArgs, Example, arg
-from nlsh.plan.amounts import Duration
+from nlsh.plan.amounts import Age
 from nlsh.plan.effects import Effect
 from nlsh.plan.records import Record
 from nlsh.plan.values import Text
@@ -22,7 +22,7 @@ class Search(Action):
 
     class Args(BaseArgs):
         text = arg(Text(), "The text, in capitals or not.", required=True)
-        since = arg(Duration(), "Only what is newer than this.")
+        since = arg(Age(), "Only what is newer than this.")
 
     def look(self, args: Any, world: World) -> dict[str, Any]:
         return logs.find()

@@ -7,7 +7,7 @@ from typing import Any
 
 from nlsh.actions.log import _read
 from nlsh.plan.action import Action, BaseArgs, Example, arg
-from nlsh.plan.amounts import Count, Duration
+from nlsh.plan.amounts import Age, Count
 from nlsh.plan.effects import Effect
 from nlsh.plan.records import Record
 from nlsh.world import World, logs
@@ -21,7 +21,7 @@ class Show(Action):
 
     class Args(BaseArgs):
         last = arg(Count(), "The last so many lines.", default=50)
-        since = arg(Duration(), "Only what is newer than this.")
+        since = arg(Age(), "Only what is newer than this.")
 
     def look(self, args: Any, world: World) -> dict[str, Any]:
         return logs.find()

@@ -10,8 +10,8 @@ from typing import Any
 from nlsh.actions.pdf import _chosen
 from nlsh.actions.pdf._scene import pdf
 from nlsh.plan.action import Action, BaseArgs, Example, arg
+from nlsh.plan.counted import Pages
 from nlsh.plan.steps import Step
-from nlsh.plan.terms import Pages
 from nlsh.plan.values import Path
 from nlsh.steps.content import fresh
 from nlsh.steps.pdfs import ExtractPages

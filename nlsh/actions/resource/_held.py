@@ -19,13 +19,12 @@ from nlsh.steps import groups
 from nlsh.steps._bus import asked
 from nlsh.steps.io_priority import SetIoPriority
 from nlsh.steps.processes import SetAffinity, SetMemoryLimit, SetNice
-from nlsh.world import io_priority, machine, processes
+from nlsh.world import io_limits, io_priority, machine, processes
 from nlsh.world.processes import Running
 from nlsh.world.services import MANAGER, ROOT, SYSTEMD
 
 _NOTHING = "Nothing was changed."
 _NEAR = 0.05  # of the machine: what is further off is said
-_DEFAULT = {"cpu.max": f"max {limits.PERIOD_US}", "cpu.weight": "100", "memory.max": "max"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,25 +63,32 @@ def by_group(job: Job, wanted: Mapping[str, str], by: limits.Means) -> Iterator[
     members, words = job.members(), limits.in_words(wanted)
     base = {"members": members, "words": words, "place": by.place, "bus": by.bus}
     if by.kind == "own":
-        old = {name: machine.setting(by.place, name) for name in wanted}
-        if old != wanted:
-            yield {**base, "by": "own", "old": list(old.items()), "new": list(wanted.items()), "back": limits.in_words(old)}
+        old = {name: limits.current(by.place, name, value) for name, value in wanted.items()}
+        new = limits.changed(old, wanted)
+        if old != new:
+            yield {**base, "by": "own", "old": list(old.items()), "new": list(new.items()), "back": limits.in_words(old)}
     elif by.kind == "new":
         shared = machine.setting(os.path.dirname(by.place), "cgroup.subtree_control").split()
-        lacking = [c for c in dict.fromkeys(s.partition(".")[0] for s in wanted) if c not in shared]
+        lacking = [c for c in limits.controllers(wanted, os.path.dirname(by.place)) if c not in shared]
         old_places = [machine.cgroup_of(pid) or machine.cgroup_root() for pid in job.pids]
         yield {**base, "by": "new", "old": old_places, "new": list(wanted.items()), "controllers": lacking}
     elif by.kind == "scope":
-        none = limits.as_properties({name: _DEFAULT[name] for name in wanted})
-        yield {**base, "by": "scope", "new": limits.as_properties(wanted), "none": none}
+        new_values, none = (_alone(limits.as_properties(settings)) for settings in (wanted, limits.none_of(wanted)))
+        yield {**base, "by": "scope", "new": new_values, "none": none}
     else:
-        new = limits.as_properties(wanted)
         with asked(by.bus, SYSTEMD, "systemd") as bus:
             path = bus.call(SYSTEMD, ROOT, MANAGER, "GetUnit", "s", by.place)[0]
             kind = f"{SYSTEMD}.{by.place.rpartition('.')[2].capitalize()}"
-            old_values = [(name, int(bus.property(SYSTEMD, path, kind, name))) for name, _ in new]
-        if old_values != new:
-            yield {**base, "by": "unit", "old": old_values, "new": new, "back": "what it had before"}
+            old_values = [(name, io_limits.value_of(bus.property(SYSTEMD, path, kind, name))) for name, _ in limits.as_properties(wanted)]
+        was = dict(old_values)
+        values = [(name, io_limits.after(was[name], value)) for name, value in limits.as_properties(wanted)]
+        if old_values != values:
+            yield {**base, "by": "unit", "old": old_values, "new": values, "back": "what it had before"}
+
+
+def _alone(properties: list[limits.Property]) -> list[limits.Property]:
+    """Return properties as systemd says them of a unit that has no others."""
+    return [(name, io_limits.after((), value)) for name, value in properties]
 
 
 def _by_cores(parts: list[Part], owned: inventory.Inventory, reason: str) -> Iterator[dict[str, Any]]:
@@ -204,12 +210,13 @@ def freed(job: Job) -> Iterator[dict[str, Any]]:
         if not folder or not set(machine.cgroup_members(folder)) <= set(job.pids):
             continue
         held_here = Job(job.name, *zip(*((p, r) for p, r in zip(job.processes, job.roots, strict=True) if p.pid in pids), strict=True))
-        limited = {n: now for n in _DEFAULT if (now := _setting(folder, n)) and not now.startswith("max") and now != _DEFAULT[n]}
+        said = {n: now for n in limits.NONE if (now := _setting(folder, n)) and not now.startswith("max")}
+        limited = {n: now for n, now in said.items() if now != limits.none_of(said)[n]}
         if os.path.basename(folder).startswith(limits.MARK) and not folder.endswith(".scope"):
             base = {"members": held_here.members(), "place": folder, "words": limits.in_words(limited)}
             yield {**base, "by": "leave", "old": [os.path.dirname(folder)] * len(pids), "new": list(limited.items())}
         elif limited and (by := limits.find(job.name, held_here.pids, limited)).kind in ("own", "unit"):
-            yield from by_group(held_here, {n: _DEFAULT[n] for n in limited}, by)
+            yield from by_group(held_here, limits.none_of(limited), by)
     everything = list(machine.online_cores())
     yield from _pinned(job, everything, "all cores")
     for process, root in zip(job.processes, job.roots, strict=True):
@@ -254,9 +261,10 @@ def steps(seen: list[dict[str, Any]]) -> Iterator[Step]:
 
 def _setting(folder: str, name: str) -> str:
     try:
-        return machine.setting(folder, name)
+        found = machine.setting(folder, name)
     except OSError:
         return ""
+    return io_limits.like(found, found) if name == io_limits.NAME else found
 
 
 def _members(item: Mapping[str, Any]) -> tuple[groups.Member, ...]:
@@ -264,4 +272,4 @@ def _members(item: Mapping[str, Any]) -> tuple[groups.Member, ...]:
 
 
 def _pairs(listed: list[Any]) -> tuple[Any, ...]:
-    return tuple((a, b) for a, b in listed)
+    return tuple((a, tuple(tuple(part) for part in b) if isinstance(b, (list, tuple)) else b) for a, b in listed)

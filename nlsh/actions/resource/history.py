@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from nlsh.plan.action import Action, BaseArgs, Example, arg
-from nlsh.plan.amounts import Duration
+from nlsh.plan.amounts import Age
 from nlsh.plan.effects import Effect
 from nlsh.plan.errors import NotPossible
 from nlsh.plan.records import Note, Record
@@ -27,7 +27,7 @@ class History(Action):
 
     class Args(BaseArgs):
         what = arg(Choice(*samples.KINDS), "only this")
-        time = arg(Duration(), "how far back; ten minutes where nothing is said")
+        time = arg(Age(), "how far back; ten minutes where nothing is said")
 
     def look(self, args: Any, world: World) -> dict[str, Any]:
         return {"file": samples.path()}

@@ -11,7 +11,7 @@ from nlsh.actions.process._chosen import Pids, choose, identity, noted, root_nee
 from nlsh.actions.resource import _held
 from nlsh.actions.resource._jobs import Job
 from nlsh.plan.action import Action, BaseArgs, Example, arg
-from nlsh.plan.amounts import Bytes, Cores, Percent, Processes
+from nlsh.plan.amounts import Bytes, Cores, Percent, Processes, Rate
 from nlsh.plan.errors import BadArgument, NotPossible
 from nlsh.plan.steps import Step
 from nlsh.plan.values import Name
@@ -25,7 +25,7 @@ _PERIOD_US = 100_000  # the kernel's own default for cpu.max
 
 
 class Limit(Action):
-    """Limit the cores, the memory or the share of the processor that running processes may use."""
+    """Limit the cores, the memory, the share of the processor or the speed at disks that running processes may use."""
 
     name = "resource.limit"
     effects = ("proc.tune", "fs.write", "bus.call", "sys.control", "priv.root")
@@ -37,11 +37,12 @@ class Limit(Action):
         cores = arg(Cores(), "how many cores, or which ones: all these processes share them")
         memory = arg(Bytes(), "how much memory: together by control group where that can be done, else each")
         cpu = arg(Percent(), "a share of the whole processor, all cores together")
+        io = arg(Rate(), "how much they may read from disks, and as much write, in a second")
         need_one_of = ("what", "name", "pid")
 
     def look(self, args: Any, world: World) -> list[dict[str, Any]]:
-        if args.cores is None and args.memory is None and args.cpu is None:
-            raise BadArgument("resource.limit needs cores, memory or cpu: what to limit.", hint='For example cores="2".')
+        if args.cores is None and args.memory is None and args.cpu is None and args.io is None:
+            raise BadArgument("resource.limit needs cores, memory, cpu or io: what to limit.", hint='For example cores="2".')
         chosen = choose(args, "limit")
         roots = {p.pid: root_needed(p, "limit") for p in chosen}
         cores = _cores(args.cores, chosen) if args.cores is not None else ()
@@ -50,12 +51,17 @@ class Limit(Action):
             about = noted(process, root=roots[process.pid])
             if cores and (old := _affinity(process.pid)) and any(set(c) != set(cores) for _, c in old):
                 found.append({**about, "limit": "cores", "old": old, "cores": cores})
-        wanted = limits.settings(cores=args.cpu and len(machine.online_cores()) * args.cpu / 100, memory=args.memory)
+        wanted = limits.settings(cores=args.cpu and len(machine.online_cores()) * args.cpu / 100, memory=args.memory, io=args.io)
         by = limits.find(args.name or chosen[0].called, tuple(p.pid for p in chosen), wanted) if wanted else limits.Means("priority")
-        if by.kind in ("unit", "scope", "new"):
+        if by.kind in ("unit", "scope", "new") or (args.io is not None and by.kind == "own"):
             job = Job(args.name or chosen[0].called, tuple(chosen), tuple(roots[p.pid] for p in chosen))
             job.check_memory(args.memory)
             return [*found, *({"limit": "held", **item} for item in _held.by_group(job, wanted, by))]
+        if args.io is not None:
+            raise NotPossible(
+                f"How fast {chosen[0].called} reads and writes cannot be limited here: {limits.why_not('io')}.",
+                hint=f'{_NOTHING} Let others go first at the disk instead: process.io_priority, level="low".',
+            )
         if args.memory is not None:
             found += _memory(args.memory, chosen, roots)
         if args.cpu is not None:
@@ -85,6 +91,16 @@ class Limit(Action):
             say=("don't let process {pid:nlsh-idle} use more than 4GB of memory", "进程{pid:nlsh-idle}最多用4GB内存"),
             plan='resource.limit(pid="{pid:nlsh-idle}", memory="4GB")',
             processes=("nlsh-idle",),
+        ),
+        Example(
+            say=(
+                "don't let nlsh-idle read or write more than 10MB/s",
+                "limit the disk speed of nlsh-idle to 10MB/s",
+                "限制nlsh-idle的磁盘读写速度，最多10MB/s",
+            ),
+            plan='resource.limit(name="nlsh-idle", io="10MB/s")',
+            processes=("nlsh-idle",),
+            may_lack=True,
         ),
         Example(say=("limit process 1 to one core",), plan='resource.limit(pid="1", cores="1")', refused="action.refused"),
         Example(

@@ -175,7 +175,12 @@ def _sizes(found: list[Job], sizes: tuple[int | None, ...], owned: inventory.Inv
 
 def _give_up(error: allocate.Infeasible, words: Any) -> str:
     """Say which demands to lower, and to what: the least that does, then what else would do by itself."""
-    least = " and ".join(f"{r.name} {words(r.of - r.by)} instead of {words(r.of)}" for r in error.least)
+    least = " and ".join(_less(r, words) for r in error.least)
     other = [r for r in error.alone if r.kind == "demand" and (len(error.least) > 1 or r.name != error.least[0].name)]
-    alone = " or ".join(f"{r.name} {words(r.of - r.by)} instead of {words(r.of)}" for r in other[:3])
+    alone = " or ".join(_less(r, words) for r in other[:3])
     return f"It would do to give {least}" + (f"; or else {alone}." if alone else ".")
+
+
+def _less(what: allocate.Relaxation, words: Any) -> str:
+    left = words(what.of - what.by)
+    return f"{what.name} {left if left != words(0) else 'nothing'} instead of {words(what.of)}"

@@ -26,7 +26,7 @@ class OnResult(Action):
 
     effects = ()
 
-    def pick(self, args: Any, rows: Sequence[Record]) -> Iterable[Record]:
+    def pick(self, args: Any, rows: Sequence[Record], world: World) -> Iterable[Record]:
         """Return what is left of the rows. Raises NotFound and NotPossible."""
         raise NotImplementedError
 
@@ -36,7 +36,7 @@ class OnResult(Action):
             raise NotFound("There is no earlier result that this could be about.", hint="Nothing was changed. Ask for something first.")
         # They may have been found from another folder.
         placed = rows.records if rows.cwd == world.cwd else tuple(_placed(r, rows.cwd) for r in rows.records)
-        return [r.as_data() for r in self.pick(args, placed)]
+        return [r.as_data() for r in self.pick(args, placed, world)]
 
     def needs(self, args: Any, seen: Any) -> tuple[Effect, ...]:
         return ()
@@ -71,7 +71,8 @@ def moment(record: Record) -> float | None:
     """Return when what a row stands for changed or began, in seconds since the epoch, or None."""
     for name in ("modified_at", "started_at", "at"):
         value = getattr(record, name, None)
-        if value:
+        # A file that is there may be of the first second of 1970: archives and build tools set that. Else 0 is a time that nobody knows.
+        if value or (value is not None and name == "modified_at" and getattr(record, "type", "") in ("file", "folder", "link", "other")):
             return float(value)
     return None
 

@@ -9,6 +9,7 @@ from nlsh.actions.result._rows import OnResult
 from nlsh.plan.action import BaseArgs, Example, arg
 from nlsh.plan.records import File, Process, Record, Tally
 from nlsh.plan.values import Result
+from nlsh.world import World
 
 
 class Count(OnResult):
@@ -19,7 +20,7 @@ class Count(OnResult):
     class Args(BaseArgs):
         what = arg(Result(), "the result of an earlier call", required=True)
 
-    def pick(self, args: Any, rows: Sequence[Record]) -> Iterator[Record]:
+    def pick(self, args: Any, rows: Sequence[Record], world: World) -> Iterator[Record]:
         kind = type(rows[0])
         of = "files" if kind is File else "processes" if kind is Process else "rows"
         yield Tally(len(rows), of)

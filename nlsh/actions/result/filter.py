@@ -9,9 +9,10 @@ from typing import Any
 from nlsh.actions.result import _rows
 from nlsh.actions.result._rows import OnResult
 from nlsh.plan.action import ABSENT, BaseArgs, Example, arg
-from nlsh.plan.amounts import Bytes, Duration
+from nlsh.plan.amounts import Age, Bytes
 from nlsh.plan.records import Record
 from nlsh.plan.values import Kind, Result, Text
+from nlsh.world import World
 
 _FILES = {"a.txt": {"text": "aaa", "age": "1d"}, "b.log": {"size": "2MB", "age": "20d"}, "c.txt": {"text": "cc", "age": "30d"}}
 
@@ -28,16 +29,16 @@ class Filter(OnResult):
         kind = arg(Kind(), "Files of this kind.")
         larger = arg(Bytes(), "Larger than this.")
         smaller = arg(Bytes(), "Smaller than this.")
-        newer = arg(Duration(), "Changed within this time.")
-        older = arg(Duration(), "Not changed for this time.")
+        newer = arg(Age(), "Changed within this time.")
+        older = arg(Age(), "Not changed for this time.")
         need_one_of = ("containing", "without", "kind", "larger", "smaller", "newer", "older")
 
-    def pick(self, args: Any, rows: Sequence[Record]) -> Sequence[Record]:
+    def pick(self, args: Any, rows: Sequence[Record], world: World) -> Sequence[Record]:
         left = list(rows)
         if args.containing:
-            left = [r for r in left if _holds(r, args.containing)]
+            left = [r for r in left if _holds(r, args.containing, world)]
         if args.without:
-            left = [r for r in left if not _holds(r, args.without)]
+            left = [r for r in left if not _holds(r, args.without, world)]
         if args.kind:
             endings = tuple("." + e for e in args.kind)
             left = [r for r in left if _rows.label(r).lower().endswith(endings)]
@@ -88,6 +89,17 @@ class Filter(OnResult):
     )
 
 
-def _holds(record: Record, text: str) -> bool:
+def _holds(record: Record, text: str, world: World) -> bool:
     wanted = text.casefold()
-    return any(wanted in str(getattr(record, c)).casefold() for c in dict.fromkeys(("path", "name", "command", *record.columns)) if hasattr(record, c))
+    shown = (_seen(record, c, world) for c in dict.fromkeys(("path", "name", "command", *record.columns)) if hasattr(record, c))
+    return any(wanted in value.casefold() for value in shown)
+
+
+def _seen(record: Record, column: str, world: World) -> str:
+    """Return what a row shows: of a path, nothing that lies above the folder somebody is in, or above their home."""
+    value = str(getattr(record, column))
+    for folder in (world.cwd, world.home) if column == "path" else ():
+        above = folder.rstrip("/") + "/"
+        if len(above) > 1 and value.startswith(above):
+            return value[len(above) :]
+    return value

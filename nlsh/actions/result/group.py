@@ -14,6 +14,7 @@ from nlsh.plan.kinds import KINDS
 from nlsh.plan.records import Record
 from nlsh.plan.records.result import Grouped
 from nlsh.plan.values import Choice, Result
+from nlsh.world import World
 
 _FILES = {"a.txt": "aaa", "b.txt": "b", "pics/c.jpg": "cc", "pics/d.png": "d", "pics/e.PNG": "e"}
 
@@ -27,7 +28,7 @@ class Group(OnResult):
         what = arg(Result(), "the result of an earlier call", required=True)
         by = arg(Choice("kind", "folder", "owner", "name", "day"), "By what.", required=True)
 
-    def pick(self, args: Any, rows: Sequence[Record]) -> Iterator[Record]:
+    def pick(self, args: Any, rows: Sequence[Record], world: World) -> Iterator[Record]:
         groups: dict[str, list[Record]] = {}
         for row in rows:
             groups.setdefault(_key(row, args.by, rows), []).append(row)

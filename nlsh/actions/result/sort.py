@@ -10,6 +10,7 @@ from nlsh.actions.result._rows import OnResult
 from nlsh.plan.action import BaseArgs, Example, arg
 from nlsh.plan.records import Record
 from nlsh.plan.values import Choice, Result
+from nlsh.world import World
 
 _FILES = {"a.txt": {"text": "aaa", "age": "1d"}, "b.txt": {"text": "b", "age": "2d"}, "c.txt": {"text": "cc", "age": "3d"}}
 # order: (what of a row, its name in a message, whether the largest comes first)
@@ -33,7 +34,7 @@ class Sort(OnResult):
         what = arg(Result(), "the result of an earlier call", required=True)
         by = arg(Choice("name", "largest", "smallest", "newest", "oldest", "memory", "cpu"), "In which order.", required=True)
 
-    def pick(self, args: Any, rows: Sequence[Record]) -> Sequence[Record]:
+    def pick(self, args: Any, rows: Sequence[Record], world: World) -> Sequence[Record]:
         key, what, largest_first = _ORDERS[args.by]
         known = [r for r in rows if key(r) is not None]
         if not known:

@@ -7,10 +7,11 @@ from typing import Any
 
 from nlsh.actions.result._rows import OnResult
 from nlsh.plan.action import ABSENT, BaseArgs, Example, arg
-from nlsh.plan.amounts import Count
+from nlsh.plan.amounts import Count, Nth
 from nlsh.plan.errors import NotFound
 from nlsh.plan.records import Record
 from nlsh.plan.values import Result
+from nlsh.world import World
 
 _FILES = {"a.txt": {"text": "aaa", "age": "1d"}, "b.txt": {"text": "b", "age": "2d"}, "c.txt": {"text": "cc", "age": "3d"}}
 
@@ -24,10 +25,10 @@ class Take(OnResult):
         what = arg(Result(), "the result of an earlier call", required=True)
         first = arg(Count(), "The first so many.", common=("1",))
         last = arg(Count(), "The last so many.", common=("1",))
-        nth = arg(Count(), "Only the one at this place.")
+        nth = arg(Nth(), "Only the one at this place.")
         need_one_of = ("first", "last", "nth")
 
-    def pick(self, args: Any, rows: Sequence[Record]) -> Sequence[Record]:
+    def pick(self, args: Any, rows: Sequence[Record], world: World) -> Sequence[Record]:
         if args.nth is not None:
             if args.nth > len(rows):
                 raise NotFound(f"There is no number {args.nth}: the result has {len(rows)}.", hint="Nothing was changed.")

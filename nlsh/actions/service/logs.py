@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from nlsh.plan.action import Action, BaseArgs, Example, arg
-from nlsh.plan.amounts import Count, Duration
+from nlsh.plan.amounts import Age, Count
 from nlsh.plan.effects import Effect
 from nlsh.plan.records import Record
 from nlsh.plan.values import Name
@@ -22,7 +22,7 @@ class Logs(Action):
     class Args(BaseArgs):
         name = arg(Name(), "The service.", required=True)
         last = arg(Count(), "The last so many lines.", default=50)
-        since = arg(Duration(), "Only what is newer than this.")
+        since = arg(Age(), "Only what is newer than this.")
 
     def look(self, args: Any, world: World) -> dict[str, Any]:
         return {"unit": services.unit_name(args.name), **logs.find(journal_only=True)}

@@ -7,10 +7,10 @@ from typing import Any
 
 from nlsh.actions.text import _text
 from nlsh.plan.action import Action, BaseArgs, Example, arg
+from nlsh.plan.counted import Columns
 from nlsh.plan.effects import Effect
 from nlsh.plan.records import Record
 from nlsh.plan.records.text import Row
-from nlsh.plan.terms import Columns
 from nlsh.plan.values import Path, Text
 from nlsh.steps import handles
 from nlsh.world import World

@@ -38,13 +38,14 @@ class TextLength(Action):
     def observe(self, args: Any, seen: Any, world: World) -> Iterator[Record]:
         """One file and one unit: the number. Several files: a row for each, and with a unit their sum at the end."""
         from nlsh.world.contents import count_text
+        from nlsh.world.texts import encoding_in
 
         several = len(seen["paths"]) > 1
         total = 0
         skipped: list[str] = []
         for path in seen["paths"]:
             try:
-                counted = TextCount(path, *count_text(path))
+                counted = TextCount(path, *count_text(path, encoding_in(path)))
             except OSError as error:
                 if not several:
                     raise NotPossible(f"{path} cannot be read: {error.strerror}.", hint="Nothing was changed. See who may read it with file.info.") from error

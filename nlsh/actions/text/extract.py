@@ -18,14 +18,23 @@ from nlsh.world import World
 
 _MONTH = r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)"
 # Every repetition has an end, and each begins where none could have begun before: a line of millions of letters takes no longer for that.
+# Chinese, Japanese and Korean set no blanks: “价格100元” holds a number as “price 100 yuan” does. A letter of theirs ends no word that begins after it.
+_WIDE = r"\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af"
+_W = rf"[^\W{_WIDE}]"
 _PATTERNS = {
-    "emails": re.compile(r"(?<![\w.+%-])[\w+%-][\w.+%-]{0,63}@(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.){1,8}[^\W\d_]{2,24}(?![\w@])"),
-    "urls": re.compile(r"(?<!\w)(?:https?|ftp)://[^\s<>\"'`{}|\\^\u3000-\u303f\uff00-\uffef]{1,2000}", re.I),
-    "numbers": re.compile(r"(?<![\w.])[+-]?(?:\d{1,3}(?:,\d{3}){1,12}(?![\d,])|\d{1,400})(?:\.\d{1,400})?(?:[eE][+-]?\d{1,4})?(?!\w)"),
-    "ips": re.compile(r"(?<![\w.:])(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9A-Fa-f:]{2,39}(?:(?<=:)\d{1,3}(?:\.\d{1,3}){3})?)(?![\w:]|\.\d)"),
+    "emails": re.compile(
+        rf"(?<![.+%-])(?<!{_W})(?:{_W}|[+%-])(?:{_W}|[.+%-]){{0,63}}@(?:[^\W_](?:[\w-]{{0,61}}[^\W_])?\.){{1,8}}"
+        rf"(?:[^\W\d_{_WIDE}]{{2,24}}(?!{_W}|@)|[^\W\d_]{{2,24}}(?![\w@]))"
+    ),
+    "urls": re.compile(rf"(?<!{_W})(?:https?|ftp)://[^\s<>\"'`{{}}|\\^\u3000-\u303f\uff00-\uffef]{{1,2000}}", re.I),
+    "numbers": re.compile(
+        rf"(?<!\.)(?<!{_W})[+-]?(?:(?:\d{{1,3}}(?:,\d{{3}}){{1,12}}(?![\d,])|\d{{1,400}})(?:\.\d{{1,400}})?|\.\d{{1,400}})(?:[eE][+-]?\d{{1,4}})?(?!{_W})"
+    ),
+    "ips": re.compile(rf"(?<![.:])(?<!{_W})(?:\d{{1,3}}(?:\.\d{{1,3}}){{3}}|[0-9A-Fa-f:]{{2,39}}(?:(?<=:)\d{{1,3}}(?:\.\d{{1,3}}){{3}})?)(?!:|{_W}|\.\d)"),
     "dates": re.compile(
-        rf"(?<![\w./-])(?:\d{{4}}([-/.])\d{{1,2}}\1\d{{1,2}}|\d{{1,2}}([-/.])\d{{1,2}}\2(?:\d{{4}}|\d{{2}})|\d{{1,2}}(?:st|nd|rd|th|\.)? {_MONTH}\.?,? \d{{4}}"
-        rf"|{_MONTH}\.? \d{{1,2}}(?:st|nd|rd|th)?,? \d{{4}})(?![\w/]|[.-]\d)|(?<!\d)(?:\d{{4}}年)?\d{{1,2}}月\d{{1,2}}[日号]",
+        rf"(?<![./-])(?<!{_W})(?:\d{{4}}([-/.])\d{{1,2}}\1\d{{1,2}}|\d{{1,2}}([-/.])\d{{1,2}}\2(?:\d{{4}}|\d{{2}})"
+        rf"|\d{{1,2}}(?:st|nd|rd|th|\.)? (?:of )?{_MONTH}\.?,? \d{{4}}"
+        rf"|{_MONTH}\.? \d{{1,2}}(?:st|nd|rd|th)?,? \d{{4}})(?!(?!T\d){_W}|/|[.-]\d)|(?<!\d)(?:\d{{4}}年)?\d{{1,2}}月\d{{1,2}}[日号]",
         re.I,
     ),
 }
@@ -138,7 +147,9 @@ def _is_address(text: str) -> bool:
 
 
 def _is_date(text: str) -> bool:
-    parts = [int(p) for p in re.findall(r"\d+", text)]
-    small = [p for p in parts if p < 1000]
+    numbers = re.findall(r"\d+", text)
+    if len(numbers) == 3 and len(numbers[0]) == 4:
+        return 1 <= int(numbers[1]) <= 12 and 1 <= int(numbers[2]) <= 31
     # In either order of day and month.
-    return all(1 <= p <= 31 for p in small[:2]) and (len(small) < 2 or min(small[:2]) <= 12)
+    small = [int(n) for n in numbers if len(n) < 4][:2]
+    return all(1 <= n <= 31 for n in small) and (len(small) < 2 or min(small) <= 12)

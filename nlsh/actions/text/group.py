@@ -35,7 +35,7 @@ class Group(Action):
         by = arg(Name(), "The column whose values make the groups: its name or number.", required=True)
         column = arg(Name(), "The column of numbers that is added up in each; left out: rows are only counted.")
         sort = arg(Choice(*_ORDERS), "The largest first by this, or by the groups' names; left out: as they come in the file.")
-        limit = arg(Count(), "At most this many groups.")
+        limit = arg(Count(), "At most this many groups.", common=("1",))
 
     def look(self, args: Any, world: World) -> Any:
         return _text.one(args.path, world)

@@ -48,11 +48,11 @@ class Query(Action):
             raise error.of(path) from error
         single = isinstance(value, list) and not any(isinstance(v, (dict, list)) for v in value)
         if isinstance(value, dict) or (isinstance(value, list) and not single):
-            shown = json.dumps(value, ensure_ascii=False, indent=2).splitlines()
+            shown = json.dumps(value, ensure_ascii=False, indent=2).split("\n")
         else:
             shown = [line for v in (value if single else [value]) for line in (v if isinstance(v, str) else json.dumps(v)).split("\n")]
         for number, text in enumerate(shown, start=1):
-            yield Line(text, number)
+            yield Line(data.sayable(text), number)
 
     examples = (
         Example(

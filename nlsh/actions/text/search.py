@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from nlsh.actions.file import _search
 from nlsh.plan.action import BaseArgs, Example, arg
+from nlsh.plan.errors import BadArgument
 from nlsh.plan.records import Match, Record
 from nlsh.plan.values import Flag, Kind, Paths, Text
 from nlsh.steps import handles
@@ -29,23 +31,43 @@ class Search(_search.Below):
     name = "text.search"
 
     class Args(BaseArgs):
-        text = arg(Text(), "The text, taken literally.", required=True)
+        text = arg(Text(), "The text, taken literally.")
         under = arg(Paths(), "Files, or folders with all below them.", default=(".",))
         kind = arg(Kind(), "Only in files of this kind.")
         ignore_case = arg(Flag(), "Capitals and small letters are the same.", default=False)
         hidden = arg(Flag(), "Also names that start with a dot, and what is below them.", default=False)
+        regex = arg(Text(), "A regular expression that a part of the line must match, instead of the text.")
+        need_one_of = ("text", "regex")
+
+    def look(self, args: Any, world: World) -> Any:
+        if args.regex:
+            from nlsh.world.patterns import compiled
+
+            if args.text:
+                raise BadArgument("text.search takes a text or a regular expression, not both.", hint="Say one of them.")
+            compiled(args.regex)
+        return super().look(args, world)
 
     def observe(self, args: Any, seen: Any, world: World) -> Iterator[Record]:
-        from nlsh.world.contents import Sought, matching_lines
+        from nlsh.world.contents import Sought, lines_that, matching_lines
 
+        if args.regex:
+            from nlsh.world.patterns import bounded, compiled
+
+            with bounded(compiled(args.regex, re.IGNORECASE if args.ignore_case else 0)) as fits:
+                yield from self._found(args, seen, lambda path: lines_that(path, fits))
+            return
         sought = Sought.of(args.text, ignore_case=args.ignore_case)
+        yield from self._found(args, seen, lambda path: matching_lines(path, sought))
+
+    def _found(self, args: Any, seen: Any, lines_of: Callable[[str], Iterable[tuple[int, str]]]) -> Iterator[Record]:
         endings = _search.endings(args.kind)
         skipped: list[str] = []
         meter = handles.Meter(unit="files")
         for root in seen["roots"]:
             for path in _files(root, args.hidden, endings, skipped):
                 try:
-                    for number, text in matching_lines(path, sought):
+                    for number, text in lines_of(path):
                         yield Match(path, number, text)
                 except FileNotFoundError:
                     continue  # vanished meanwhile
@@ -76,6 +98,23 @@ class Search(_search.Below):
             plan='text.search("mum", under="notes.md")',
             given=_TREE,
             result=("notes.md",),
+        ),
+        Example(
+            say=(
+                r"which lines here match the regex ^TODO:?\s",
+                r"grep -E '^TODO:?\s'",
+                r"search the files with the regular expression ^TODO:?\s",
+                r"用正则^TODO:?\s搜索这里的文件内容",
+            ),
+            plan=r'text.search(regex="^TODO:?\\s")',
+            given=_TREE,
+            result=("notes.md",),
+        ),
+        Example(
+            say=(r"lines in src matching todo|import, any case", r"在src里用正则搜todo|import，不分大小写"),
+            plan='text.search(regex="todo|IMPORT", under="src", ignore_case=true)',
+            given=_TREE,
+            result=("src/main.py", "src/main.py", "src/deep/util.py"),
         ),
         Example(
             say=("search for TODO in the attic folder", "grep TODO in attic", "在attic里搜索TODO"),

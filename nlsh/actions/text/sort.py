@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
 from nlsh.actions.text import _text
@@ -72,6 +73,11 @@ class Sort(Action):
     )
 
 
-def _first_number(text: str) -> float | None:
-    found = re.search(r"(?<![\w.])-?\d{1,300}(?:\.\d{1,300})?", text)
-    return float(found[0]) if found else None
+# A number by itself goes before digits in a word: of “v2 10 MB” it is 10, of “img10.png”, which holds nothing else, 10 as well.
+_NUMBERS = (re.compile(r"(?<![\w.])-?(?:\d{1,300}(?:\.\d{1,300})?|\.\d{1,300})"), re.compile(r"\d{1,300}(?:\.\d{1,300})?"))
+
+
+def _first_number(text: str) -> Decimal | None:
+    """Return the number as it is written: a float would take long ones for the same."""
+    found = next((f for pattern in _NUMBERS if (f := pattern.search(text))), None)
+    return Decimal(found[0]) if found else None

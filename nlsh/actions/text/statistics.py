@@ -18,8 +18,8 @@ from nlsh.steps import handles
 from nlsh.world import World
 
 _SALES = 'item,price,units\ntea,1.10,3\ncoffee,"1,002.20",\nmilk,0.70,4\n'
-# Sums are exact up to so many digits; a mean is rounded to ten.
-_EXACT, _ROUNDED = Context(prec=60), Context(prec=10)
+# Sums are exact up to so many digits.
+_EXACT = Context(prec=60)
 
 
 class Statistics(Action):
@@ -55,8 +55,8 @@ class Statistics(Action):
         # A column with words in it is one of numbers only where somebody says so.
         found = {i: s for i, s in sums.items() if s.count and (only is not None or not s.others)}
         if not found:
-            what = "no numbers in that column of" if only is not None else "no column of numbers in"
-            raise NotFound(f"There is {what} {seen['path']}.", hint="Nothing was changed. See it with text.table.")
+            what = "are no numbers in that column of" if only is not None else "is no column of numbers in"
+            raise NotFound(f"There {what} {seen['path']}.", hint="Nothing was changed. See it with text.table.")
         for i, total in found.items():
             yield total.record(table.names[i] if table.names else str(i + 1))
 
@@ -107,6 +107,8 @@ class Sum:
     def record(self, name: str) -> Statistic:
         from nlsh.world.tables import plain
 
-        mean = _ROUNDED.divide(self.sum, Decimal(self.count))
+        mean = _EXACT.divide(self.sum, Decimal(self.count))
+        # Rounded to ten digits, yet never before the point: of long ids or times in milliseconds it would lie outside of them.
+        mean = Context(prec=max(10, mean.adjusted() + 3)).plus(mean)
         assert self.least is not None and self.greatest is not None
         return Statistic(name, self.count, plain(self.sum), plain(mean), plain(self.least), plain(self.greatest), self.others)

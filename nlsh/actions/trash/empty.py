@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from nlsh.plan.action import ABSENT, Action, BaseArgs, Example, Never, arg
-from nlsh.plan.amounts import Duration
+from nlsh.plan.amounts import Age
 from nlsh.plan.errors import NotFound
 from nlsh.plan.steps import Step
 from nlsh.steps.trash import DeleteTrashed
@@ -24,7 +24,7 @@ class Empty(Action):
     undo = Never("what is deleted from the trash is not kept anywhere, and old versions that undo would bring back lie there, too")
 
     class Args(BaseArgs):
-        older = arg(Duration(), "Only what was thrown away longer ago than this.")
+        older = arg(Age(), "Only what was thrown away longer ago than this.")
 
     def look(self, args: Any, world: World) -> Any:
         there = all_trashed()

@@ -26,7 +26,7 @@ class List(Action):
     effects = ("fs.read",)
 
     class Args(BaseArgs):
-        limit = arg(Count(), "At most this many.")
+        limit = arg(Count(), "At most this many.", common=("1",))
 
     def look(self, args: Any, world: World) -> Any:
         return [list(pair) for pair in bins()]

@@ -1,9 +1,10 @@
 """The broker of one worker: it hears of the system calls that reach outside the grant, and has them asked about while their caller waits.
 
 It stands between the supervisor and the worker, as an ancestor of whatever a raw command starts, since only an ancestor may read arguments
-everywhere. It can do nothing of what it hears of: its own filter lets it neither write, connect, remove, signal nor run anything. What is agreed to is
-done by a `hand`, which the supervisor makes for it. A call is either handed back to the kernel, whose Landlock then refuses what is not granted
-whatever a racing thread has put in place of the argument, or answered without the kernel ever looking at the argument again.
+everywhere. It can do nothing of what it hears of: its own filter lets it neither write, connect, remove, signal nor run anything, not even with what it
+takes from another process. What is agreed to is done by a `hand`, which the supervisor makes for it. A call is either handed back to the kernel, whose
+Landlock then refuses what is not granted whatever a racing thread has put in place of the argument, or answered without the kernel ever looking at the
+argument again.
 """
 
 from __future__ import annotations
@@ -27,15 +28,18 @@ MOST_NOTES = 200  # of a job: refusals that nobody was asked about; the others a
 _STILL_THERE_S = 0.2
 
 
-def broker(worker: int, channel: socket.socket, hears: socket.socket, woken: int, roots: tuple[str, ...], hidden: tuple[str, ...]) -> int:
+def broker(
+    worker: int, channel: socket.socket, hears: socket.socket, woken: int, wake: int, roots: tuple[str, ...], hidden: tuple[str, ...]
+) -> int:  # fmt: skip
     """Be the broker of `worker` until it ends; return its exit status.
 
-    `hears`: where the worker sends its listener; `roots`: what it may change; `hidden`: what nobody is asked about.
+    `hears`: where the worker sends its listener; `woken`: what can be read once a child has ended, `wake` the end to which signals are written;
+    `roots`: what it may change; `hidden`: what nobody is asked about.
     """
     prctl(SET_DUMPABLE, 0)
     prctl(SET_NO_NEW_PRIVS, 1)
     capabilities.drop(frozenset())
-    seccomp.install(seccomp.build(seccomp.Profile(watches=True)))
+    seccomp.install(seccomp.build(seccomp.Profile(watches=(channel.fileno(), wake))))
     return _Broker(channel, hears, woken, roots, hidden).serve(worker)
 
 

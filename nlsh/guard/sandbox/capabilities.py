@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
-import platform
 import re
 import struct
 from typing import TYPE_CHECKING
@@ -16,7 +15,7 @@ from nlsh.plan.effects import Effect
 if TYPE_CHECKING:
     from nlsh.guard.grant import Grant
 
-_CAPSET, _CAPGET = (126, 125) if platform.machine() == "x86_64" else (91, 90)
+_CAPSET, _CAPGET = (126, 125) if os.uname().machine == "x86_64" else (91, 90)
 _VERSION_3 = 0x20080522
 
 _NAMES = (

@@ -5,14 +5,13 @@ from __future__ import annotations
 import errno
 import functools
 import os
-import resource
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 from nlsh.guard.grant import LEVELS, Grant
 from nlsh.guard.sandbox import bubblewrap, capabilities, landlock, overlay, seccomp, view
-from nlsh.guard.sandbox.kernel import GET_NO_NEW_PRIVS, GET_SECCOMP, SET_DUMPABLE, SET_NO_NEW_PRIVS, prctl
+from nlsh.guard.sandbox.kernel import GET_NO_NEW_PRIVS, GET_SECCOMP, SET_DUMPABLE, SET_NO_NEW_PRIVS, leave_no_core, prctl
 from nlsh.plan.effects import Effect
 from nlsh.plan.errors import NotEnforced
 from nlsh.steps import handles
@@ -74,7 +73,7 @@ def enter(grant: Grant, layer: str = "", asks: Iterable[str] = (), rights: froze
     if layer:
         seen = overlay.view_on(seen, layer, grant.change)
     try:
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        leave_no_core()
         signalled = handles.take(grant.processes)
         # Connected before the filter is in place: confined, a worker can make no such socket.
         handles.connect(e.target for e in grant.effects if e.kind in ("bus.read", "bus.call"))
@@ -168,11 +167,12 @@ def rehearse() -> None:
     """Do what `enter` does up to confining, for the usual grants, so that a process forked from here does it faster. Raises OSError."""
     version = landlock.abi()
     capabilities.held()
+    nothing = Grant.of(())
     for kinds in ((), ("proc.read",), ("fs.write",), ("exec",), ("exec", "fs.write")):
-        usual = replace(Grant.of(()), effects=tuple(Effect(k, "*") for k in kinds))
+        usual = replace(nothing, effects=tuple(Effect(k, "*") for k in kinds))
         seccomp.build(_profile(usual, 0 if usual.looks_into_processes else version, handles.FIRST))
     if version:
-        os.close(_rules(Grant.of(()), version).descriptor)
+        os.close(_rules(nothing, version).descriptor)
         view.why_not()
 
 

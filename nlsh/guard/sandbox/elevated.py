@@ -13,7 +13,7 @@ import os
 import signal
 import struct
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from nlsh.guard import writers
@@ -23,6 +23,7 @@ from nlsh.guard.sandbox.kernel import SET_DUMPABLE, SET_NO_NEW_PRIVS, prctl
 from nlsh.guard.sandbox.supervisor import supervise
 from nlsh.guard.sandbox.worker import Worker
 from nlsh.plan.errors import Denied, NlshError, NotEnforced
+from nlsh.plan.frozen import frozen
 from nlsh.plan.steps import Step, step_from_data
 from nlsh.steps import load
 
@@ -32,7 +33,7 @@ _IGNORED = (signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP, signal.SIGTTIN, signa
 _NOTHING = "Nothing was done as root."
 
 
-@dataclass(frozen=True)
+@frozen(slots=False)
 class Kept:
     """A kind of step that may be done as root: where it is, the rights of root's that it keeps, and the effects that it may have besides priv.root."""
 

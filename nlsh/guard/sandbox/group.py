@@ -14,7 +14,7 @@ import socket
 import time
 from typing import Any
 
-from nlsh.guard.sandbox import notify
+from nlsh.guard.sandbox import heard, notify
 
 # What the client says to the supervisor: all that the command has started is to stand still, and does no longer have to.
 STAND, RELEASE = b"s", b"r"
@@ -78,6 +78,8 @@ class Group:
     def read(self) -> bytes:
         """Return what there is of its messages; empty at their end."""
         data, self._early = self._early, b""
+        if not data:
+            heard.until_readable(self._reader)
         return data or os.read(self._reader, _READ)
 
     def heard(self, message: dict[str, Any]) -> bool:

@@ -10,14 +10,13 @@ import ctypes
 import errno
 import json
 import os
-import resource
 import signal
 import socket
 import stat
 from typing import Any
 
 from nlsh.guard.sandbox import capabilities, landlock, notify, seccomp
-from nlsh.guard.sandbox.kernel import SET_DUMPABLE, SET_NO_NEW_PRIVS, prctl, syscall
+from nlsh.guard.sandbox.kernel import SET_DUMPABLE, SET_NO_NEW_PRIVS, leave_no_core, prctl, syscall
 
 _LONGEST_S = 180  # to wait for a connection: the kernel gives up before
 _OPENAT2 = 437
@@ -55,7 +54,7 @@ def _confine(rights: dict[str, int], profile: seccomp.Profile, port: int = 0, *,
     if port:
         rules.allow_port(port, landlock.CONNECT)
     prctl(SET_NO_NEW_PRIVS, 1)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    leave_no_core()
     # As the command itself has none.
     capabilities.drop(frozenset())
     rules.enforce()

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import ctypes
 import os
-import platform
 import re
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from nlsh.guard.sandbox import capabilities
 from nlsh.guard.sandbox.kernel import syscall
+from nlsh.plan.frozen import frozen
 
 NEW_MOUNTS, NEW_UTS, NEW_IPC, NEW_USER, NEW_PIDS, NEW_NETWORK = 0x20000, 0x4000000, 0x8000000, 0x10000000, 0x20000000, 0x40000000
 
@@ -23,7 +22,7 @@ NEW_MOUNTS, NEW_UTS, NEW_IPC, NEW_USER, NEW_PIDS, NEW_NETWORK = 0x20000, 0x40000
 READ_ONLY, NO_SUID, NO_DEVICES, NO_EXEC = 1, 2, 4, 8
 PRIVATE, SLAVE = 1 << 18, 1 << 19
 
-_X86 = platform.machine() == "x86_64"
+_X86 = os.uname().machine == "x86_64"
 _UNSHARE, _MOUNT, _UMOUNT, _PIVOT_ROOT = (272, 165, 166, 155) if _X86 else (97, 40, 39, 41)
 # The same on every architecture.
 _OPEN_TREE, _MOVE_MOUNT, _FSOPEN, _FSCONFIG, _FSMOUNT, _MOUNT_SETATTR = 428, 429, 430, 431, 432, 442
@@ -138,7 +137,7 @@ def new_mount(kind: str, options: dict[str, str | None], attributes: int = 0) ->
         os.close(context)
 
 
-@dataclass(frozen=True)
+@frozen(slots=False)
 class Mount:
     """A line of mountinfo: where it is mounted, on what kind of file system, and its number (that of its parent)."""
 

@@ -10,7 +10,7 @@ import os
 import signal
 import time
 
-from nlsh.guard.sandbox.relay import STANDS, family, state
+from nlsh.guard.sandbox.relay import STANDS, family, state, stop_threads
 
 _STILL_S = 0.5
 
@@ -40,6 +40,7 @@ class Pause:
                 else:
                     with contextlib.suppress(OSError):
                         signal.pidfd_send_signal(descriptor, signal.SIGSTOP)
+                        stop_threads(pid)
             time.sleep(0.0005)
 
     def end(self) -> None:

@@ -6,11 +6,11 @@ import errno
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from nlsh.guard.sandbox import bubblewrap, landlock, seccomp, view
 from nlsh.guard.sandbox.confine import level
 from nlsh.guard.sandbox.kernel import SET_NO_NEW_PRIVS, prctl
+from nlsh.plan.frozen import frozen
 
 # By the version of Landlock that has it: whether a mount view makes up for it, and what is so without it.
 _LACKING = {
@@ -41,7 +41,7 @@ _SWITCHES = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
+@frozen(slots=False)
 class Probe:
     """What was found. `level`: L3 with a mount view, L2 all of Landlock, L1 an older one, L0 none: then nothing is changed here.
 

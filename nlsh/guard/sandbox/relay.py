@@ -16,11 +16,13 @@ from typing import Any
 
 from nlsh.guard.sandbox import notify
 from nlsh.guard.sandbox.broker import LARGEST
-from nlsh.guard.sandbox.wants import within
-from nlsh.guard.sandbox.zygote import END, GONE, HELD, NUMBER, SHOWS, YES
+from nlsh.guard.sandbox.kernel import syscall
+from nlsh.guard.sandbox.seccomp import number_of
+from nlsh.guard.sandbox.wants import is_below, within
+from nlsh.guard.sandbox.zygote import END, GONE, HELD, QUESTION, SHOWS, YES, about
 
 _GRACE_S = 2.0  # for a command to end at Ctrl-C, and beyond the client's own time limit
-_STILL_S = 0.05
+_STILL_S = 1.0  # for all of a command to stand still
 _MOST_WAITING = 100
 STANDS = "TtZX"  # the states of a process that does nothing
 
@@ -35,6 +37,7 @@ class Relay:
         self._waiting: dict[int, tuple[dict[str, Any], list[int]]] = {}
         self._agreed: dict[int, tuple[dict[str, Any], list[int]]] = {}
         self._hands: dict[int, int] = {}
+        self._last = 0  # the number of the latest question
         self._shown: int | None = None
         self._until = 0.0
         self._stopped: list[int] = []
@@ -48,7 +51,7 @@ class Relay:
             data, given = notify.receive(self.channel)
             if data:
                 self._take(json.loads(data), given)
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
             return False
         return bool(data)
 
@@ -60,11 +63,17 @@ class Relay:
         return self.ended if self.ended is not None else broker if broker < 0 else -signal.SIGKILL
 
     def _take(self, message: dict[str, Any], given: list[int]) -> None:
+        # One thing is handed over with a question, and nothing with anything else: without descriptors this process could look at no other.
+        kept = given[:1] if "ask" in message else []
+        for descriptor in given[len(kept) :]:
+            os.close(descriptor)
         if "ask" in message:
-            if self._kill_at is not None or len(self._waiting) >= _MOST_WAITING or self._is_hidden(message["what"]):
-                self._refuse(message["ask"], given)
+            self._is_new(message["ask"], message["what"])
+            full = len(self._waiting) + len(self._agreed) >= _MOST_WAITING
+            if full or self._kill_at is not None or self._is_hidden(message["what"]):
+                self._refuse(message["ask"], kept)
             else:
-                self._waiting[message["ask"]] = message["what"], given
+                self._waiting[message["ask"]] = message["what"], kept
                 self._show_next()
         elif "go" in message:
             self._reach(message["go"])
@@ -77,9 +86,19 @@ class Relay:
         elif "ended" in message:
             self.ended = int(message["ended"])
 
+    def _is_new(self, number: object, what: object) -> None:
+        """Raises ValueError for a question that no broker of ours asks: in place of another one, or one of which the client would not hear."""
+        if type(number) is not int or not self._last < number < 1 << 32 or not isinstance(what, dict) or len(json.dumps(what)) > LARGEST:
+            raise ValueError(number)
+        self._last = number
+
     def _is_hidden(self, what: dict[str, Any]) -> bool:
         """Whether a question is about what nobody is asked about: whoever answers, and whatever the broker takes it for."""
         return any(within(str(what[key]), h) for key in ("path", "to") if key in what for h in self._hidden)
+
+    def started(self, broker: int) -> int:
+        """Return the worker, 0 where there is none: whatever a broker says, it is one that this has started."""
+        return self.worker if is_below(self.worker, broker) else 0
 
     def hand_ended(self, pid: int) -> None:
         """Tell the broker of a hand that has ended: where it has not spoken itself, nothing was done."""
@@ -90,11 +109,10 @@ class Relay:
 
     def answer(self, word: bytes, broker: int) -> None:
         """Take a word of the client's about a question."""
-        (number,) = NUMBER.unpack(_exactly(self._control, NUMBER.size))
-        if number != self._shown:
-            return  # too late: it is no answer to another one
-        if word == SHOWS:
-            self._hold(broker)
+        said, number = _exactly(self._control, QUESTION.size), self._shown
+        if number is None or said != about(number, self._waiting[number][0]):
+            return  # too late, or about other words than these: it is no answer to another one
+        if word == SHOWS and self._hold(broker):
             with contextlib.suppress(OSError):
                 os.write(self._control, HELD)
             self._until = time.monotonic() + self._seconds + _GRACE_S
@@ -106,10 +124,16 @@ class Relay:
             self._say({"answer": number, "yes": True})
         else:
             self._refuse(number, given)
+        if word == SHOWS:
+            # What goes on could draw over it, and answer it.
+            with contextlib.suppress(OSError):
+                os.write(self._control, GONE)
+            self._tell("gated", {"kind": what.get("kind"), "program": what.get("program"), "why": "the command could not be made to stand still"})
         if word == END:
-            for other, (_, descriptors) in self._waiting.items():
+            for other, (_, descriptors) in (*self._waiting.items(), *self._agreed.items()):
                 self._refuse(other, descriptors)
             self._waiting.clear()
+            self._agreed.clear()
             self._kill_at = time.monotonic() + _GRACE_S
         self._show_next()
 
@@ -167,20 +191,24 @@ class Relay:
             os.close(descriptor)
         self._say({"answer": number, "yes": False})
 
-    def _hold(self, broker: int) -> None:
-        """Stop all that the command consists of: nothing of it draws over the question, or reads its answer."""
+    def _hold(self, broker: int) -> bool:
+        """Stop all that the command consists of: nothing of it draws over the question, or reads its answer. Return whether it stands still."""
         until = time.monotonic() + _STILL_S
         while time.monotonic() < until:
-            running = {pid: letter for pid in family(broker) if (letter := state(pid)) not in STANDS}
+            if not (found := family(broker)):
+                break  # this kernel does not tell: there is at least who asked
+            running = {pid: letter for pid in found if (letter := state(pid)) not in STANDS}
             if all(pid in self._stopped and letter == "D" for pid, letter in running.items()):
-                return
+                return True
             for pid in running:
                 # Also one that was stopped: what was not yet may have let it go on.
                 with contextlib.suppress(OSError):
                     os.kill(pid, signal.SIGSTOP)
                     if pid not in self._stopped:
                         self._stopped.append(pid)
+                    stop_threads(pid)
             time.sleep(0.0005)
+        return False
 
     def _reach(self, number: int) -> None:
         # What was shown: the broker has no say in it any more.
@@ -209,8 +237,13 @@ class Relay:
     # --- words ---------------------------------------------------------------------------------------------------
 
     def _say(self, message: dict[str, Any]) -> None:
-        with contextlib.suppress(OSError):
-            notify.send(self.channel, json.dumps(message).encode())
+        try:
+            self.channel.send(json.dumps(message).encode(), socket.MSG_NOSIGNAL | socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            # None of ours asks so much without listening. Who waits for it hears no Ctrl-C: to `hear` it is gone.
+            self.channel.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
 
     def _tell(self, kind: str, what: dict[str, Any], **more: Any) -> None:
         # One write that a pipe takes in one piece: the worker writes there, too.
@@ -249,13 +282,24 @@ def _way_up(pid: int, ancestor: int) -> list[int]:
 
 
 def state(pid: int) -> str:
-    """Return the letter of a process's state, X where there is none; of one whose first thread has ended, that of one that goes on."""
-    found = _letter(f"/proc/{pid}/stat")
-    if found == "Z":
-        with contextlib.suppress(OSError):
-            others = [_letter(f"/proc/{pid}/task/{thread}/stat") for thread in os.listdir(f"/proc/{pid}/task") if thread != str(pid)]
-            return next((letter for letter in others if letter not in STANDS), found)
-    return found
+    """Return the letter of a process's state, X where there is none; of its threads, that of the one that stands least still."""
+    found = [letter for _, letter in _threads(pid)]
+    return min(found, key=lambda letter: "DTtZX".find(letter), default="X")
+
+
+def stop_threads(pid: int) -> None:
+    """Stop each thread of a process that runs: the signal to them all may be with one that waits in the kernel, and is heard when that has its answer."""
+    for thread, letter in _threads(pid):
+        if letter not in (*STANDS, "D"):
+            with contextlib.suppress(OSError):
+                syscall(number_of("tgkill"), pid, thread, int(signal.SIGSTOP))
+
+
+def _threads(pid: int) -> list[tuple[int, str]]:
+    try:
+        return [(int(thread), _letter(f"/proc/{pid}/task/{thread}/stat")) for thread in os.listdir(f"/proc/{pid}/task")]
+    except OSError:
+        return []
 
 
 def _letter(path: str) -> str:

@@ -1,6 +1,7 @@
 """Seccomp: a small BPF assembler, the system call numbers of x86-64 and aarch64, and the filter for a profile.
 
-It owns what is refused at the system call. A filter sees registers only, so paths are Landlock's; every rule here looks at numbers.
+It owns what is refused at the system call: what is named here, and every call that no kernel had yet when this was written. A filter sees registers
+only, so paths are Landlock's; every rule here looks at numbers.
 """
 
 from __future__ import annotations
@@ -8,17 +9,19 @@ from __future__ import annotations
 import ctypes
 import errno
 import functools
-import platform
+import os
 import struct
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from nlsh.guard.sandbox.kernel import syscall
+from nlsh.plan.frozen import frozen
 
-_MACHINE = platform.machine()
+_MACHINE = os.uname().machine
 _COLUMN = {"x86_64": 0, "aarch64": 1}.get(_MACHINE)
 _AUDIT_ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}.get(_MACHINE, 0)
 _X32 = 0x40000000
+# The first number that no kernel had when the list below was gone through (6.18): what came later is not there for a worker.
+_UNKNOWN = 470
 
 # name: (x86-64, aarch64); None where the architecture does not have it
 _NUMBERS: dict[str, tuple[int | None, int | None]] = dict(
@@ -29,9 +32,9 @@ _NUMBERS: dict[str, tuple[int | None, int | None]] = dict(
     creat=(85, None), link=(86, None), unlink=(87, None), symlink=(88, None), chmod=(90, None), fchmod=(91, 52), chown=(92, None), fchown=(93, 55),
     lchown=(94, None), ptrace=(101, 117), syslog=(103, 116), rt_sigqueueinfo=(129, 138), utime=(132, None), mknod=(133, None), uselib=(134, None),
     personality=(135, 92), sysfs=(139, None), setpriority=(141, 140), sched_setparam=(142, 118), sched_setscheduler=(144, 119), vhangup=(153, 58),
-    modify_ldt=(154, None), pivot_root=(155, 41), prctl=(157, 167), chroot=(161, 51), acct=(163, 89), settimeofday=(164, 170), mount=(165, 40),
-    umount2=(166, 39), swapon=(167, 224), swapoff=(168, 225), reboot=(169, 142), sethostname=(170, 161), setdomainname=(171, 162), iopl=(172, None),
-    ioperm=(173, None), init_module=(175, 105), delete_module=(176, 106), quotactl=(179, 60), nfsservctl=(180, 42), setxattr=(188, 5),
+    modify_ldt=(154, None), pivot_root=(155, 41), prctl=(157, 167), setrlimit=(160, 164), chroot=(161, 51), acct=(163, 89), settimeofday=(164, 170),
+    mount=(165, 40), umount2=(166, 39), swapon=(167, 224), swapoff=(168, 225), reboot=(169, 142), sethostname=(170, 161), setdomainname=(171, 162),
+    iopl=(172, None), ioperm=(173, None), init_module=(175, 105), delete_module=(176, 106), quotactl=(179, 60), nfsservctl=(180, 42), setxattr=(188, 5),
     lsetxattr=(189, 6), fsetxattr=(190, 7), removexattr=(197, 14), lremovexattr=(198, 15), fremovexattr=(199, 16), tkill=(200, 130),
     sched_setaffinity=(203, 122), lookup_dcookie=(212, 18), clock_settime=(227, 112), tgkill=(234, 131), utimes=(235, None), mq_open=(240, 180),
     mq_unlink=(241, 181), kexec_load=(246, 104), add_key=(248, 217), request_key=(249, 218), keyctl=(250, 219), ioprio_set=(251, 30),
@@ -44,8 +47,10 @@ _NUMBERS: dict[str, tuple[int | None, int | None]] = dict(
     pidfd_send_signal=(424, 424), io_uring_setup=(425, 425), io_uring_enter=(426, 426), io_uring_register=(427, 427), open_tree=(428, 428),
     move_mount=(429, 429), fsopen=(430, 430), fsconfig=(431, 431), fsmount=(432, 432), fspick=(433, 433), pidfd_open=(434, 434), clone3=(435, 435),
     openat2=(437, 437), pidfd_getfd=(438, 438), process_madvise=(440, 440), mount_setattr=(442, 442), quotactl_fd=(443, 443),
-    memfd_secret=(447, None), process_mrelease=(448, 448), fchmodat2=(452, 452), setxattrat=(463, 463), removexattrat=(466, 466),
-    open_tree_attr=(467, 467), file_setattr=(469, 469),
+    memfd_secret=(447, None), process_mrelease=(448, 448), fchmodat2=(452, 452), lsm_set_self_attr=(460, 460), setxattrat=(463, 463), removexattrat=(466, 466),
+    open_tree_attr=(467, 467), file_setattr=(469, 469), write=(1, 64), close=(3, 57), mmap=(9, 222), pwrite64=(18, 68), writev=(20, 66), sendfile=(40, 71),
+    accept=(43, 202), ftruncate=(77, 46), splice=(275, 76), tee=(276, 77), vmsplice=(278, 75), fallocate=(285, 47), accept4=(288, 242),
+    pwritev=(296, 70), copy_file_range=(326, 285), pwritev2=(328, 287), close_range=(436, 436),
 )  # fmt: skip
 
 
@@ -60,6 +65,7 @@ ALWAYS_DENIED = _words(
     "perf_event_open userfaultfd keyctl add_key request_key kexec_load kexec_file_load init_module finit_module delete_module swapon swapoff reboot "
     "sethostname setdomainname settimeofday clock_settime clock_adjtime iopl ioperm acct quotactl quotactl_fd open_by_handle_at name_to_handle_at "
     "fanotify_init syslog vhangup lookup_dcookie nfsservctl uselib sysfs modify_ldt move_pages migrate_pages memfd_secret personality "
+    "lsm_set_self_attr "
     # Not only what finds them: a number is enough to use or remove one.
     "shmget shmat shmctl semget semop semtimedop semctl msgget msgsnd msgrcv msgctl mq_open mq_unlink"
 )
@@ -70,6 +76,12 @@ _META = _words(
 _CHANGES = _words("unlink unlinkat rmdir rename renameat renameat2 mkdir mkdirat mknod mknodat symlink symlinkat link linkat truncate creat")
 _SIGNALS = _words("kill tkill tgkill rt_sigqueueinfo rt_tgsigqueueinfo pidfd_send_signal")
 _WATCHES = _words("process_vm_readv pidfd_getfd")
+# What else could be done with what is taken from another process: only to read it is left, and to write to what is the broker's own.
+_SAYS = _words("write sendto sendmsg")
+_USES = _words(
+    "pwrite64 writev pwritev pwritev2 sendfile splice tee vmsplice copy_file_range ftruncate fallocate sendmmsg connect bind accept accept4 setsockopt "
+    "dup2 dup3 close_range"
+)
 _TUNES = _words("sched_setaffinity sched_setscheduler sched_setparam sched_setattr prlimit64")
 
 # What is told to a listener instead of being done, by what may be asked about.
@@ -96,17 +108,23 @@ _NETLINK_NETFILTER = 12
 _STREAM, _DATAGRAM, _SEQPACKET = 1, 2, 5
 _FASTOPEN = 0x20000000
 _TCP_FASTOPEN_CONNECT = 30
+_TCP_ULP = 31  # makes another protocol of a TCP socket, SMC too, whose connections Landlock does not see
 # By type and number, their low 16 bits. TIOCSTI and TIOCLINUX type into the terminal, TIOCCONS takes the console, TIOCSETD changes what
-# drives it. The others change files or folders that are open for reading only, which Landlock does not see: attributes (chattr, also of
-# FAT), inode versions, extents, verity, encryption and its keys, pinning, and the subvolumes and snapshots of btrfs and bcachefs.
+# drives it. FIOSETOWN and SIOCSPGRP say of a socket which process the kernel signals when it is ready, as F_SETOWN does. The others change files or
+# folders that are open for reading only, which Landlock does not see: attributes (chattr, also of FAT), inode versions, extents, verity, encryption
+# and its keys, pinning, layouts of ceph, integrity of smb, reflinks of ocfs2, and the subvolumes and snapshots of btrfs and bcachefs.
 _IOCTLS = (
-    0x5412, 0x541C, 0x541D, 0x5423, 0x6602, 0x5820, 0x7211, 0x7602, 0x6604, 0x6609, 0x6685, 0x6613, 0x6617, 0x6618, 0x6619, 0xF50D,
-    0x9401, 0x9402, 0x940E, 0x940F, 0x9417, 0x9418, 0x941A, 0x9425, 0x943F, 0xBC10, 0xBC11,
+    0x5412, 0x541C, 0x541D, 0x5423, 0x8901, 0x8902, 0x6602, 0x5820, 0x7211, 0x7602, 0x6604, 0x6609, 0x6685, 0x6613, 0x6617, 0x6618, 0x6619, 0xF50D,
+    0x9401, 0x9402, 0x940E, 0x940F, 0x9410, 0x9417, 0x9418, 0x941A, 0x9425, 0x943F, 0xBC10, 0xBC11, 0xBC40, 0x6F04, 0x9701, 0x9705, 0xCF04,
 )  # fmt: skip
 _SET_FLAGS = 0x6602
-_F_DUPFD, _F_DUPFD_CLOEXEC, _F_SETOWN, _F_SETSIG, _F_SETOWN_EX = 0, 1030, 8, 10, 15
+_OF_SECCOMP = 0x2100  # by type
+_SHARED = 1  # of a mapping
+_F_DUPFD, _F_DUPFD_CLOEXEC = 0, 1030
+_F_REFUSED = (8, 10, 15, 1024, 1040)  # F_SETOWN, F_SETSIG, F_SETOWN_EX, F_SETLEASE, F_SETDELEG
 _PR_SET_MM, _PR_SET_PTRACER = 35, 0x59616D61
 _WHICH_PROCESS_PRIORITY, _WHICH_PROCESS_IO = 0, 1
+_CORE = 4
 
 # What a typed step gets where a program would get EPERM: no file's mode can cause it, so a refusal of ours is told from the system's own.
 OURS = errno.EKEYREJECTED
@@ -117,7 +135,7 @@ available: bool = True
 Instruction = tuple[int, int, int, int]
 
 
-@dataclass(frozen=True)
+@frozen(slots=False)
 class Profile:
     """What a filter lets through. `signal_descriptors`: the (first, end) numbers of the pidfds that may be signalled through."""
 
@@ -137,7 +155,8 @@ class Profile:
     truncates_unseen: bool = False  # Landlock before ABI 3 does not see truncation
     flag_descriptors: tuple[int, int] = (0, 0)  # the (first, end) numbers of the files whose flags may be changed
     asks: tuple[str, ...] = ()  # keys of ASKED: told to a listener, which `install` returns
-    watches: bool = False  # memory and descriptors of other processes may be read: a broker's
+    # Memory and descriptors of other processes may be read: a broker's. These are its own, and all that it may write to.
+    watches: tuple[int, ...] = ()
     ends: bool = False  # signals may be sent: what has to end a worker of root's
 
 
@@ -161,8 +180,12 @@ def name_of(number: int) -> str:
 
 
 def _argument(index: int) -> Instruction:
-    # The low word, on these little-endian machines. What is compared here is 32 bits wide in the kernel too.
+    # The low word, on these little-endian machines. What is compared here is 32 bits wide in the kernel too, but for pointers.
     return (_LD, 0, 0, 16 + 8 * index)
+
+
+def _high(index: int) -> Instruction:
+    return (_LD, 0, 0, 20 + 8 * index)
 
 
 def _ret(value: int) -> Instruction:
@@ -179,6 +202,7 @@ class _Program:
         self.code: list[Instruction] = [(_LD, 0, 0, _ARCH), (_JEQ, 1, 0, _AUDIT_ARCH), _ret(_KILL), _RELOAD]
         if _MACHINE == "x86_64":
             self.code += [(_JGE, 0, 1, _X32), _ret(_KILL)]
+        self.code += [(_JGE, 0, 1, _UNKNOWN), _ret(_ERRNO | errno.ENOSYS)]
 
     def on(self, name: str, *body: Instruction) -> None:
         """Run `body` for the system call `name`. It returns, or reloads the number and falls through."""
@@ -204,7 +228,7 @@ class _Program:
         self.on(name, _argument(index), (_JSET, 0, 1, bits), self.refuse, _RELOAD)
 
     def finish(self, tuned: Iterable[int]) -> bytes:
-        """Return the program; whatever nothing was said about is allowed."""
+        """Return the program; what is known and nothing was said about is allowed."""
         self.code.append(_ret(_ALLOW))
         end = len(self.code)
         self.code = [(_JA, 0, 0, end - place - 1) if i == _TO_TUNED else i for place, i in enumerate(self.code)]
@@ -238,6 +262,8 @@ def build(profile: Profile) -> bytes:
     # not see stays refused here.
     for name in (n for what in profile.asks for n in ASKED[what]):
         program.on(name, _ret(_NOTIFY))
+    if profile.watches:
+        _watching(program, profile.watches)
     _files(program, profile)
     _sockets(program, profile)
     _processes(program, profile)
@@ -253,6 +279,16 @@ def build(profile: Profile) -> bytes:
     watching = _WATCHES if profile.watches else ()
     program.deny(name for name in ALWAYS_DENIED if name not in watching)
     return program.finish((0, *profile.tune))
+
+
+def _watching(program: _Program, own: tuple[int, ...]) -> None:
+    for name in _SAYS:
+        program.on(name, _argument(0), *_either(own), program.refuse)
+    program.deny(_USES)
+    # Nothing that was taken may get the number of its own, or be written to as memory.
+    program.on("close", _argument(0), *(i for d in own for i in ((_JEQ, 0, 1, d), program.refuse)), _ret(_ALLOW))
+    program.unless_bits("mmap", 3, _SHARED)
+    program.on("ioctl", _argument(1), (_AND, 0, 0, 0xFF00), (_JEQ, 0, 1, _OF_SECCOMP), _ret(_ALLOW), _ret(_ERRNO | errno.ENOTTY))
 
 
 def _files(program: _Program, profile: Profile) -> None:
@@ -313,7 +349,9 @@ def _sockets(program: _Program, profile: Profile) -> None:
     program.on("socketpair", _argument(0), (_JEQ, 0, len(pair), _AF_UNIX), *pair, refusal)
     for name, index in (("sendto", 3), ("sendmsg", 2), ("sendmmsg", 3)):
         program.unless_bits(name, index, _FASTOPEN)
-    program.on("setsockopt", _argument(2), (_JEQ, 0, 3, _TCP_FASTOPEN_CONNECT), _argument(1), (_JEQ, 0, 1, _TCP), program.refuse, _ret(_ALLOW))
+    # An option's number means this of TCP alone.
+    of_tcp = [(_JEQ, 1, 0, _TCP_FASTOPEN_CONNECT), (_JEQ, 0, 3, _TCP_ULP), _argument(1), (_JEQ, 0, 1, _TCP), program.refuse]
+    program.on("setsockopt", _argument(2), *of_tcp, _ret(_ALLOW))
     if not profile.listen:
         program.on("listen", refusal)
 
@@ -330,15 +368,19 @@ def _processes(program: _Program, profile: Profile) -> None:
         body = [_argument(1), (_JEQ, 1, 0, _F_DUPFD), (_JEQ, 0, 3, _F_DUPFD_CLOEXEC), _argument(2), (_JGE, 0, 1, first), program.refuse]
     else:
         body = []
-    # Nor may the kernel be told to signal others when a descriptor becomes ready.
-    body += [_argument(1), *(i for c in (_F_SETOWN, _F_SETSIG, _F_SETOWN_EX) for i in ((_JEQ, 0, 1, c), program.refuse)), _ret(_ALLOW)]
+    # Nor may the kernel be told to signal others when a descriptor becomes ready, or to keep others waiting who open what can be read here.
+    body += [_argument(1), *(i for c in _F_REFUSED for i in ((_JEQ, 0, 1, c), program.refuse)), _ret(_ALLOW)]
     program.on("fcntl", *body)
     if not ((profile.exec and profile.signal_scoped) or profile.ends):
         program.deny(_SIGNALS)
     if not profile.exec and not profile.watches:
         program.on("pidfd_open", _argument(0), *_either(profile.known), program.refuse)
+    # Its own limit for cores stays what it is. Programs that set it to 0 want none, and have none: they are told that it is done.
+    done = _ret(_ERRNO)
+    sets = (_argument(0), (_JEQ, 0, 7, 0), _argument(1), (_JEQ, 0, 5, _CORE), _argument(2), (_JEQ, 0, 2, 0), _high(2), (_JEQ, 1, 0, 0), done)
+    program.on("setrlimit", _argument(0), (_JEQ, 0, 1, _CORE), done, _ret(_ALLOW))
     for name in _TUNES:
-        program.only_tuned(name, 0)
+        program.only_tuned(name, 0, *(sets if name == "prlimit64" else ()))
     for name, which in (("setpriority", _WHICH_PROCESS_PRIORITY), ("ioprio_set", _WHICH_PROCESS_IO)):
         program.only_tuned(name, 1, _argument(0), (_JEQ, 1, 0, which), program.refuse)
 

@@ -68,6 +68,7 @@ def supervise(job: dict[str, Any], writer: int, control: int, stdio: list[int], 
     except BaseException:
         # What is left of it must not go on unwatched.
         os.kill(worker, signal.SIGKILL)
+        _end_descendants()
         raise
     if status == _LEAVES and _may_leave(job):
         # Nothing else was run in this job: what was started is in the worker's sandbox for good, and belongs to nobody here any more.
@@ -102,7 +103,7 @@ def _broke(job: dict[str, Any], writer: int, stdio: list[int], supervisor: int, 
         os.close(descriptor)
     channel.send(json.dumps({"worker": worker}).encode())
     roots = (*job["grant"]["change"], *job["grant"]["remove"], *(s["cwd"] for s in job["steps"] if "cwd" in s))
-    status = broker(worker, channel, hears, woken, tuple(roots), tuple(job["grant"]["hidden"]))
+    status = broker(worker, channel, hears, woken, wake, tuple(roots), tuple(job["grant"]["hidden"]))
     channel.send(json.dumps({"ended": status}).encode())
 
 
@@ -194,7 +195,7 @@ def _watch(worker: int, control: int, woken: int, told_by_terminal: bool, relay:
             elif word == CANCEL:
                 if pause is not None:
                     pause.end()
-                started = worker if relay is None else relay.worker
+                started = worker if relay is None else relay.started(worker)
                 if started:
                     _signal(started, signal.SIGUSR1)
                 for pid in () if told_by_terminal or not started else _descendants(started):

@@ -12,12 +12,13 @@ import os
 import signal
 import stat
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, NoReturn
 
 from nlsh.guard import secrets
 from nlsh.guard.sandbox import capabilities, namespaces
 from nlsh.guard.sandbox.kernel import SET_DUMPABLE, SET_NO_NEW_PRIVS, SET_PDEATHSIG, prctl
+from nlsh.plan.frozen import frozen
 
 if TYPE_CHECKING:
     from nlsh.guard.grant import Grant
@@ -36,7 +37,7 @@ forbidden: bool = False
 inside: bool = False
 
 
-@dataclass(frozen=True)
+@frozen(slots=False)
 class View:
     """What a worker sees. `roots`: what it may change; all else is read-only. `exact`: each is a mount of its own, and nothing beside it is writable.
 

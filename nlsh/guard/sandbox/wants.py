@@ -171,17 +171,15 @@ class Wants:
             return None  # it counts processes by itself, and reaches no others
         pid, number = call.signed(0), call.signed(1)
         # What it started itself, and groups: Landlock keeps those to the worker's own. Both arguments are registers.
-        if pid <= 0 or not 0 <= number <= 64 or _is_below(pid, os.getpid()):
+        if pid <= 0 or not 0 <= number <= 64 or is_below(pid, os.getpid()):
             return None
-        if _is_below(os.getpid(), pid):
+        if is_below(os.getpid(), pid):
             raise Refused("that is nlsh itself, or what it runs in")
         from nlsh.steps.handles import started_ticks
 
-        try:
-            began = started_ticks(pid)
-        except Exception:
-            raise OSError(errno.ESRCH, "there is none") from None
-        return {"kind": "kill", "target": pid, "began": began, "signal": number, "name": program_of(pid)}, ()
+        if not (began := started_ticks(pid)):
+            raise OSError(errno.ESRCH, "there is none")
+        return {"kind": "kill", "target": pid, "began": began, "signal": number}, ()
 
 
 _files: dict[str, Any] = {
@@ -264,7 +262,8 @@ def program_of(thread: int) -> str:
     return "a program"
 
 
-def _is_below(pid: int, ancestor: int) -> bool:
+def is_below(pid: int, ancestor: int) -> bool:
+    """Whether a process is `ancestor`, or what that or its children have started."""
     while pid > 1:
         if pid == ancestor:
             return True

@@ -17,6 +17,8 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from nlsh.guard.sandbox import heard
+
 if TYPE_CHECKING:
     from nlsh.guard.elevate import Elevated
     from nlsh.guard.sandbox.group import Group
@@ -27,11 +29,11 @@ _READ = 1 << 16
 _STDIO = 3
 _GIVEN = 100  # the descriptor over which a spawned zygote hears
 _HELD_WITHIN_S = 5.0
-# What the client says to a supervisor: that a job is to stop, is to stand still, or to go on; or, with the number of a question, its answer or that it is
-# about to be shown.
+# What the client says to a supervisor: that a job is to stop, is to stand still, or to go on; or, `about` a question, its answer or that it is about to
+# be shown.
 CANCEL, PAUSE, GO_ON = b"c", b"p", b"g"
 YES, NO, END, SHOWS = b"y", b"n", b"e", b"f"
-NUMBER = struct.Struct("=I")
+QUESTION = struct.Struct("=I32s")
 # What the supervisor says then: the command stands still; or the question is none any more.
 HELD, GONE = b"h", b"g"
 # What a job says of a command that has the terminal, and that Ctrl-Z does not stop.
@@ -105,6 +107,12 @@ class Zygote:
         """Have every running job stop before its next step, but for a command that is not in front. May be called from a signal handler."""
         # Of a copy: other threads may add theirs meanwhile.
         tell([c for c in list(self._controls) if (group := self._groups.get(c)) is None or group.front], CANCEL)
+
+    def end(self) -> None:
+        """Kill the worker of every running job and what it started, but for a command that is not in front. May be called from a signal handler."""
+        for control in [c for c in list(self._controls) if (group := self._groups.get(c)) is None or group.front]:
+            with contextlib.suppress(OSError):
+                control.shutdown(socket.SHUT_RDWR)
 
     def pause(self) -> None:
         """Have every job stand still once it has begun, until `go_on`. May be called from a signal handler."""
@@ -223,19 +231,29 @@ def tell(controls: Iterable[socket.socket | None], word: bytes) -> None:
                 control.send(word, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
 
 
+def about(number: int, what: object) -> bytes:
+    """Return what goes with a word about a question: its number, and the digest of what it says. Raises ValueError and RecursionError.
+
+    The worker writes to the same pipe, and one that was taken over could put other words beside the number.
+    """
+    import hashlib
+
+    return QUESTION.pack(number, hashlib.sha256(json.dumps(what).encode()).digest())
+
+
 class Standstill:
     """While a question is shown, the command it is about stands still."""
 
-    def __init__(self, control: socket.socket, number: int) -> None:
-        self._control, self._number = control, number
+    def __init__(self, control: socket.socket, question: bytes) -> None:
+        self._control, self._question = control, question
 
     def begin(self) -> bool:
         """Stop the command; return whether the question is still one: who asked may be gone."""
-        self._control.send(SHOWS + NUMBER.pack(self._number), socket.MSG_NOSIGNAL)
         self._control.settimeout(_HELD_WITHIN_S)
         try:
+            self._control.send(SHOWS + self._question, socket.MSG_NOSIGNAL)
             return self._control.recv(1) == HELD
-        except TimeoutError:
+        except OSError:
             return False
         finally:
             self._control.settimeout(None)
@@ -249,13 +267,17 @@ def _answer(message: dict[str, Any], control: socket.socket, ask: Callable[[dict
     number = message.get("question")
     if not isinstance(number, int) or not 0 <= number < 1 << 32:
         return
+    try:
+        question = about(number, message.get("what"))
+    except (ValueError, RecursionError):
+        return
     # A word about an earlier question that has come too late.
     with contextlib.suppress(BlockingIOError):
         while control.recv(1, socket.MSG_DONTWAIT):
             continue
-    answer = ask(message, Standstill(control, number)) if ask is not None else "no"
+    answer = ask(message, Standstill(control, question)) if ask is not None else "no"
     with contextlib.suppress(OSError):
-        control.send({"yes": YES, "end": END}.get(answer, NO) + NUMBER.pack(number), socket.MSG_NOSIGNAL)
+        control.send({"yes": YES, "end": END}.get(answer, NO) + question, socket.MSG_NOSIGNAL)
 
 
 class _Told:
@@ -277,6 +299,8 @@ class _Told:
 
     def missing(self, why: str) -> Iterator[dict[str, Any]]:
         """Yield the last message of every step that has had none: the first was lost, the others were not begun."""
+        if not self._open:
+            return
         from nlsh.guard.sandbox.worker import SKIPPED
         from nlsh.plan.errors import Denied, NlshError
 
@@ -320,6 +344,8 @@ def _lines(reader: int, group: Group | None = None) -> Iterator[dict[str, Any]]:
     while True:
         while group is not None and not group.may_read():
             yield {"type": "quiet", "step": 0}
+        if group is None:
+            heard.until_readable(reader)
         if not (data := os.read(reader, _READ) if group is None else group.read()):
             return
         *whole, rest = (rest + data).split(b"\n")
@@ -367,8 +393,7 @@ def _serve(channel: socket.socket, parent: int) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # supervisors are not waited for
     _warm_up()
-    gc.collect()
-    gc.freeze()
+    gc.freeze()  # without collecting: imports leave next to nothing behind, and a job may wait already
     with contextlib.suppress(OSError):
         channel.send(_level().encode())
     while True:

@@ -6,9 +6,11 @@ Here are those that several rooms use; a room's own stand in a module of this pa
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from functools import cache
 from typing import Any, ClassVar
+
+from nlsh.plan.frozen import frozen
 
 RECORD_TYPES: dict[str, type[Record]] = {}
 
@@ -72,7 +74,7 @@ def _import_all() -> None:
         importlib.import_module(f"{__name__}.{file.stem}")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class File(Record):
     """A file, folder or link. `type` is file, folder, link or other."""
 
@@ -85,7 +87,7 @@ class File(Record):
     columns: ClassVar = ("path",)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class FileInfo(Record):
     """Everything there is to say about one file."""
 
@@ -105,7 +107,7 @@ class FileInfo(Record):
     columns: ClassVar = ("path", "type", "size_bytes", "mode", "owner", "modified_at")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Size(Record):
     """How much a folder holds. `size_bytes` is what is on disk in it, `files` how many."""
 
@@ -115,7 +117,7 @@ class Size(Record):
     columns: ClassVar = ("path", "size_bytes")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Tally(Record):
     """A count of something."""
 
@@ -125,7 +127,7 @@ class Tally(Record):
     columns: ClassVar = ("count",)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class TextCount(Record):
     """Lines, words, characters of a text file."""
 
@@ -136,7 +138,7 @@ class TextCount(Record):
     columns: ClassVar = ("path", "lines", "words", "characters")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Line(Record):
     """One line of a text, without its line end. `number` counts from 1; `path` is empty when there is just one file."""
 
@@ -146,7 +148,7 @@ class Line(Record):
     columns: ClassVar = ("text",)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Match(Record):
     """A line of a file in which a text was found."""
 
@@ -156,7 +158,7 @@ class Match(Record):
     columns: ClassVar = ("path", "number", "text")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Member(Record):
     """A member of an archive."""
 
@@ -167,7 +169,7 @@ class Member(Record):
     columns: ClassVar = ("path", "size_bytes")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Process(Record):
     """A running process. `cpu_percent` is of one core, over the sampling time; `memory_bytes` is resident."""
 
@@ -184,7 +186,7 @@ class Process(Record):
     columns: ClassVar = ("pid", "name", "user", "cpu_percent", "memory_bytes", "command")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Cpu(Record):
     """Use of the processor (`core` is 'all' or a number)."""
 
@@ -197,7 +199,7 @@ class Cpu(Record):
     columns: ClassVar = ("core", "used_percent")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Memory(Record):
     """Use of memory (`kind` is memory or swap)."""
 
@@ -209,7 +211,7 @@ class Memory(Record):
     columns: ClassVar = ("kind", "total_bytes", "used_bytes", "available_bytes", "used_percent")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Disk(Record):
     """How full a file system is."""
 
@@ -223,7 +225,7 @@ class Disk(Record):
     columns: ClassVar = ("mount", "device", "total_bytes", "used_bytes", "free_bytes", "used_percent")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Mount(Record):
     """A mounted file system."""
 
@@ -234,7 +236,7 @@ class Mount(Record):
     columns: ClassVar = ("mount", "device", "type", "options")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Device(Record):
     """A block, USB or graphics device."""
 
@@ -246,7 +248,7 @@ class Device(Record):
     columns: ClassVar = ("name", "kind", "description", "size_bytes", "detail")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Socket(Record):
     """A listening socket and who owns it."""
 
@@ -258,7 +260,7 @@ class Socket(Record):
     columns: ClassVar = ("port", "protocol", "address", "pid", "process")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Address(Record):
     """An address of a network interface."""
 
@@ -269,7 +271,7 @@ class Address(Record):
     columns: ClassVar = ("interface", "family", "address")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Fact(Record):
     """A named fact about the system."""
 
@@ -278,7 +280,7 @@ class Fact(Record):
     columns: ClassVar = ("name", "value")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Change(Record):
     """A change that was made: the words of its step, and the path or process it left behind."""
 
@@ -287,7 +289,7 @@ class Change(Record):
     columns: ClassVar = ("what",)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Note(Record):
     """Something a person must know beside the result (folders that could not be read): shown on stderr, never part of the result."""
 
@@ -295,7 +297,7 @@ class Note(Record):
     columns: ClassVar = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Exit(Record):
     """How a raw command ended."""
 
@@ -303,7 +305,7 @@ class Exit(Record):
     columns: ClassVar = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Kept(Record):
     """What the shell of a raw command has when it ends (folder, variables, functions), as it said it itself: for the next line, never part of the result."""
 
@@ -311,7 +313,7 @@ class Kept(Record):
     columns: ClassVar = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class HistoryEntry(Record):
     """A run of the journal. `status`: running, done, partly, failed, cancelled or interrupted; `undo`: yes, or why not."""
 

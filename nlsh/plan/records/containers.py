@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
+from nlsh.plan.frozen import frozen
 from nlsh.plan.records import Record
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Container(Record):
     """A container. `state` is the engine's word: created, running, paused, restarting, exited, dead; `ports` reads 8080→80/tcp."""
 
@@ -21,7 +21,7 @@ class Container(Record):
     columns: ClassVar = ("name", "image", "state", "ports", "created_at")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class ContainerImage(Record):
     """An image of containers, by its first name; `names` are all it has. `size_bytes` counts layers that other images share."""
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
+from nlsh.plan.frozen import frozen
 from nlsh.plan.records import Record
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Partition(Record):
     """A partition, or a disk that holds a file system without any. `mount` is where it is mounted, places separated by commas."""
 
@@ -23,7 +23,7 @@ class Partition(Record):
     columns: ClassVar = ("name", "size_bytes", "file_system", "label", "mount")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class DiskHealth(Record):
     """What a disk says of itself: `health` is healthy, failing or unknown; `source` is who told it."""
 
@@ -38,7 +38,7 @@ class DiskHealth(Record):
     columns: ClassVar = ("name", "health", "model", "temperature_celsius", "powered_on_hours", "detail")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Printer(Record):
     """A printer. `state` is idle, printing or stopped; `jobs` are those that wait or print."""
 
@@ -52,7 +52,7 @@ class Printer(Record):
     columns: ClassVar = ("name", "state", "jobs", "description", "detail")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class BluetoothDevice(Record):
     """A Bluetooth device that this machine knows. `battery_percent` is None where it does not tell."""
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
+from nlsh.plan.frozen import frozen
 from nlsh.plan.records import Record
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Pdf(Record):
     """A PDF file. Width and height are those of its first page, in millimetres; `created` is as the file says it, YYYY-MM-DD hh:mm."""
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
+from nlsh.plan.frozen import frozen
 from nlsh.plan.records import Record
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class TreeEntry(Record):
     """A line of a tree. `entry` is the name with the branches before it, `depth` 0 for the folder that was asked for."""
 
@@ -21,7 +21,7 @@ class TreeEntry(Record):
     heads: ClassVar = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Duplicate(Record):
     """A file that has the content of an older one, `same_as`: what is left over, so that a later call never takes all copies."""
 
@@ -31,7 +31,7 @@ class Duplicate(Record):
     columns: ClassVar = ("path", "same_as", "size_bytes")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Checksum(Record):
     """The checksum of a file in hexadecimal. `matches`: whether it is the one that was expected, None where none was."""
 
@@ -42,7 +42,7 @@ class Checksum(Record):
     columns: ClassVar = ("checksum", "path")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Comparison(Record):
     """What two files or folders are to each other. `result`: same, different, only here or only there; `byte` and `line` count from 1."""
 
@@ -54,7 +54,7 @@ class Comparison(Record):
     columns: ClassVar = ("result", "path", "detail")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class RecentFile(Record):
     """A file that was opened or changed, whichever was later, and when."""
 
@@ -64,7 +64,7 @@ class RecentFile(Record):
     columns: ClassVar = ("path", "at", "what")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class FileEvent(Record):
     """Something that happened to a file or folder: created, changed, removed, renamed (from `before`) or attributes."""
 
@@ -76,7 +76,7 @@ class FileEvent(Record):
     heads: ClassVar = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class FileAttribute(Record):
     """An attribute of a file. `kind`: attribute (an extended one), access, default access, or flags."""
 

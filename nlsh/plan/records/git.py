@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
+from nlsh.plan.frozen import frozen
 from nlsh.plan.records import Record
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class GitChange(Record):
     """A file that differs from the last commit. `staged` is what the next commit has of it, `unstaged` what it has not; `was` is its old path."""
 
@@ -19,7 +19,7 @@ class GitChange(Record):
     columns: ClassVar = ("path", "staged", "unstaged", "was")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class GitCommit(Record):
     """A commit. `at` is when it was written, in seconds since the epoch."""
 
@@ -31,7 +31,7 @@ class GitCommit(Record):
     columns: ClassVar = ("id", "at", "author", "subject")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class GitBranch(Record):
     """A branch. `ahead` and `behind` count commits against its upstream branch, None where it has none or that is gone."""
 

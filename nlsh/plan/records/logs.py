@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
+from nlsh.plan.frozen import frozen
 from nlsh.plan.records import Record
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class LogEntry(Record):
     """An entry of a log. `level` is emergency, alert, critical, error, warning, notice, info or debug; empty where the log does not say."""
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
+from nlsh.plan.frozen import frozen
 from nlsh.plan.records import Record
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Media(Record):
     """A sound or video file. `duration_s` is in seconds; `video` and `sound` are the codecs of its first such streams, empty where it has none."""
 

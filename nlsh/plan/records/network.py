@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
+from nlsh.plan.frozen import frozen
 from nlsh.plan.records import Record
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Route(Record):
     """Where packets to a destination go. `destination` is “default” for all others; `gateway` is empty where it is reached directly."""
 
@@ -20,7 +20,7 @@ class Route(Record):
     columns: ClassVar = ("destination", "gateway", "interface", "metric", "family")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class HostAddress(Record):
     """An address that a name has, or a name that an address has."""
 
@@ -30,7 +30,7 @@ class HostAddress(Record):
     columns: ClassVar = ("address", "name", "family")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Connection(Record):
     """A connection, and who has it; a datagram socket without a peer has no remote end."""
 
@@ -45,7 +45,7 @@ class Connection(Record):
     columns: ClassVar = ("protocol", "local_address", "local_port", "remote_address", "remote_port", "state", "pid", "process")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Reply(Record):
     """How long one question took to be answered, None where it was not. `by` says how it was asked: ICMP, or TCP and a port."""
 
@@ -56,7 +56,7 @@ class Reply(Record):
     columns: ClassVar = ("number", "address", "time_ms", "by")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Hop(Record):
     """A station on the way to a host; without an address where it did not answer. `note` says why the way ends here."""
 
@@ -67,7 +67,7 @@ class Hop(Record):
     columns: ClassVar = ("number", "address", "time_ms", "note")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Reached(Record):
     """What came of an attempt to connect. `state` is open, refused, no answer or no way."""
 
@@ -79,7 +79,7 @@ class Reached(Record):
     columns: ClassVar = ("state", "host", "port", "address", "time_ms")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Level(Record):
     """One of the things that being connected takes. `state` is yes or no."""
 
@@ -89,7 +89,7 @@ class Level(Record):
     columns: ClassVar = ("level", "state", "detail")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Downloaded(Record):
     """A file that was downloaded, and from where in the end."""
 
@@ -100,7 +100,7 @@ class Downloaded(Record):
     columns: ClassVar = ("path", "size_bytes", "sha256")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Wifi(Record):
     """A wireless network in reach; of several stations of one name, the strongest."""
 
@@ -113,7 +113,7 @@ class Wifi(Record):
     columns: ClassVar = ("name", "signal_percent", "security", "frequency_mhz", "connected", "known")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class HostEntry(Record):
     """An entry of the hosts file; `line` counts from 1."""
 
@@ -123,7 +123,7 @@ class HostEntry(Record):
     columns: ClassVar = ("address", "names")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class FirewallRule(Record):
     """A rule, or what happens to what no rule is about (`rule` “everything else”)."""
 
@@ -133,7 +133,7 @@ class FirewallRule(Record):
     columns: ClassVar = ("where", "rule", "answer")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class NameServer(Record):
     """A name server that this machine asks, for an interface or for all; `domains` are those it is asked about, or that are tried."""
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
+from nlsh.plan.frozen import frozen
 from nlsh.plan.records import Record
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Picture(Record):
     """A picture. Width and height are in pixels, as it is seen; `taken` is the camera's own clock; the place is in degrees, north and east positive."""
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
+from nlsh.plan.frozen import frozen
 from nlsh.plan.records import Record
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Branch(Record):
     """A process in the tree of who started whom; `depth` counts from 0, and `tree` draws the branch before the name."""
 
@@ -22,7 +22,7 @@ class Branch(Record):
     columns: ClassVar = ("pid", "tree", "user", "command")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class ProcessInfo(Record):
     """All about one process. What only its owner may see is None for others. `cpu_seconds` is what it has used since it started."""
 
@@ -53,7 +53,7 @@ class ProcessInfo(Record):
     columns: ClassVar = ("pid", "name", "status", "user", "cpu_percent", "memory_bytes", "command")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class OpenFile(Record):
     """Something that a process holds open. `kind`: file, folder, device, pipe, socket, program, working folder or other; `descriptor` is its number."""
 
@@ -67,7 +67,7 @@ class OpenFile(Record):
     columns: ClassVar = ("path", "kind", "access", "pid", "process")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Variable(Record):
     """An environment variable with which a process was started; `masked`: its value is kept back, as its name says that it is a secret."""
 
@@ -78,7 +78,7 @@ class Variable(Record):
     columns: ClassVar = ("name", "value")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class ProcessLimit(Record):
     """A limit that a process runs under: the value that holds (`soft`) and the one up to which it may raise it itself (`hard`); None: no limit."""
 
@@ -91,7 +91,7 @@ class ProcessLimit(Record):
     columns: ClassVar = ("name", "soft", "hard", "unit", "pid")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Ended(Record):
     """A process that was waited for, and how long that took."""
 
@@ -101,7 +101,7 @@ class Ended(Record):
     columns: ClassVar = ("pid", "name", "waited_seconds")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Started(Record):
     """A program that was started and goes on without nlsh; what it prints is in `log`."""
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
+from nlsh.plan.frozen import frozen
 from nlsh.plan.records import Record
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class SwapUse(Record):
     """How much of a process is in swap."""
 
@@ -19,7 +19,7 @@ class SwapUse(Record):
     columns: ClassVar = ("pid", "name", "user", "swap_bytes")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class DiskRate(Record):
     """How fast a disk reads and writes; `busy_percent` is the share of time in which it had something to do."""
 
@@ -31,7 +31,7 @@ class DiskRate(Record):
     columns: ClassVar = ("device", "read_bytes_per_s", "write_bytes_per_s", "operations_per_s", "busy_percent")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class ProcessRate(Record):
     """How fast a process reads from disks and writes to them."""
 
@@ -44,7 +44,7 @@ class ProcessRate(Record):
     columns: ClassVar = ("pid", "name", "user", "read_bytes_per_s", "write_bytes_per_s", "command")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class NetworkRate(Record):
     """How fast data comes and goes: of an interface, or of all that lead out of the machine together ('all')."""
 
@@ -58,7 +58,7 @@ class NetworkRate(Record):
     columns: ClassVar = ("interface", "received_bytes_per_s", "sent_bytes_per_s", "received_total_bytes", "sent_total_bytes")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Pressure(Record):
     """The share of time in which work had to wait: `tasks` 'some' (at least one task waited) or 'all' (none could go on)."""
 
@@ -71,7 +71,7 @@ class Pressure(Record):
     columns: ClassVar = ("resource", "tasks", "last_10s_percent", "last_1m_percent", "last_5m_percent")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class LoadAverage(Record):
     """How many tasks wanted to run, on average over 1, 5 and 15 minutes, and how many cores there are for them."""
 
@@ -84,7 +84,7 @@ class LoadAverage(Record):
     columns: ClassVar = ("load_1m", "load_5m", "load_15m", "cores", "running")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Temperature(Record):
     """A temperature in degrees Celsius, with what is high and what is critical for that sensor where it says so."""
 
@@ -96,7 +96,7 @@ class Temperature(Record):
     columns: ClassVar = ("sensor", "label", "celsius", "high_celsius", "critical_celsius")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Fan(Record):
     """How fast a fan turns, in revolutions per minute."""
 
@@ -106,7 +106,7 @@ class Fan(Record):
     columns: ClassVar = ("sensor", "label", "rpm")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Battery(Record):
     """A battery. `status`: charging, discharging, full, not charging or unknown; `left_seconds` until it is empty, or full when it charges.
 
@@ -125,7 +125,7 @@ class Battery(Record):
     columns: ClassVar = ("name", "charge_percent", "status", "left", "health_percent")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class UserUse(Record):
     """What all processes of a user take together; `cpu_percent` is of one core, over the sampling time."""
 
@@ -137,7 +137,7 @@ class UserUse(Record):
     columns: ClassVar = ("user", "cpu_percent", "memory_bytes", "memory_percent", "processes")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class GpuUse(Record):
     """The use of a graphics card; what its driver does not tell is None."""
 
@@ -153,7 +153,7 @@ class GpuUse(Record):
     columns: ClassVar = ("name", "model", "load_percent", "memory_used_bytes", "memory_total_bytes", "celsius", "power_watts")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class GpuProcess(Record):
     """A process that uses a graphics card, and how much of the card's memory it has."""
 
@@ -164,7 +164,7 @@ class GpuProcess(Record):
     columns: ClassVar = ("pid", "name", "gpu", "memory_bytes")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Course(Record):
     """How something went: `series` holds its means over `step_seconds` each, the oldest first, None where nothing was recorded; `course` draws it.
 
@@ -183,7 +183,7 @@ class Course(Record):
     columns: ClassVar = ("of", "course", "latest", "lowest", "mean", "highest", "since_at")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class ModelFit(Record):
     """Whether a model fits on graphics cards ('yes', 'split' over several, 'no'), where, what it needs, and the part of it that fits."""
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
+from nlsh.plan.frozen import frozen
 from nlsh.plan.records import Record
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Service(Record):
     """A service. `state` is systemd's active state (active, inactive, failed, …), `detail` its sub-state; `at_start`: enabled, disabled, static, masked, …"""
 
@@ -24,7 +24,7 @@ class Service(Record):
     columns: ClassVar = ("name", "state", "detail", "at_start", "description")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Timer(Record):
     """A timer, what it starts, and when it does: None where it is not known, or not planned."""
 
@@ -36,7 +36,7 @@ class Timer(Record):
     columns: ClassVar = ("name", "starts", "next_at", "last_at")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class CronEntry(Record):
     """What cron runs, when (in cron's own notation, or hourly, daily, weekly, monthly), as whom, and the file that says so."""
 

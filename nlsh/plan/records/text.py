@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
+from nlsh.plan.frozen import frozen
 from nlsh.plan.records import Record
 
 _BLANK = dict.fromkeys(map(ord, "\t\n\r\v\f\x85\u2028\u2029"), " ")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Occurrence(Record):
     """A word, line or character, and how often it occurs."""
 
@@ -19,7 +19,7 @@ class Occurrence(Record):
     columns: ClassVar = ("text", "count")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class TextInfo(Record):
     """What kind of text a file is. `line_endings` is unix, windows, mac, mixed or none; `language` is empty where it cannot be told."""
 
@@ -30,7 +30,7 @@ class TextInfo(Record):
     columns: ClassVar = ("path", "encoding", "line_endings", "language")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Row(Record):
     """A row of a table: its cells under `names` (empty where the table has none), and as `text`, one line, separated by tabs."""
 
@@ -46,7 +46,7 @@ class Row(Record):
         return cls("\t".join(c.translate(_BLANK) for c in cells), number, cells, names)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Statistic(Record):
     """What the numbers of a column come to, as exact decimal numbers; `others` counts the cells that hold something else."""
 
@@ -60,7 +60,7 @@ class Statistic(Record):
     columns: ClassVar = ("column", "count", "sum", "mean", "least", "greatest")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Checked(Record):
     """Whether a file is well formed, and if not, what is wrong in which line (0: not known)."""
 
@@ -72,7 +72,7 @@ class Checked(Record):
     columns: ClassVar = ("path", "format", "valid", "line", "problem")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class GroupStatistic(Record):
     """The rows of a table that have one value in a column: how many, and what the numbers of another column come to in them, where one was named."""
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
+from nlsh.plan.frozen import frozen
 from nlsh.plan.records import Record
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class TrashedFile(Record):
     """Something in the trash. `path` is where it was (where it is now, if nobody knows that), `deleted_at` when it was thrown away (None: not known).
 

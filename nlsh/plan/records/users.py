@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
+from nlsh.plan.frozen import frozen
 from nlsh.plan.records import Record
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class User(Record):
     """A user of this machine. `kind` is person or system."""
 
@@ -21,7 +21,7 @@ class User(Record):
     columns: ClassVar = ("name", "id", "kind", "full_name", "home")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class UserGroup(Record):
     """A group that a user is in; `main`: the one his new files get."""
 
@@ -31,7 +31,7 @@ class UserGroup(Record):
     columns: ClassVar = ("name", "id")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Login(Record):
     """A login: who, where, from which host, since when, and until when (None: still, or not known)."""
 

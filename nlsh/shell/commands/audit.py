@@ -10,7 +10,7 @@ from typing import Any
 
 from nlsh.journal.audit import Audit, Verdict
 from nlsh.shell.asking import gated_lines
-from nlsh.shell.options import Options, UsageError
+from nlsh.shell.options import Options, UsageError, not_so
 from nlsh.shell.show import Look, escape, moment, show_table
 
 _KNOWN = {"seq", "time", "event", "prev", "hash", "gated", "gated_count"}
@@ -28,11 +28,11 @@ def run(options: Options, look: Look) -> int:
         case [] | ["show"]:
             amount = _AMOUNT
         case ["show", number] if number.isascii() and number.isdigit() and int(number) > 0:
-            amount = int(number)
+            amount = min(int(number), sys.maxsize)
         case words:
             hint = "There is: nlsh audit show [N] [--plan RUN|DIGEST] [--step N] [--decision allow|deny] [--since WHEN], nlsh audit verify, nlsh audit export."
-            raise UsageError(f"nlsh audit does not know “{' '.join(words)}”.", hint=hint)
-    _show(Audit().entries(amount, _wanted(options)), look)
+            raise not_so("audit", words, ("show", "verify", "export"), hint)
+    _show(Audit().entries(amount, _wanted(options)), look, verbose=options.verbose)
     return 0
 
 
@@ -93,23 +93,42 @@ def _since(options: Options) -> float | None:
         return None
     from datetime import datetime
 
-    from nlsh.plan.amounts import Duration
+    from nlsh.plan.amounts import Age
 
     try:
         return datetime.fromisoformat(options.since).timestamp()
     except (ValueError, OverflowError, OSError):
         pass
     try:
-        return time.time() - Duration().parse(options.since)
+        return time.time() - Age().parse(options.since)
     except (ValueError, OverflowError):
         raise UsageError(f"--since {options.since}: that is no date and no length of time.", hint="For example --since 2026-01-31 or --since 7d.") from None
 
 
-def _show(entries: list[dict[str, Any]], look: Look) -> None:
+def _words(entry: dict[str, Any]) -> str:
+    """Return what a person wants to know of an entry: what was asked, what was decided and by whom, or what came of it."""
+    of = f"plan {str(entry.get('digest', ''))[:_SHORTEST]}"
+    if entry.get("event") == "decision":
+        who, rule = entry.get("who", ""), entry.get("rule", "")
+        return f"{entry.get('decision', '')} by {who}, rule {rule}: {entry.get('request') or entry.get('plan', '')} ({of})"
+    if entry.get("event") == "outcome":
+        errors = "".join(f"; {e.get('message', '')}" for e in entry.get("errors", []) if isinstance(e, dict))
+        run = f"run {entry['run']}, " if "run" in entry else ""
+        return f"{entry.get('outcome', '')}, {entry.get('done', 0)} of {entry.get('total', 0)} ({run}{of}){errors}"
+    return _all_of(entry)
+
+
+def _all_of(entry: dict[str, Any]) -> str:
+    return " ".join(f"{k}={v if isinstance(v, str) else json.dumps(v)}" for k, v in entry.items() if k not in _KNOWN)
+
+
+def _show(entries: list[dict[str, Any]], look: Look, *, verbose: bool) -> None:
     rows = []
     for entry in entries:
-        rest = " ".join(f"{k}={v if isinstance(v, str) else json.dumps(v)}" for k, v in entry.items() if k not in _KNOWN)
+        rest = _words(entry) if look.table and not verbose else _all_of(entry)
         rows.append((str(entry.get("seq", "")), moment(entry.get("time", 0)), str(entry.get("event", "")), rest))
         # Each on a line of its own: what a raw command wanted outside its grant.
         rows += [("", "", "gated", line) for line in gated_lines(entry.get("gated", []), entry.get("gated_count", 0))]
     show_table(("entry", "when", "event", "what"), rows, look, data=entries)
+    if not entries and not look.json:
+        print("The audit has no such entries.", file=sys.stderr)

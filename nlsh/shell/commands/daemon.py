@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -14,7 +15,7 @@ from typing import Any
 from nlsh.kernel import daemon_wire as wire
 from nlsh.plan.errors import NlshError
 from nlsh.settings import load_settings
-from nlsh.shell.options import Options, UsageError
+from nlsh.shell.options import Options, not_so
 from nlsh.shell.show import Look, escape, moment
 
 COMES_UP_S = 10.0
@@ -40,7 +41,7 @@ def run(options: Options, look: Look) -> int:
     """Do what `nlsh daemon WORD` says and return the exit status."""
     word, *more = options.words or ["status"]
     if word not in WORDS or more:
-        raise UsageError(f"nlsh daemon does not know “{' '.join(options.words)}”.", hint=f"There is: {', '.join(WORDS)}.")
+        raise not_so("daemon", options.words, WORDS, f"There is: {', '.join(WORDS)}.")
     actions = {"start": _start, "stop": _stop, "restart": _restart, "install": _install, "uninstall": _uninstall}
     if word == "run":
         return serve(options)
@@ -153,7 +154,18 @@ def _start() -> int:
 
 def _process() -> tuple[int, int]:
     """Return the daemon's process id, as the kernel tells it, and a descriptor of the process. Raises NoDaemon."""
-    with wire.connect(_ASKED_S) as connection:
+    try:
+        reached = wire.connect(_ASKED_S)
+    except wire.NoDaemon:
+        # One whose socket is gone can still be told to end.
+        if (there := wire.server()) is None:
+            raise
+        handle = os.pidfd_open(there[0])
+        if wire.server() != there:
+            os.close(handle)
+            raise
+        return there[0], handle
+    with reached as connection:
         pid = wire.peer(connection)[0]
         handle = os.pidfd_open(pid)
         # It is still at the other end, so that the descriptor is of it and of no later process.
@@ -226,8 +238,15 @@ def _install() -> int:
     from nlsh.kernel.daemon import command
 
     file = unit_file()
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(_UNIT.format(command=_quoted(command("daemon", "run"))), encoding="utf-8")
+    new = file.with_name(f".{file.name}.new")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        new.write_text(_UNIT.format(command=_quoted(command("daemon", "run"))), encoding="utf-8")
+        new.replace(file)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            new.unlink()
+        raise NlshError(f"{file} cannot be written: {error.strerror}.", hint="Nothing was changed.", code="daemon.unit") from error
     print(f"Written: {file}")
     if _systemctl("daemon-reload") and _systemctl("enable", "nlshd.service"):
         print("It starts when you log in. Start it now: nlsh daemon start, or systemctl --user start nlshd.")

@@ -16,10 +16,11 @@ from nlsh.guard.standing import StandingGrant, standing
 from nlsh.journal.store import is_alive
 from nlsh.kernel.jobs import FAILED, Job, JobRun, Jobs
 from nlsh.plan import registry
-from nlsh.plan.errors import Denied, NlshError, NotFound
+from nlsh.plan.errors import BadArgument, Denied, NlshError, NotFound, NotPossible
 from nlsh.plan.plan import LAST, Call, Plan, Preview, Ref
 from nlsh.plan.schedule import describe
-from nlsh.shell.options import Options, UsageError
+from nlsh.resources import budget
+from nlsh.shell.options import Options, UsageError, not_so
 from nlsh.shell.preview import preview_lines
 from nlsh.shell.show import Look, escape, moment, show_table
 from nlsh.world import conditions
@@ -31,10 +32,10 @@ if TYPE_CHECKING:
     from nlsh.planner.clauses import Clause
     from nlsh.shell.turn import Session
 
-WORDS = ("list", "show", "pause", "resume", "cancel", "run", "wait", "log")
+WORDS = ("list", "show", "pause", "resume", "cancel", "run", "retry", "wait", "log")
 _KEPT = ("PATH", "HOME", "LANG", "LANGUAGE", "USER", "LOGNAME", "SHELL", "TZ", "DBUS_SESSION_BUS_ADDRESS", "DISPLAY", "WAYLAND_DISPLAY")
 _QUESTION = "Approve this job, for all its runs? [y/N] "
-_STARTS = {"run": "Run this job now? [y/N] ", "resume": "Let this job go on? [y/N] "}
+_STARTS = {"run": "Run this job now? [y/N] ", "retry": "Run this job again? [y/N] ", "resume": "Let this job go on? [y/N] "}
 _CHANGES = (*_STARTS, "pause", "cancel")
 _LOOKS_EVERY_S = 0.1
 _SHOWN_LOG_BYTES = 64_000
@@ -126,6 +127,9 @@ def _offer(session: Session, plan: Plan, request: str) -> int:
         state = conditions.begin(schedule.condition, args)
     now = time.time()
     due = schedule.next_due(now)
+    if schedule.kind == "at" and due is None:
+        raise BadArgument(f"“{schedule.args['time']}” is over already, so it would never be run.", hint="Nothing was changed. Say a time to come.")
+    budget.of(schedule)  # what cannot be had is refused before anything is asked
     preview, why = _foreseen(session, plan, request)
     decision = session.last_decision = session.policy.decide(preview)
     if decision.answer == "deny":
@@ -172,6 +176,12 @@ def _foreseen(session: Session, plan: Plan, request: str) -> tuple[Preview, str]
             if plan.schedule is None or plan.schedule.kind == "background":
                 raise
             why = error.message
+        except NotPossible:
+            from nlsh.shell.commands.job_run import foreseen_notice
+
+            if (told := foreseen_notice(plan, request)) is None:
+                raise
+            return told, "There is no desktop here now: without one, the next prompt says it."
     return Preview(Plan(()), (), request), why
 
 
@@ -187,6 +197,8 @@ def _show(session: Session, plan: Plan, preview: Preview, decision: Decision, gr
     if len(preview.calls) < len(plan.calls):
         waits = any(isinstance(v, Ref) and v.name == LAST for v in plan.calls[len(preview.calls)].args.values())
         lines.append("  What it is about is not there yet." if waits and schedule.kind == "when" else f"  If it ran now: {escape(why)}")
+    elif why:
+        lines.append(f"  {why}")
     lines.append("  Each run may, without being asked again:")
     lines += [f"    {escape(line)}" for line in grant.lines()]
     again = f", and what fails with nothing done is tried again up to {schedule.retry} times" if schedule.retry else ""
@@ -194,6 +206,9 @@ def _show(session: Session, plan: Plan, preview: Preview, decision: Decision, gr
     timed = f"; a run that is missed is {missed}" if schedule.kind in ("every", "at") else ""
     order = {"high": "; it is run before others", "low": "; it stands still while others wait"}.get(schedule.priority, "")
     lines.append(f"  What goes beyond that is refused and told{timed}{again}{order}.")
+    words, not_held = budget.foreseen(budget.of(schedule))
+    lines += [f"  Each run is held to {words}."] if words else []
+    lines += [look.paint(f"  The kernel does not hold here: {what}.", "yellow") for what in not_held]
     session.say(*lines)
 
 
@@ -240,7 +255,7 @@ def run(options: Options, look: Look) -> int:
     if word == "list" and not more:
         return _list(Jobs(), look)
     if word not in WORDS or word == "list" or len(more) != 1 or not (more[0].isascii() and more[0].isdigit()):
-        raise UsageError(f"nlsh jobs does not know “{' '.join(options.words)}”.", hint=f"There is: list, and {', '.join(WORDS[1:])} with a job's number.")
+        raise not_so("jobs", options.words, WORDS, f"There is: list, and {', '.join(WORDS[1:])} with a job's number.")
     jobs, number = Jobs(), int(more[0])
     job = jobs.job(number)
     match word:
@@ -261,7 +276,7 @@ def run(options: Options, look: Look) -> int:
             jobs.cancel(number)
             stopped = [r for r in jobs.runs(number, going=True) if _stop(r)]
             print(f"Job {number} is cancelled{'; its run is being stopped' if stopped else ''}.")
-        case "run":
+        case "run" | "retry":
             jobs.due_now(number, time.time())
             print(f"Job {number} is due now.")
             return _woken()

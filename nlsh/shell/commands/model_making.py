@@ -193,7 +193,7 @@ def train(options: Options, words: list[str]) -> int:
         work.mkdir(parents=True, exist_ok=True)
         threads = max(1, len(os.sched_getaffinity(0)) // 2)
         args = argparse.Namespace(
-            work=work, start=None, encoder_minutes=minutes * 0.3, decoder_minutes=minutes * 0.7, threads=threads, seed=0, width=192, layers=6
+            work=work, start=None, encoder_minutes=minutes * 0.3, decoder_minutes=minutes * 0.7, threads=threads, seed=0, width=192, layers=6, bfloat16=False
         )
         with redirect_stdout(sys.stderr):  # how it goes is no result
             for stage in (recipe.encoder, recipe.decoder, recipe.export):

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from nlsh.plan import registry
 from nlsh.plan.errors import NlshError
-from nlsh.shell.options import Options, UsageError, checked_request
+from nlsh.shell.options import Options, UsageError, checked_request, not_so
 from nlsh.shell.show import Look, count, escape, place, show_table
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def run(options: Options, look: Look) -> int:
         case ["add", *words] if words:
             return _add(options, " ".join(words))
         case words:
-            raise UsageError(f"nlsh policy does not know “{' '.join(words)}”.", hint=_THERE_IS)
+            raise not_so("policy", words, ("list", "show", "check", "add"), _THERE_IS)
     return 0
 
 
@@ -82,7 +82,7 @@ def _check(options: Options, text: str) -> int:
 
     with Session.start(options) as session:
         text = checked_request(text)
-        preview = session.preview(session.plan_of(text), text)
+        preview = session.preview(replace(session.plan_of(text), schedule=None), text)
         decision = session.policy.decide(preview)
         if options.json:
             data = {
@@ -121,7 +121,7 @@ def remember(session: Session, preview: Preview, decision: Decision) -> bool:
             return True
         return bool(scope) and _remember_for(session, preview, decision, scope, question="Remember this, and run it? [y/N] ")
     except EOFError:
-        session.say()
+        session.say("")
         return False
 
 
@@ -146,7 +146,7 @@ def _remember_for(session: Session, preview: Preview, decision: Decision, scope:
             session.say(f"Written to {place(path)}: {count(len(rules), 'rule')}. Take it out there when it is no longer wanted.")
         return True
     except EOFError:
-        session.say()
+        session.say("")
     except NlshError as error:
         session.say(session.look.paint("nlsh: " + escape(str(error)), "yellow"))
     return False

@@ -13,7 +13,8 @@ from typing import Any
 from nlsh.plan import registry
 from nlsh.plan.plan import Call, Plan
 from nlsh.plan.syntax import MAX_PLAN_CHARACTERS
-from nlsh.shell.options import Options, UsageError
+from nlsh.shell.fit import fold
+from nlsh.shell.options import Options, UsageError, not_so
 from nlsh.shell.show import Look, escape, moment, show_records, show_table
 from nlsh.shell.turn import Session, one_line
 
@@ -32,10 +33,10 @@ def _look(options: Options) -> Look:
     return Look.of(json=options.json, plain=options.plain, color=options.color or load_settings().color)
 
 
-def _number(options: Options, default: str = "") -> str:
+def _number(options: Options, default: str = "", *, what: str = "a run's number", hint: str = "See nlsh history.") -> str:
     words = options.words
     if len(words) > 1 or (words and not (words[0].isascii() and words[0].isdigit() and int(words[0]) > 0)):
-        raise UsageError(f"“{' '.join(words)}” is not a run's number.", hint="See nlsh history.")
+        raise UsageError(f"“{' '.join(words)}” is not {what}.", hint=hint)
     return words[0] if words else default
 
 
@@ -61,7 +62,7 @@ def _history(options: Options) -> int:
     from nlsh.plan.records import HistoryEntry
 
     journal = Journal()
-    rows = History(journal).recent(int(_number(options, "20")))
+    rows = History(journal).recent(min(sys.maxsize, int(_number(options, "20", what="how many of the last runs to list", hint="Try: nlsh history 5"))))
     show_records([HistoryEntry(**row) for row in rows], _look(options))
     if not rows and not options.json:
         print("Nothing was changed yet.", file=sys.stderr)
@@ -102,7 +103,8 @@ def _actions(options: Options) -> int:
         if number:
             print()
         for line in action_lines(action, look):
-            print(line)
+            # A plan stays on its line: it may be taken over from here.
+            print(line if line.startswith("      ") else fold(line, look.columns if look.table else 0))
     return 0
 
 
@@ -170,6 +172,8 @@ def _read_plan(name: str) -> str:
             with open(name, "rb") as file:
                 data = file.read(4 * MAX_PLAN_CHARACTERS + 1)
         return data.decode()
+    except FileNotFoundError as error:
+        raise UsageError(f"“{name}” is no plan, and there is no file of that name.", hint='Nothing was run. A plan is such as: file.list("~")') from error
     except OSError as error:
         raise UsageError(f"{name} cannot be read: {error.strerror}.", hint="Nothing was run.") from error
     except UnicodeDecodeError:
@@ -235,7 +239,7 @@ def _learned(options: Options) -> int:
         case ["clear"]:
             print(f"Forgotten: {learned.clear()} examples.")
         case words:
-            raise UsageError(f"nlsh model learned does not know “{' '.join(words)}”.", hint="There is: nlsh model learned, … forget NUMBER, … clear.")
+            raise not_so("model learned", words, ("forget", "clear"), "There is: nlsh model learned, … forget NUMBER, … clear.")
     return 0
 
 
@@ -262,7 +266,7 @@ def _doctor(options: Options) -> int:
     else:
         for check in found:
             mark = look.paint("ok", "green", err=False) if check["ok"] else look.paint("no", "red", err=False)
-            print(f"{mark}  {check['what']}: {escape(check['found'])}")
+            print(fold(f"{mark}  {check['what']}: {escape(check['found'])}", look.columns if look.table else 0, 4))
     return 0 if all(c["ok"] for c in found) else 1
 
 

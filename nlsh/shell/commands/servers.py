@@ -13,7 +13,7 @@ from nlsh.plan.errors import NotFound
 from nlsh.plan.plan import Call, Plan
 from nlsh.servers import config
 from nlsh.servers.actions import LIST, actions_of, program
-from nlsh.shell.options import Options, UsageError
+from nlsh.shell.options import Options, UsageError, not_so
 from nlsh.shell.show import Look, escape, show_table
 from nlsh.shell.turn import Session
 
@@ -28,14 +28,13 @@ def run(options: Options, look: Look) -> int:
         case ["add", name, "--", *command]:
             return _add(_pinned(config.checked(config.Server(name, tuple(command), tuple(options.allow)))), options)
         case ["remove", name]:
-            config.write({k: v for k, v in config.read().items() if k != _known(name).name})
+            gone = _known(name).name
+            config.write({k: v for k, v in config.read().items() if k != gone})
             registry.drop(f"mcp_{name}.")
             print(escape(f"Removed: {name}."))
             return 0
-    raise UsageError(
-        f"nlsh servers does not know “{' '.join(options.words)}”.",
-        hint="There is: list; show NAME; add NAME [--allow EFFECT:TARGET…] -- COMMAND…; remove NAME.",
-    )
+    hint = "There is: list; show NAME; add NAME [--allow EFFECT:TARGET…] -- COMMAND…; remove NAME."
+    raise not_so("servers", options.words, ("list", "show", "add", "remove"), hint)
 
 
 def _pinned(server: config.Server) -> config.Server:
@@ -48,7 +47,7 @@ def _pinned(server: config.Server) -> config.Server:
 def _known(name: str) -> config.Server:
     servers = config.read()
     if name not in servers:
-        raise NotFound(f"There is no MCP server “{name}”.", hint=f"There is: {', '.join(servers) or 'none'}.")
+        raise NotFound(f"There is no MCP server “{name}”.", hint=f"There is: {', '.join(servers) or 'none'}. Nothing was changed.")
     return servers[name]
 
 
@@ -60,6 +59,8 @@ def _list(look: Look) -> int:
     servers = config.read().values()
     rows = [(s.name, str(len(s.tools)), " ".join(s.command), ", ".join(s.effects)) for s in servers]
     show_table(("server", "tools", "command", "may besides"), rows, look, data=[_data(s) for s in servers])
+    if not servers and not look.json:
+        print("There are no MCP servers. Add one: nlsh servers add NAME -- COMMAND…", file=sys.stderr)
     return 0
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from nlsh.plan.errors import NlshError, NotUnderstood
-from nlsh.shell.options import Options, UsageError
+from nlsh.shell.options import Options, UsageError, not_so
 from nlsh.shell.show import Look, escape, show_table
 from nlsh.shell.turn import DENIED, Session
 from nlsh.skills import load, own
@@ -39,7 +39,7 @@ def run(options: Options, look: Look) -> int:
             return _pin(name, given, options)
         case ["remove", name]:
             return _remove(name, options)
-    raise UsageError(f"nlsh skills does not know “{' '.join(options.words)}”.", hint=f"There is: {_WORDS}.")
+    raise not_so("skills", options.words, [form.split()[0] for form in _WORDS.split("; ")], f"There is: {_WORDS}.")
 
 
 def _say(*lines: str) -> None:
@@ -201,7 +201,7 @@ def _new(name: str, requests: list[tuple[str, str]]) -> int:
 
     folder, left_out = write_pack(name, requests)
     pack = load_pack(folder)
-    _say(*(f"Left out: {reason}" for reason in left_out))
+    _say(*(f"Left out: {reason}" for reason in left_out), *_hidden_by(name))
     print(escape(f"{folder}: {', '.join(e.full_name for e in pack.entries.values())}."))
     return 0
 
@@ -225,14 +225,24 @@ def _add(folder: Path, options: Options) -> int:
             raise UsageError(f"{pack.folder} was changed while it was copied.", hint="Nothing was changed. Look at it and add it again.")
         copy.rename(target)
     print(escape(f"Added: {pack.name}."))
+    _say(*_hidden_by(pack.name))
     if pack.actions:
         _say(f"Its own code is not run until you have read it and said: nlsh skills trust {pack.name}")
     return 0
 
 
+def _hidden_by(name: str) -> list[str]:
+    """Return what is to be said where one's own pack has the name of another, which is not found any more."""
+    other = dict(load.found(load.folders()[1:])).get(name)
+    return [f"It comes before {other}, which has the same name. To have that one again: nlsh skills remove {name}."] if other is not None else []
+
+
 def _check_links(folder: Path, named: Path) -> None:
-    if any(file.is_symlink() for file in folder.rglob("*")):
-        raise UsageError(f"{named} has links in it, which may lead anywhere.", hint="Nothing was changed. Replace them by what they lead to.")
+    for file in folder.rglob("*"):
+        if file.is_symlink():
+            raise UsageError(f"{named} has links in it, which may lead anywhere.", hint="Nothing was changed. Replace them by what they lead to.")
+        if not file.is_file() and not file.is_dir():
+            raise UsageError(f"{file} is neither a file nor a folder.", hint="Nothing was changed. Remove it and add the pack again.")
 
 
 def _promises(pack: Pack) -> tuple[object, ...]:

@@ -8,7 +8,8 @@ import threading
 import time
 from collections.abc import Callable
 
-from nlsh.shell.show import escape, width
+from nlsh.shell.fit import width
+from nlsh.shell.show import escape
 
 _MOST_BYTES = 1 << 20  # that wait to be shown; then the command waits in its turn
 _PAUSE_S = 0.05  # between two notices

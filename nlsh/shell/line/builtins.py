@@ -21,6 +21,7 @@ from nlsh.shell.turn import Session
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _OPERATORS = re.compile(r"[|<>;&`]|\$\(")
+_LAST = ("that", "it", "this")  # what is undone: the same as with no word
 _OWN = ("cd", "exit", "quit", "export", "unset", "alias", "unalias", "undo", "history")
 
 
@@ -35,6 +36,8 @@ def is_own(line: str) -> bool:
         words = shlex.split(rest)
     except ValueError:
         return False
+    if first == "undo" and len(words) == 1 and words[0].lower() in _LAST:
+        return True
     if first in ("undo", "history", "exit", "quit"):
         return not words or (len(words) == 1 and words[0].isdigit())
     if first == "cd":
@@ -136,7 +139,8 @@ class Words:
         return 0
 
     def _undo(self, words: list[str]) -> int:
-        return self.session.run(Plan((Call("history.undo", {"run": words[0]} if words else {}),)), " ".join(["undo", *words]))
+        run = {"run": words[0]} if words and words[0].isdigit() else {}
+        return self.session.run(Plan((Call("history.undo", run),)), " ".join(["undo", *words]))
 
     def _history(self, words: list[str]) -> int:
         return self.session.run(Plan((Call("history.list", {"limit": words[0]} if words else {}),)), " ".join(["history", *words]))

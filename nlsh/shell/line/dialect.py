@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from nlsh.plan.frozen import frozen
 from nlsh.shell.line.detect import is_unfinished
 from nlsh.shell.line.sentence import word_set
 from nlsh.steps._shell import fish_quote
@@ -25,7 +27,7 @@ _KINDS = {"scalar": "", "array": "a", "association": "A", "integer": "i", "float
 _LETTERS = {"export": "x", "readonly": "r", "lower": "l", "upper": "u"}
 
 
-@dataclass(frozen=True)
+@frozen(slots=False)
 class Variable:
     """A variable of the shell: its attributes as bash writes them (x exported, a array, A names to values, r, i, l, u) and what it holds."""
 
@@ -79,9 +81,48 @@ _FISH_BLOCK = re.compile(r"(?:^|[;\n&|(]|\b(?:and|or|not|begin|then)\b)\s*(begin
 _FISH_LINE = re.compile(r"(?:(?:for|while|if|begin|function|switch)\b.*[;\n]\s*end\b.*|set\s+-\w+\s+\w+.*)", re.S)
 
 
-def is_in_words_of(line: str, kind: str) -> bool:
-    """Return whether a line is plainly a command that only a shell of this kind reads: a whole block of fish, or its set with options."""
-    return kind == "fish" and _FISH_LINE.fullmatch(line.strip()) is not None
+# Of a pattern: **/*.txt(N), *(om[1,3]). And what fish writes for $(…).
+_ZSH_QUALIFIER = re.compile(r"(?<!\S)([^\s()'\"]*[*?\]][^\s()'\"]*)\([^\s()'\"]{1,20}\)(?=\s|$|[;|&])")
+_FISH_SUBSTITUTION = re.compile(r"(?<=[\s\"=])\((?=[a-z])")
+_TAKE_VALUES = re.compile(r"(?:echo|printf|set|test|math|string|count)\s")  # what begins so is followed by values, and a sentence seldom does
+# Words that only a shell of this kind knows, with what no sentence says after them.
+_ITS_WORDS = {
+    "zsh": re.compile(
+        r"(?:(?:un)?setopt|autoload|zmodload|zstyle|bindkey|compdef|whence|rehash|zmv|zparseopts|noglob)\b.*|emulate\s+(?:-\w+\s+)?(?:z|k|c)?sh\b.*|"
+        r"print\s+-\w+\b.*|repeat\s+\d+\s+\S.*|for\s+\w+\s+\([^)]*\)\s+\S.*",
+        re.S,
+    ),
+    "fish": re.compile(
+        r"string\s+(?:collect|escape|join0?|length|lower|match|pad|repeat|replace|shorten|split0?|sub|trim|unescape|upper)\b.*|math\s+['\"]?[-\d($].*|"
+        r"abbr(?:\s+-.*)?|func(?:ed|save)\s+\S+|functions(?:\s+-.*)?|status\s+(?:is-|-).*|count\s+[$(].*|contains\s+\S+\s+[$(].*|set\s+(?:-\w+\s+)+\w+.*",
+        re.S,
+    ),
+}
+
+
+def as_bash(line: str, kind: str) -> str:
+    """Return a line of a shell of a kind as a bash grammar reads it, to tell by it what the line is: without what that would stumble over."""
+    if kind == "zsh":
+        return _ZSH_QUALIFIER.sub(r"\1", line)
+    return _FISH_SUBSTITUTION.sub("$(", line) if kind == "fish" and _TAKE_VALUES.match(line) else line
+
+
+def make_places(kind: str) -> None:
+    """Make the folders that fish makes at its first start, so that it does not want to at a command of somebody's."""
+    if kind == "fish":
+        for variable, usual in (("XDG_CONFIG_HOME", "~/.config"), ("XDG_DATA_HOME", "~/.local/share")):
+            with suppress(OSError):
+                os.makedirs(os.path.join(os.environ.get(variable) or os.path.expanduser(usual), "fish"), mode=0o700, exist_ok=True)
+
+
+def is_in_words_of(line: str, kind: str, is_command: Callable[[str], bool]) -> bool:
+    """Return whether a line is plainly a command that only a shell of this kind reads, alone or among parts that are commands in any (`is_command`)."""
+    if kind == "fish" and _FISH_LINE.fullmatch(line.strip()) is not None:
+        return True
+    if (own := _ITS_WORDS.get(kind)) is None:
+        return False
+    parts = [part for part in re.split(r"\s*(?:;|&&|\|\||\|)\s*", line.strip()) if part]
+    return any(own.fullmatch(p) for p in parts) and all(own.fullmatch(p) or is_command(p) for p in parts)
 
 
 def goes_on(line: str, kind: str) -> bool:

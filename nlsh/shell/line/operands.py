@@ -10,7 +10,7 @@ import os
 import re
 from collections.abc import Callable
 
-from nlsh.shell.line.sentence import CJK, FUNCTION_WORDS, STRONG_WORDS, WEAK_WORDS, Operand, word_set
+from nlsh.shell.line.sentence import FUNCTION_WORDS, STRONG_WORDS, WEAK_WORDS, Operand, has_cjk, word_set
 
 _HOST = re.compile(r"[\w-]+(\.[\w-]+)+(:\d+)?(/\S*)?|\S*://\S+|\S+@\S+|localhost(:\d+)?(/\S*)?|[\da-fA-F:]*:[\da-fA-F:]+|\S+:\S*")
 
@@ -23,8 +23,7 @@ def _each(test: Callable[[Operand], bool], least: int = 0, most: int = 99) -> Ca
 
 
 def _is(pattern: str) -> Callable[[Operand], bool]:
-    compiled = re.compile(pattern)
-    return lambda word: compiled.fullmatch(word.text) is not None
+    return lambda word: re.fullmatch(pattern, word.text) is not None
 
 
 def _plain(word: Operand) -> bool:
@@ -54,7 +53,7 @@ def _to(words: Words, _: Test) -> bool:
 def _new(words: Words, _: Test) -> bool:
     # New names; those in CJK one at a time, and not a phrase.
     return len(words) > 0 and all(w.is_path or (not w.is_function_word and re.fullmatch(r"[\w.+@%-]+", w.text)) for w in words) and (
-        not any(CJK.search(w.text) for w in words) or (len(words) == 1 and not re.search("一个|的$|那个|这个|叫", words[0].text))
+        not any(has_cjk(w.text) for w in words) or (len(words) == 1 and not re.search("一个|的$|那个|这个|叫", words[0].text))
     )  # fmt: skip
 
 
@@ -256,7 +255,7 @@ def fits(name: str, words: Words, *, is_program: Test, shaped: bool) -> bool:
         return not (words and words[-1].text.endswith("?") and len(words) > 3)
     if not words:
         return name not in ("help", "time", "nice", "eval", "read", "let", "test")
-    operands = [w for w in words if not w.is_option]
+    operands = [w for w in _after_globals(name, words) if not w.is_option]
     options = len(operands) < len(words)
     if name == "set":
         return words[0].is_option
@@ -274,6 +273,22 @@ def fits(name: str, words: Words, *, is_program: Test, shaped: bool) -> bool:
     if (not operands and options) or shape(operands, is_program):
         return True
     return (options or shaped) and (name not in _STRICT or (name in _CHANGES and options and not any(w.text in WEAK_WORDS for w in operands)))
+
+
+# Options that come before a subcommand and have a value: “git -C src status”.
+_GLOBALS = {
+    "git": re.compile("-[Cc]|--git-dir|--work-tree"),
+    "kubectl": re.compile("-n|--namespace|--context|--kubeconfig"),
+    "docker": re.compile("-[Hc]|--context|--host"),
+}
+
+
+def _after_globals(name: str, words: Words) -> Words:
+    """Return the words without the options, and their values, that stand before a program's subcommand."""
+    takes, at = _GLOBALS.get(name), 0
+    while takes is not None and at + 1 < len(words) and takes.fullmatch(words[at].text):
+        at += 2
+    return words[at:]
 
 
 # An option does not make their other words into what they take.

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
 from functools import cached_property
 from glob import glob
 
-CJK = re.compile(r"[\u3000-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef]")
+from nlsh.plan.frozen import frozen
+
+
+def has_cjk(text: str) -> bool:
+    """Return whether there is a Chinese, Japanese or Korean character in a text."""
+    return not text.isascii() and re.search(r"[\u3000-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef]", text) is not None
 
 
 def word_set(text: str) -> frozenset[str]:
@@ -37,7 +41,7 @@ _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?[smhdkMGT%]?")
 _OPTION = re.compile(r"-[\w?#@-]\S*|--|-|\+[A-Za-z]+")
 
 
-@dataclass(frozen=True)
+@frozen(slots=False)
 class Operand:
     """A word after a program's name, as it is written; `quoted`: some of it is."""
 
@@ -58,7 +62,7 @@ class Operand:
     @property
     def is_path(self) -> bool:
         """Whether it is a file, or is written as only files are."""
-        return self.quoted or self.text.startswith("$") or self.exists or (_PATHLIKE.match(self.text) is not None and not CJK.match(self.text[-1:]))
+        return self.quoted or self.text.startswith("$") or self.exists or (_PATHLIKE.match(self.text) is not None and not has_cjk(self.text[-1:]))
 
     @property
     def is_number(self) -> bool:
@@ -77,4 +81,4 @@ class Operand:
             return False
         if self.text.endswith(("?", "!", ",", "？", "。", "，")) and len(self.text) > 1:
             return not self.exists
-        return CJK.search(self.text) is not None and not self.is_path
+        return has_cjk(self.text) and not self.is_path

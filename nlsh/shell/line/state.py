@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from nlsh.plan.errors import SettingsError
 from nlsh.shell.line.carried import CHOOSES, NOT_CARRIED, TIED, is_its_own, used_as_left, written
 from nlsh.shell.line.detect import is_command, tree
-from nlsh.shell.line.dialect import OPTIONS, SETOPTS, SHOPTS, Variable, attributes, carried_lines, goes_on, is_in_words_of, last_words
+from nlsh.shell.line.dialect import OPTIONS, SETOPTS, SHOPTS, Variable, as_bash, attributes, carried_lines, goes_on, is_in_words_of, last_words
 from nlsh.shell.line.sentence import word_set
 from nlsh.shell.show import escape
 from nlsh.steps._shell import CARRIED, KEEPS, TYPED, is_whole, knows_state
@@ -64,7 +64,11 @@ class ShellState:
     def is_command(self, line: str) -> bool:
         """Return whether a line is plainly a command, for who has these functions and aliases and this PATH."""
         path = self.variables["PATH"].value if "PATH" in self.variables else None
-        return is_command(line, {*self.functions, *self.aliases}, path=path) or is_in_words_of(line, self.kind)
+
+        def here(part: str) -> bool:
+            return is_command(as_bash(part, self.kind), {*self.functions, *self.aliases}, path=path)
+
+        return here(line) or is_in_words_of(line, self.kind, here)
 
     def goes_on(self, line: str) -> bool:
         """Return whether a command line is not finished."""

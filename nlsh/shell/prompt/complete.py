@@ -17,6 +17,10 @@ _MOST = 200
 # After these a word is the name of a process, or of a service.
 _PROCESS_WORDS = {"kill", "killall", "pkill", "stop", "end", "pause", "resume", "process", "processes", "renice", "restart", "is"}
 _SERVICE_WORDS = {"start", "stop", "restart", "reload", "enable", "disable", "status", "service", "services", "unit", "systemctl"}
+# What a shell would not take as it is written; of these, what it would not even within quotes.
+_QUOTED = frozenset(" '&;|<>()*?[]{}#~!^")
+_NEVER = frozenset('"$`\\')
+_PLAIN = re.compile(r"[\w.:@%+,/=-]+")
 _UNITS = ("/etc/systemd/system", "/run/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system")
 
 
@@ -69,14 +73,14 @@ def _arguments(text: str) -> Iterator[Completion]:
 def _processes() -> list[str]:
     from nlsh.world import processes
 
-    return sorted({p.called for p in processes.every() if p.called.isprintable() and " " not in p.called})
+    return sorted({p.called for p in processes.every() if _PLAIN.fullmatch(p.called)})
 
 
 def _services() -> list[str]:
     found: set[str] = set()
     for folder in _UNITS:
         try:
-            found.update(n.removesuffix(".service") for n in os.listdir(folder) if n.endswith(".service") and "@" not in n)
+            found.update(n.removesuffix(".service") for n in os.listdir(folder) if n.endswith(".service") and "@" not in n and _PLAIN.fullmatch(n))
         except OSError:
             continue
     return sorted(found)
@@ -86,7 +90,7 @@ def _programs(start: str) -> Iterator[str]:
     found: set[str] = set()
     for folder in os.environ.get("PATH", "").split(os.pathsep):
         try:
-            found.update(n for n in os.listdir(folder) if n.startswith(start))
+            found.update(n for n in os.listdir(folder) if n.startswith(start) and _PLAIN.fullmatch(n))
         except OSError:
             continue
     yield from sorted(found)[:_MOST]
@@ -103,10 +107,10 @@ def _paths(word: str) -> Iterator[Completion]:
     except OSError:
         return
     for name in names[:_MOST]:
-        if not name.isprintable() or '"' in name:
-            continue  # it could not be typed back as it is
+        if not name.isprintable() or not _NEVER.isdisjoint(name):
+            continue  # it could not be typed back as it is, or would be more than a name to a shell
         is_folder = os.path.isdir(os.path.join(folder or ".", name))
         path = written[: len(written) - len(start)] + name + ("/" if is_folder else "")
         # Quotes rather than backslashes: sentences know them too. A folder's stay open for what is in it.
-        shown = f'"{path}' + ("" if is_folder else '"') if quoted or " " in path else path
+        shown = f'"{path}' + ("" if is_folder else '"') if quoted or not _QUOTED.isdisjoint(path.removeprefix("~/")) else path
         yield Completion(shown, -len(word), display=escape(name) + ("/" if is_folder else ""))

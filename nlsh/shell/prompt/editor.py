@@ -13,8 +13,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nlsh.guard.sandbox import heard
+from nlsh.shell.fit import width
 from nlsh.shell.prompt.typed import LINES, Typed
-from nlsh.shell.show import escape, here, place, width
+from nlsh.shell.show import escape, here, place
 
 if TYPE_CHECKING:
     from prompt_toolkit import PromptSession
@@ -37,6 +39,7 @@ class PlainEditor:
         sys.stdout.write(str(message()))
         sys.stdout.flush()
         try:
+            heard.until_readable(sys.stdin.fileno())
             line = sys.stdin.readline()
         except KeyboardInterrupt:
             sys.stdout.write("\n")
@@ -46,7 +49,7 @@ class PlainEditor:
             raise EOFError
         return line
 
-    def redraw(self) -> None:
+    def ready(self) -> None:
         """Draw nothing anew."""
 
     def look(self) -> None:
@@ -75,13 +78,31 @@ class LineEditor:
         """Return the next line. Raises EOFError and KeyboardInterrupt."""
         self._write(f"\x1b]133;A\x07\x1b]2;nlsh: {escape(place(here()))}\x1b\\")
         try:
-            return self._prompt.prompt(message, pre_run=self._look_first)
+            line = self._prompt.prompt(message, pre_run=self._look_first)
         finally:
             self._typed.entered()
+        if self._is_cancelled():
+            raise KeyboardInterrupt
+        return line
+
+    def _is_cancelled(self) -> bool:
+        """Return whether Ctrl-C was typed after Enter, before the editor had let go of the keys: it was meant for what was entered."""
+        from prompt_toolkit.input.typeahead import get_typeahead, store_typeahead
+        from prompt_toolkit.keys import Keys
+
+        keys = get_typeahead(self._prompt.input)
+        cancelled = [n for n, key in enumerate(keys) if key.key == Keys.ControlC]
+        store_typeahead(self._prompt.input, keys[cancelled[-1] + 1 :] if cancelled else keys)
+        return bool(cancelled)
 
     def redraw(self) -> None:
         """Draw the line and what is below it anew, from any thread."""
         self._prompt.app.invalidate()
+
+    def ready(self) -> None:
+        """Take notice, from any thread, that the models are loaded: what was typed by then is read with them."""
+        self._typed.again()
+        self.redraw()
 
     def look(self) -> None:
         """Show above the line what commands behind have printed, from any thread; nothing while no line is typed."""
@@ -204,10 +225,12 @@ class LineEditor:
         return text.startswith("!") or (not text.startswith("?") and self._session.is_command(text))
 
     def _keys(self) -> KeyBindings:
-        from prompt_toolkit.filters import Condition, completion_is_selected, has_completions
+        from prompt_toolkit.filters import Condition, completion_is_selected, has_completions, is_searching
         from prompt_toolkit.key_binding import KeyBindings
+        from prompt_toolkit.key_binding.bindings.search import accept_search_and_accept_input
 
         keys = KeyBindings()
+        keys.add("enter", filter=is_searching)(accept_search_and_accept_input)  # as in every other shell
 
         @keys.add("s-tab", filter=~has_completions)
         def next_mode(event: KeyPressEvent) -> None:

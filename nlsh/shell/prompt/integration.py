@@ -15,7 +15,7 @@ from nlsh.shell.options import Options, UsageError
 
 _WORDS = {
     "policy": "list show check add", "audit": "show verify export", "daemon": "status start stop restart install uninstall",
-    "jobs": "list show pause resume cancel run wait log", "skills": "list show test new add trust pin remove",
+    "jobs": "list show pause resume cancel run retry wait log", "skills": "list show test new add trust pin remove",
     "model": "list info use pull bench eval quantize prune train adapt learned", "shell-integration": "bash zsh fish man",
 }  # fmt: skip
 _ENVIRONMENT = {

@@ -1,11 +1,12 @@
-"""What the prompt says of jobs that failed meanwhile; and that the daemon runs where a job waits for it."""
+"""What the prompt says of jobs: those that failed, or had something to say where there is no desktop; and that the daemon runs where a job waits for it."""
 
 from __future__ import annotations
 
 import os
+import time
 
 from nlsh.kernel.daemon_wire import NoDaemon, connect
-from nlsh.kernel.jobs import Jobs
+from nlsh.kernel.jobs import JobRun, Jobs
 from nlsh.plan.errors import NlshError
 from nlsh.settings import Settings
 from nlsh.shell.show import escape
@@ -32,7 +33,7 @@ class News:
         self._seen = mark
         try:
             self.later = sum(j.status == "waiting" for j in self._jobs.all())
-            return [f"Job {r.job} {_WORDS[r.status]}: {escape(r.message)} See nlsh jobs log {r.job}." for r in self._jobs.untold()]
+            return [_line(run) for run in self._jobs.untold()]
         except NlshError:
             return []
 
@@ -41,6 +42,12 @@ class News:
             return self._jobs.exist and any(j.status == "waiting" for j in self._jobs.all())
         except NlshError:
             return False
+
+
+def _line(run: JobRun) -> str:
+    if run.status == "said":
+        return f"{time.strftime('%H:%M', time.localtime(run.finished))}: {escape(run.message)} (job {run.job})"
+    return f"Job {run.job} {_WORDS[run.status]}: {escape(run.message)} See nlsh jobs log {run.job}."
 
 
 def _start() -> None:

@@ -7,6 +7,7 @@ does something is a turn of `Session`. Ctrl-C cancels the line or the running pl
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import threading
 from pathlib import Path
@@ -15,8 +16,9 @@ from typing import TYPE_CHECKING
 from nlsh.monitor.sampler import Sampler
 from nlsh.plan.errors import NlshError
 from nlsh.shell.line.builtins import Leave, Words
+from nlsh.shell.line.dialect import make_places
 from nlsh.shell.line.job_control import JobControl
-from nlsh.shell.options import Options, checked_request
+from nlsh.shell.options import Options, UsageError, checked_request, is_plain
 from nlsh.shell.prompt.editor import LineEditor, PlainEditor
 from nlsh.shell.prompt.news import News
 from nlsh.shell.prompt.slash import Slash
@@ -44,24 +46,29 @@ class Repl:
         self.options = options
         self.status = 0
         self._hinted: Failure | None = None
+        self._before = ""  # the line before: what !! means
         self.job_control: JobControl | None = None
 
     def run(self) -> int:
         """Talk until the user leaves; return the status that `exit` was given."""
         with Session.start(self.options) as session:
             self.session = session
+            # Ctrl-\ is for what runs in front, and never for nlsh. No SIG_IGN: an editor that is started for a plan would have it, too.
+            signal.signal(signal.SIGQUIT, lambda *_: None)
             session.undo_word = "undo"
+            session.another = self.handle
             self.words = Words(session)
             self.words.state.kind = knows_state(user_shell(typed=True))
+            make_places(self.words.state.kind)
             self.slash = Slash(session)
             self.news = News(session.settings)
             first = not self._history_file().exists()
             editor = self._editor()
             self.job_control = session.job_control = JobControl.of(session, editor.look)
             # The models load while the first line is typed; the zygote was forked before this thread.
-            threading.Thread(target=session.planning.warm_up, args=(session.context(), editor.redraw), name="load-models", daemon=True).start()
+            threading.Thread(target=session.planning.warm_up, args=(session.context(), editor.ready), name="load-models", daemon=True).start()
             if first and not self.options.quiet:
-                session.say(*_WELCOME, self._confinement())
+                session.say(*(session.look.prose(line) for line in (*_WELCOME, self._confinement())))
             try:
                 with Sampler():
                     self._offer_unfinished()
@@ -71,6 +78,8 @@ class Repl:
                         except Leave:
                             if self.job_control is None or self.job_control.may_leave():
                                 raise
+                        except KeyboardInterrupt:
+                            self.status = INTERRUPTED  # one more Ctrl-C, while what the last one ended was being told: never the shell's end
             except Leave as leave:
                 return leave.status
             finally:
@@ -89,12 +98,14 @@ class Repl:
             raise Leave(0) from None
         if not line.strip():
             return
+        self.session.look = self.session.look.resized()  # the terminal may have been resized while the line was typed
         editor.running(line)
         try:
             self.status = self.handle(line)
             if self.job_control is not None:
                 self.job_control.stay()
         except KeyboardInterrupt:
+            self.session.begin_line()
             self.session.say("Cancelled.")
             self.status = INTERRUPTED
         except NlshError as error:
@@ -102,6 +113,7 @@ class Repl:
         except BrokenPipeError:
             raise Leave(1) from None
         finally:
+            self.session.begin_line()
             editor.ran(self.status)
             self.words.state.status = self.status
         self._hint()
@@ -149,9 +161,15 @@ class Repl:
     def handle(self, line: str) -> int:
         """Do what a line says and return its status. Raises Leave."""
         text = checked_request(line, command=self.session.is_command(line))
+        if text == "!!":
+            if not self._before:
+                raise UsageError("There was no line before this one.", hint="Nothing was run.")
+            text = self._before
+            self.session.say(self.session.look.paint(escape(text), "dim"))
+        self._before = text
         if text.startswith("/") and (status := self.slash.handle(text)) is not None:
             return status
-        if text in ("redo", "重做"):
+        if text in ("redo", "redo that", "redo it", "重做"):
             return self.slash.handle("/redo") or 0
         if (status := self.words.handle(text)) is not None:
             return status
@@ -162,7 +180,7 @@ class Repl:
     # --- the editor ----------------------------------------------------------------------------------------------
 
     def _editor(self) -> LineEditor | PlainEditor:
-        if self.options.plain or os.environ.get("TERM", "dumb") in ("dumb", ""):
+        if is_plain(self.options):
             return PlainEditor()
         return LineEditor(self.session, self._history_file(), self._jobs_in_short)
 
@@ -176,7 +194,7 @@ class Repl:
         level, where = self.session.level, place(here())
         # Not a sign that could be typed: "!" begins a command.
         failed = f"({self.status}) " if self.status else ""
-        if self.options.plain or os.environ.get("TERM", "dumb") in ("dumb", ""):
+        if is_plain(self.options):
             return f"{where} {level} {failed}$ "
         from prompt_toolkit.formatted_text import FormattedText
 
@@ -208,7 +226,7 @@ class Repl:
             try:
                 answer = session.read("[f]inish it, [r]everse it, [k]eep it as it is, or Enter: later? ").strip().lower()
             except (EOFError, KeyboardInterrupt):
-                session.say()
+                session.say("")
                 continue
             if answer.startswith("f"):
                 self.status = session.run(finish_plan(run.run_id), f"finish {run.run_id}")

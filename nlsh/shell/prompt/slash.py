@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from nlsh.plan import registry
 from nlsh.plan.plan import Call, Plan
+from nlsh.shell.fit import fold
 from nlsh.shell.options import UsageError
 from nlsh.shell.report import explain_lines
 from nlsh.shell.turn import Session, one_line
@@ -25,10 +26,25 @@ WORDS = {
     "/audit": "the newest audit entries; /audit verify checks the chain, /audit export writes it out",
     "/skills": "the skill packs and their entries",
     "/top": "how busy this machine is, live",
-    "/jobs": "what runs later or repeatedly; /jobs show N, pause N, resume N, cancel N, run N, log N",
+    "/jobs": "what runs later or repeatedly; /jobs show N, pause N, resume N, cancel N, run N, retry N, log N",
     "/model": "which model plans; /model list, /model use NAME",
     "/doctor": "check this machine and this installation",
     "/exit": "leave (so do Ctrl-D and exit)",
+}
+
+_HELP = {
+    "At the prompt": (
+        ("!command", "a command as it is; !!command: without trying it on a copy first"),
+        ("?text", "always language"),
+        ("_", "the last result: “delete those”, “the second one” and “the same for ~/Music” mean it, too"),
+        ("Tab", "completes; → takes what is shown in grey"),
+        ("Ctrl-R", "searches what was typed before"),
+        ("Ctrl-T", "flips between command and language"),
+        ("Shift-Tab", "changes the mode: ask, plan only, auto"),
+        ("Alt-Enter", "begins a new line"),
+        ("Ctrl-Z", "stops a command; jobs, fg, bg, wait and kill %1 are for these and for those that & runs behind"),
+    ),
+    "The shell's own words": (("cd …", "and export, unset, alias, unalias, undo, redo, history and exit"),),
 }
 
 
@@ -42,7 +58,7 @@ class Slash:
         """Do what a slash word says and return its status; None where the line is no slash word but a path. Raises UsageError."""
         word, _, rest = line.partition(" ")
         known: dict[str, Callable[[str], int]] = {
-            "/help": self._help, "/plan": self._plan, "/why": self._why, "/explain": self._explain, "/undo": self._undo,
+            "/": self._help, "/help": self._help, "/plan": self._plan, "/why": self._why, "/explain": self._explain, "/undo": self._undo,
             "/redo": self._redo, "/fix": self._fix, "/top": self._top, "/exit": self._exit, "/quit": self._exit,
         }  # fmt: skip
         if word in known:
@@ -83,13 +99,14 @@ class Slash:
         return status
 
     def _help(self, rest: str) -> int:
-        room = max(map(len, WORDS))
+        room = max(len(key) for key in (*WORDS, *(k for lines in _HELP.values() for k, _ in lines)))
+        columns = self.session.look.columns
         for word, what in WORDS.items():
-            print(f"  {word:{room}}  {what}")
-        print("  !cmd is a command as it is, ?text is always language, _ is the last result (“delete those”).")
-        print("  Tab completes, Ctrl-R searches, Alt-Enter begins a new line, Ctrl-T flips command and language, Shift-Tab changes the mode.")
-        print("  cd, export, alias, undo, history and exit are the shell's own words; so are jobs, fg, bg, wait and kill %1,")
-        print("  for commands that Ctrl-Z has stopped or & runs behind.")
+            print(fold(f"  {word:{room}}  {what}", columns, room + 4))
+        for title, lines in _HELP.items():
+            print(f"\n{title}")
+            for key, what in lines:
+                print(fold(f"  {key:{room}}  {what}", columns, room + 4))
         return 0
 
     def _plan(self, rest: str) -> int:
@@ -108,20 +125,21 @@ class Slash:
         if session.planning.last is None and session.last_decision is None and session.last_gated is None:
             raise UsageError("There was nothing to explain yet.")
         if session.planning.last is not None:
-            print("\n".join(explain_lines(session.planning.last)))
+            self._print(explain_lines(session.planning.last))
         if session.last_decision is not None:
-            print("\n".join("  " + line for line in why_lines(session.last_decision)))
+            self._print("  " + line for line in why_lines(session.last_decision))
         if session.last_gated is not None and session.last_gated.count:
             from nlsh.shell.asking import gated_lines
 
-            print("\n".join(["  what it wanted outside that:", *("  " + line for line in gated_lines(session.last_gated.entries, session.last_gated.count))]))
+            lines = gated_lines(session.last_gated.entries, session.last_gated.count)
+            self._print(["  what it wanted outside that:", *("  " + line for line in lines)])
         return 0
 
     def _explain(self, rest: str) -> int:
         if rest:
             from nlsh.shell.explain import lines_about
 
-            print("\n".join(lines_about(self.session, rest)))
+            self._print(lines_about(self.session, rest))
             return 0
         from dataclasses import replace
 
@@ -129,6 +147,11 @@ class Slash:
         self.session.options = replace(options, explain=not options.explain)
         print(f"Every turn is explained: {'yes' if self.session.options.explain else 'no'}.")
         return 0
+
+    def _print(self, lines: Iterable[str]) -> None:
+        columns = self.session.look.columns if self.session.look.table else 0
+        for line in lines:
+            print(fold(line, columns))
 
     def _undo(self, rest: str) -> int:
         if rest and not rest.isdigit():

@@ -12,7 +12,8 @@ from contextlib import contextmanager
 
 from nlsh.plan.errors import NotPossible
 from nlsh.plan.records import Process
-from nlsh.shell.show import Look, bar, escape, size, width
+from nlsh.shell.fit import width
+from nlsh.shell.show import Look, bar, escape, size
 from nlsh.world import machine, processes
 from nlsh.world.samples import drawn
 

@@ -46,6 +46,12 @@ class Typed:
                 self.lines = ()
             self._change.notify()
 
+    def again(self) -> None:
+        """Read anew what stands there: the models have come meanwhile."""
+        with self._change:
+            self._turn += 1
+            self._change.notify()
+
     def entered(self) -> None:
         """Leave off: the line was entered, and what is under way for it is the planner's own affair."""
         with self._change:

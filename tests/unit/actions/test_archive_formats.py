@@ -10,6 +10,8 @@ import lzma
 import os
 import stat
 import tarfile
+import time
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,7 +24,7 @@ from hypothesis import strategies as st
 from py7zr.helpers import ArchiveTimestamp
 
 from nlsh.plan import registry
-from nlsh.plan.errors import NlshError, NotPossible, Refused, StaleStep
+from nlsh.plan.errors import NlshError, NotFound, NotPossible, Refused, StaleStep
 from nlsh.plan.records import Record
 from nlsh.plan.steps import Step, step_from_data
 from nlsh.steps.archives import ExtractArchive
@@ -118,6 +120,56 @@ def test_a_single_file_by_create(home: Path, kind: str) -> None:
     for wrong in ("folder", ("a.txt", "folder")):
         with pytest.raises(Refused, match="holds one file"):
             steps("archive.create", paths=wrong, to=f"c.{kind}")
+
+
+@pytest.mark.parametrize("kind", archives.FORMATS)
+def test_only_some_members_are_unpacked(home: Path, kind: str) -> None:
+    (home / "in" / "pics" / "deep").mkdir(parents=True)
+    for name in ("a.txt", "pics/a.txt", "pics/one.png", "pics/deep/two.PNG", "b.md"):
+        (home / "in" / name).write_text(name)
+    run(*steps("archive.create", paths="in", to=f"x.{kind}"))
+
+    def unpacked(*only: str) -> list[str]:
+        before = snapshot(home)
+        mtime_ns = os.stat(home).st_mtime_ns
+        found = steps("archive.extract", archive=f"x.{kind}", to="out", only=only)
+        run(*found)
+        there = sorted(str(p.relative_to(home / "out")) for p in (home / "out").rglob("*") if p.is_file())
+        assert all((home / "out" / p).read_text().endswith(os.path.basename(p)) for p in there)
+        back(*found)
+        os.utime(home, ns=(mtime_ns, mtime_ns))
+        assert snapshot(home) == before
+        return there
+
+    assert unpacked("b.md") == ["b.md"] and unpacked("in/pics/a.txt") == ["a.txt"]
+    assert unpacked("a.txt") == ["in/a.txt", "in/pics/a.txt"]
+    assert unpacked("pngs") == unpacked("*.png") == ["in/pics/deep/two.PNG", "in/pics/one.png"]
+    assert unpacked("deep") == ["deep/two.PNG"] and unpacked("in/pics/*") == ["in/pics/a.txt", "in/pics/deep/two.PNG", "in/pics/one.png"]
+    assert unpacked("b.md", "deep") == ["in/b.md", "in/pics/deep/two.PNG"]
+    for gone in ("gone.txt", "../b.md", "*.gif", "videos", "in/gone/*"):
+        with pytest.raises(NotFound, match="There is no"):
+            steps("archive.extract", archive=f"x.{kind}", only=("b.md", gone))
+    (home / "b.md").write_text("mine")
+    with pytest.raises(Refused, match="already something"):
+        steps("archive.extract", archive=f"x.{kind}", only="b.md")
+
+
+def test_links_stay_where_they_lead_from_and_evil_archives_stay_evil(home: Path) -> None:
+    with tarfile.open(home / "x.tar", "w") as made:
+        for name, target in (("d/link", "../a"), ("d/inside", "b")):
+            link = tarfile.TarInfo(name)
+            link.type, link.linkname = tarfile.SYMTYPE, target
+            made.addfile(link)
+        made.addfile(tarfile.TarInfo("a"))
+    run(*steps("archive.extract", archive="x.tar", to="out", only="d"))
+    assert os.readlink(home / "out" / "d" / "link") == "../a"
+    run(*steps("archive.extract", archive="x.tar", to="more", only="link"))
+    assert os.path.islink(home / "more" / "d" / "link"), "out of its folder it would lead out of what was unpacked"
+    with tarfile.open(home / "evil.tar", "w") as made:
+        for name in ("good", "../evil"):
+            made.addfile(tarfile.TarInfo(name))
+    with pytest.raises(Refused):
+        steps("archive.extract", archive="evil.tar", only="good")
 
 
 def test_concatenated_streams_are_one(home: Path) -> None:
@@ -379,3 +431,72 @@ def test_confined_every_format_is_made_added_to_and_unpacked(tmp_path: Path) -> 
                 played = scene.play(plan)
                 assert played.error is None, f"{plan}: {played.error}"
             assert (scene.home / f"single-{kind}" / "b.txt").read_text() == "b"
+
+
+# --- names and times of others' zip files ------------------------------------------------------------------------
+
+
+def unflagged(path: Path, encoding: str, *names: str) -> None:
+    """Write a zip file as old programs do: names in `encoding`, without a word on which it is."""
+    rest = {name: name.encode(encoding) for name in names}
+    with zipfile.ZipFile(path, "w") as zipped:
+        for number, raw in enumerate(rest.values()):
+            zipped.writestr(f"{number}".ljust(len(raw), "#"), f"text {number}")
+    content = path.read_bytes()
+    for number, raw in enumerate(rest.values()):
+        content = content.replace(f"{number}".ljust(len(raw), "#").encode(), raw)
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "names"),
+    [
+        ("gbk", ("中文文件.txt", "资料/照片.jpg", "plain.txt")),
+        ("utf-8", ("é中.txt", "Müller.doc")),
+        ("cp437", ("café.txt", "Müller.doc")),
+        ("shift_jis", ("日本語のファイル.txt",)),
+    ],
+)
+def test_names_in_a_zip_file_that_do_not_say_their_encoding(home: Path, encoding: str, names: tuple[str, ...]) -> None:
+    unflagged(home / "a.zip", encoding, *names)
+    before = (home / "a.zip").read_bytes()
+    assert [m.path for m in records("archive.list", archive="a.zip")] == list(names)  # type: ignore[attr-defined]
+    (home / "new.txt").write_text("new")
+    run(*steps("archive.add", paths="new.txt", to="a.zip"))
+    # What was there is as it was, headers and list: other programs compare them.
+    raw = [n.encode(encoding) for n in names]
+    assert all((home / "a.zip").read_bytes().count(n) == before.count(n) == 2 for n in raw)
+    assert records("archive.check", archive="a.zip")
+    run(*steps("archive.extract", archive="a.zip", to="out"))
+    assert [(home / "out" / n).read_text() for n in (*names, "new.txt")] == [*(f"text {i}" for i in range(len(names))), "new"]
+
+
+def test_a_zip_file_keeps_times_to_the_second_in_any_time_zone(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    times = {"odd": 1_700_000_001, "before": -157_680_001, "after": 4_102_444_800}
+    for name, at in times.items():
+        (home / name).write_text(name)
+        os.utime(home / name, (at, at))
+    run(*steps("archive.create", paths=list(times), to="a.zip"), *steps("archive.create", paths=list(times), to="a.7z"))
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        run(*steps("archive.extract", archive="a.zip", to="zip"), *steps("archive.extract", archive="a.7z", to="7z"))
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    # A zip file has no room for seconds since the epoch after 2038: then it keeps what a clock on the wall showed.
+    assert {n: int(os.stat(home / "zip" / n).st_mtime) for n in ("odd", "before")} == {n: times[n] for n in ("odd", "before")}
+    assert {n: int(os.stat(home / "7z" / n).st_mtime) for n in times} == times
+
+
+def test_a_tar_may_hold_a_file_that_it_was_told_of_twice(home: Path) -> None:
+    """GNU tar writes the second as another name of the first."""
+    with tarfile.open(home / "a.tar", "w") as tarred:
+        member = tarfile.TarInfo("d/a")
+        member.size = 1
+        tarred.addfile(member, io.BytesIO(b"a"))
+        again = tarfile.TarInfo("./d/a")
+        again.type, again.linkname = tarfile.LNKTYPE, "d/a"
+        tarred.addfile(again)
+    run(*steps("archive.extract", archive="a.tar", to="out"))
+    assert (home / "out/d/a").read_text() == "a"

@@ -6,6 +6,7 @@ import os
 import stat
 import struct
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +120,18 @@ def test_touch_sets_times_and_undo_brings_them_back_to_the_nanosecond(scene: Sce
     assert (after.st_atime_ns, after.st_mtime_ns) == (before.st_atime_ns, before.st_mtime_ns)
     between = there_and_back(scene, "file.touch", paths=("a", "link", "new"))
     assert between["a"][3] > 1_700_000_000_000_000_000 < between["folder"][3] and between["new"][4] == 0
+
+
+def test_touch_takes_two_names_of_one_file_for_one(scene: Scene) -> None:
+    build(scene.home, {"a": {"text": "a", "age": "9d"}, "b": {"text": "b", "age": "9d"}})
+    os.link(scene.home / "a", scene.home / "other a")
+    before = snapshot(scene.home)
+    for plan in ('file.touch(["a", "other a", "b", "new"])', 'file.touch("*a")'):
+        played = scene.play(plan)
+        assert played.error is None, played.error
+        assert time.time() - os.stat(scene.home / "other a").st_mtime < 600
+        assert scene.play("history.undo()").error is None
+        assert snapshot(scene.home) == before
 
 
 def test_touch_refuses_dangling_links_and_other_peoples_files(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -115,6 +115,59 @@ def test_a_regular_expression_that_explodes_is_ended(home: Path) -> None:
     assert signal.getitimer(signal.ITIMER_VIRTUAL) == (0.0, 0.0)
 
 
+def test_find_only_so_deep(home: Path) -> None:
+    build(home, {"a.txt": "a", "one/b.txt": "b", "one/two/c.txt": "c", "one/two/three/d.txt": "d", "out": {"link": "one"}})
+    for depth, found in (("1", ["a.txt"]), ("two", ["a.txt", "one/b.txt"]), ("4", ["a.txt", "one/b.txt", "one/two/c.txt", "one/two/three/d.txt"])):
+        assert paths(home, records("file.find", kind="txt", depth=depth)) == found
+        assert records("file.count", kind="txt", depth=depth)[0].count == len(found)
+    assert paths(home, records("file.find", under="one/", kind="txt", depth="1")) == ["one/b.txt"]
+    assert paths(home, records("file.find", under="a.txt", depth="1")) == ["a.txt"]
+    assert [r.path for r in records("file.find", under="/", named="proc", type="folder", depth="1")] == ["/proc"]
+    refused(BadArgument, "file.find", depth="0")
+
+
+def test_find_what_nobody_opened(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now, day = time.time(), 86_400
+    for name, read, changed in (("stale", 90, 90), ("read", 1, 90), ("written", 90, 1), ("both", 1, 1)):
+        (home / name).write_text(name)
+        os.utime(home / name, (now - read * day, now - changed * day))
+    assert paths(home, records("file.find", unused="30 days")) == ["stale"]
+    assert paths(home, records("file.find", unused="120 days")) == []
+    assert records("file.count", unused="30 days")[0].count == 1
+    assert paths(home, records("file.find", older="30 days")) == ["read", "stale"]
+    # Where reading leaves no trace, that is said.
+    monkeypatch.setattr(os, "statvfs", lambda _: type("Noatime", (), {"f_flag": os.ST_NOATIME})())
+    notes = [r.text for r in records("file.find", unused="30 days") if isinstance(r, Note)]
+    assert len(notes) == 1 and "noatime" in notes[0]
+
+
+# --- file.read ---------------------------------------------------------------------------------------------------
+
+
+def test_lines_by_their_numbers(home: Path) -> None:
+    (home / "a").write_bytes(b"one\ntwo\r\nthree\nfour\nfive")
+    (home / "b").write_text("ONE\n")
+
+    def read(lines: str, paths: object = "a") -> list[tuple[int, str]]:
+        return [(r.number, r.text) for r in records("file.read", paths=paths, lines=lines) if not isinstance(r, Note)]
+
+    assert read("2-3") == [(2, "two"), (3, "three")]
+    assert read("5") == [(5, "five")] and read("4 to the end") == [(4, "four"), (5, "five")]
+    assert read("4, 1 and 2-3, 2") == [(1, "one"), (2, "two"), (3, "three"), (4, "four")]
+    assert read("1", ("a", "b")) == [(1, "one"), (1, "ONE")]
+    (note,) = records("file.read", paths="a", lines="9-12")
+    assert isinstance(note, Note) and note.text.endswith("ends with line 5.")
+    assert isinstance(records("file.read", paths="a", lines="4-99")[-1], Note) and isinstance(records("file.read", paths="a", lines="40 on")[-1], Note)
+    refused(BadArgument, "file.read", paths="a", lines="1-2", last="3")
+
+
+def test_lines_far_from_the_end_are_not_read(home: Path) -> None:
+    with open(home / "big", "wb") as file:
+        file.write(b"one\ntwo\n" * 2000)
+        file.truncate(1 << 40)
+    assert [r.text for r in records("file.read", paths="big", lines="2")] == ["two"]
+
+
 def test_many_quick_matches_are_not_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(patterns, "_TICK_S", 0.01)
     with patterns.bounded(patterns.compiled("b$")) as search:
@@ -649,3 +702,16 @@ def test_every_record_travels(home: Path) -> None:
         *records("file.recent"),
     ]  # fmt: skip
     assert [record_from_data(r.as_data()) for r in found] == found
+
+
+def test_a_dot_in_an_expression_does_not_ask_for_hidden_files(home: Path) -> None:
+    build(home, {"a.txt": "a", ".b.txt": "b", ".git/c.txt": "c"})
+    assert paths(home, records("file.find", regex=r"\.txt$")) == ["a.txt"]
+    assert paths(home, records("file.find", regex=r"/^\.b/")) == [".b.txt"]
+
+
+def test_setuid_is_another_mode(home: Path) -> None:
+    build(home, {"a": {"text": "a", "mode": "755"}, "b": "b"})
+    os.chmod(home / "b", 0o4755)
+    assert paths(home, records("file.find", mode="755")) == ["a"]
+    assert sorted(paths(home, records("file.find", mode="executable"))) == ["a", "b"]

@@ -74,3 +74,39 @@ def test_merge(home: Path) -> None:
         with pytest.raises(NlshError):
             merge(path="a.csv", other=other, to="new.csv")
     assert not (home / "new.csv").exists() and not [p for p in home.iterdir() if p.name.startswith(".nlsh")]
+
+
+def table(action: str, **written: Any) -> list[Any]:
+    unit = registry.get(action)
+    args = unit.Args.bind(action, written)
+    return list(unit.observe(args, unit.look(args, World()), World()))
+
+
+def test_a_mean_lies_among_its_numbers(home: Path) -> None:
+    (home / "t.csv").write_text("at,share\n1700000000001,1\n1700000000003,1\n1700000000002,2\n")
+    at, share = table("text.statistics", path="t.csv")
+    assert (at.mean, share.mean) == ("1700000000002", "1.333333333")
+
+
+@pytest.mark.parametrize(
+    ("content", "named"),
+    [
+        (",a,b\n0,1.5,x\n1,2.5,y\n", ("1", "a", "b")),  # as pandas writes one
+        ("a,b,\n1,2,\n", ("a", "b", "3")),
+        ("x,x,y\n1,2,3\n", ("x", "x 2", "y")),
+        ("Ann,,Paris\nBob,30,Rome\n", ()),
+        ("Rome,Rome\nParis,Rome\n", ()),
+        (",a\n", ()),
+    ],
+)
+def test_a_first_row_may_lack_a_name(home: Path, content: str, named: tuple[str, ...]) -> None:
+    (home / "t.csv").write_text(content)
+    rows = table("text.table", path="t.csv")
+    assert all(r.names == named for r in rows) and len(rows) == content.count("\n") - bool(named)
+
+
+def test_a_joined_table_keeps_the_names_it_had(home: Path) -> None:
+    (home / "a.csv").write_text(",id\n0,7\n")
+    (home / "b.csv").write_text("id,room\n7,12\n")
+    merge(path="a.csv", other="b.csv", to="c.csv", on="id")
+    assert (home / "c.csv").read_text() == ",id,room\n0,7,12\n"

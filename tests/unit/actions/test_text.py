@@ -22,7 +22,7 @@ from nlsh.plan.records import Note, Record
 from nlsh.plan.steps import Step, step_from_data
 from nlsh.shell.show import Look, show_records
 from nlsh.testing import Scene, build
-from nlsh.world import World, data, layout, tables, texts
+from nlsh.world import World, data, layout, patterns, tables, texts
 from nlsh.world.replacing import Replacer
 
 ODD = ["new\nline.txt", "'q' \"d\".txt", "-n.txt", "\udcff.txt", "a b.txt", "$(x).txt"]
@@ -156,6 +156,35 @@ def test_other_peoples_files_are_not_made_ones_own(other: Path) -> None:
         pytest.skip("there is nobody else here to own a file")
     with pytest.raises(NotPossible, match=r"belongs to root|may not change"):
         steps("text.replace", "open.json", text="x", by="y")
+
+
+def test_searching_by_expression_is_line_by_line(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patterns, "_TICK_S", 0.1)
+
+    def found(regex: str, **more: Any) -> list[tuple[str, int, str]]:
+        unit = registry.get("text.search")
+        args = unit.Args.bind("text.search", {"regex": regex, **more})
+        rows = list(unit.observe(args, unit.look(args, World()), World()))
+        return [(os.path.basename(r.path), r.number, r.text) for r in rows]  # type: ignore[attr-defined]
+
+    (home / "a.txt").write_bytes("eins 12\r\nÄpfel\n\nend 345".encode())
+    (home / "b.bin").write_bytes(b"12\0")
+    (home / "long").write_text("x" * 100_000 + "7" + "x" * 100_000)
+    assert found(r"\d{2,}") == [("a.txt", 1, "eins 12"), ("a.txt", 4, "end 345")]
+    assert found(r"12$") == [("a.txt", 1, "eins 12")], "the end of a line is before its mark"
+    assert found(r"^$") == [("a.txt", 3, "")] and found(r"\Aend") == [("a.txt", 4, "end 345")]
+    assert found(r"eins\s+Ä") == [], "a match does not go on in the next line"
+    assert found("äpfel") == [] and found("äpfel", ignore_case=True) == [("a.txt", 2, "Äpfel")]
+    assert found("/[ä]P/", ignore_case=True, under="a.txt") == [("a.txt", 2, "Äpfel")]
+    ((name, _, text),) = found("7")
+    assert name == "long" and "7" in text and len(text) < 10_000
+    for written in ({"regex": "("}, {"text": "a", "regex": "b"}, {}):
+        with pytest.raises(BadArgument):
+            unit = registry.get("text.search")
+            unit.look(unit.Args.bind("text.search", written), World())
+    (home / "slow").write_text("a" * 60 + "!")
+    with pytest.raises(NotPossible, match="takes too long"):
+        found("(a+)+$", under="slow")
 
 
 def test_a_file_that_goes_away_before_it_is_read(home: Path) -> None:
@@ -603,3 +632,95 @@ def test_languages() -> None:
         ("", ""),
     ):
         assert texts.language_of(text) == language
+
+
+# --- what other tools find -----------------------------------------------------------------------------------------
+
+
+def test_lines_are_sorted_by_the_numbers_that_are_written(home: Path) -> None:
+    """Numbers that a float cannot tell apart, such as .5, and such as stand in a word only."""
+    (home / "a").write_text("9007199254740993\n9007199254740992\n.5\n-.5\nimg10.png\nimg9.png\nv2 1.5 MB\nnone\n")
+    wanted = ["-.5", ".5", "v2 1.5 MB", "img9.png", "img10.png", "9007199254740992", "9007199254740993"]
+    assert shown("text.sort", "a", numeric=True) == [*wanted, "none"]
+    assert shown("text.sort", "a", numeric=True, reverse=True) == [*reversed(wanted), "none"]
+
+
+@pytest.mark.parametrize(
+    ("what", "content", "found"),
+    [
+        ("emails", "邮箱是ann@example.org谢谢，jürgen@ex.org é@ex.org a@b.中国", ["ann@example.org", "jürgen@ex.org", "é@ex.org", "a@b.中国"]),
+        ("urls", "请看https://a.org/x，xhttps://no.org", ["https://a.org/x"]),
+        ("numbers", "价格100元，-5度 .5 -.5 a.5 v1.2 1_0 3-4", ["100", "-5", ".5", "-.5", "3", "4"]),
+        ("ips", "地址是10.0.0.1吗 v1.2.3.4", ["10.0.0.1"]),
+        ("dates", "于2024-03-05发布 2024-01-02T10:00:00Z 2024-13-01 5th of May 2024 2024-01-02x", ["2024-03-05", "2024-01-02", "5th of May 2024"]),
+    ],
+)
+def test_extract_knows_words_without_blanks_between_them(home: Path, what: str, content: str, found: list[str]) -> None:
+    (home / "a").write_text(content)
+    assert shown("text.extract", "a", what=what) == found
+
+
+def test_a_cell_may_hold_any_separator_of_lines(home: Path) -> None:
+    rows = [{"a": 1, "b": "x\u2028y"}, {"a": 2, "b": "p\x0bq\x85r"}, {"a": 3, "b": "t\ru\nv"}]
+    (home / "a.csv").write_text('a,b\n1,x\u2028y\n2,p\x0bq\x85r\n3,"t\ru\nv"\n', newline="")
+    (step,) = steps("text.convert", "a.csv", to="json")
+    do(step)
+    assert json.loads((home / "a.json").read_text()) == rows
+    (home / "b.json").write_text(json.dumps({"a": rows}, ensure_ascii=False))
+    assert json.loads("\n".join(shown("text.query", "b.json", key="a"))) == rows
+
+
+def test_values_are_as_they_were_written(home: Path) -> None:
+    """A number is not made infinite, a time no number, and a name with a dot does not hide what lies behind two names."""
+    (home / "a.json").write_text('{"big": 1E400, "small": 1}')
+    (home / "a.toml").write_text("big = 1e400\nsmall = inf\n")
+    for name in ("a.json", "a.toml"):
+        with pytest.raises(NotPossible, match=r"1[eE]400 is too large"):
+            shown("text.query", name, key="small")
+    (home / "a.yaml").write_text("time: 12:30\nports: [22:22, 1:30.5]\nnumber: 0x1f\nhalf: 0.5\n")
+    assert [shown("text.query", "a.yaml", key=k) for k in ("time", "ports", "number", "half")] == [["12:30"], ["22:22", "1:30.5"], ["31"], ["0.5"]]
+    (home / "b.json").write_text('{"a.b": 1, "a": {"b": {"c": 2}, "b.c": 3, "d": 4}}')
+    assert [shown("text.query", "b.json", key=k) for k in ("a.b", "a.b.c", "a.d")] == [["1"], ["3"], ["4"]]
+    (home / "c.json").write_text('{"a.b": 1, "a": {"b": {"c": 2}}}')
+    assert shown("text.query", "c.json", key="a.b.c") == ["2"]
+    with pytest.raises(NotFound):
+        shown("text.query", "c.json", key="a.b.d")
+
+
+def test_data_in_an_old_encoding_is_refused_with_a_way_out(home: Path) -> None:
+    (home / "a.csv").write_bytes("名,数\n中文,1\n苹果,2\n".encode("gbk"))
+    (step,) = steps("text.convert", "a.csv", to="json")
+    with pytest.raises(NotPossible, match=r"text\.encoding"):
+        step.apply()
+    do(*steps("text.encoding", "a.csv", to="utf-8"))
+    do(*steps("text.convert", "a.csv", to="json"))
+    assert json.loads((home / "a.json").read_text())[1] == {"名": "苹果", "数": 2}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "gb18030", "utf-16"])
+def test_characters_are_counted_in_the_encoding_that_a_text_has(home: Path, encoding: str) -> None:
+    content = "今天的天气很好 as\nwe said 中文\n" * 20_000
+    (home / "a").write_bytes(content.encode(encoding))
+    (counted,) = observed("text.count", "a")
+    assert (counted.lines, counted.words, counted.characters) == (40_000, 100_000, len(content))  # type: ignore[attr-defined]
+
+
+def test_half_a_character_is_shown_as_one_that_is_not_known(home: Path) -> None:
+    (home / "a.json").write_text('{"a": "x\\ud800", "b": [{"\\udcff": "\\ud83d\\ude00"}], "\\ud801": null}')
+    (home / "twice.json").write_text('{"\\ud800": 1, "\\ud800": 2}')
+    assert shown("text.query", "a.json", key="a") == ["x\ufffd"]
+    assert json.loads("\n".join(shown("text.query", "a.json", key="b"))) == [{"\ufffd": "\U0001f600"}]
+    for action, name, written in (
+        ("text.query", "a.json", {"key": "c"}),
+        ("text.query", "twice.json", {"key": "c"}),
+        ("text.convert", "a.json", {"to": "toml"}),
+    ):
+        with pytest.raises(NlshError) as caught:
+            [do(s) for s in steps(action, name, **written)] if action in CHANGING else shown(action, name, **written)
+        str(caught.value).encode()
+    (checked,) = observed("text.validate", "twice.json")
+    checked.plain().encode()
+
+
+def test_names_that_end_in_zero_bytes_are_no_text() -> None:
+    assert texts.encoding_of(b"a\0b\0c") is None and texts.encoding_of("ab\n".encode("utf-16-le")) == "utf-16-le"

@@ -19,6 +19,7 @@ profiles = st.builds(
     listen=st.booleans(), signal_descriptors=st.sampled_from([(0, 0), (512, 512), (512, 530)]), signal_scoped=st.booleans(),
     known=st.lists(st.integers(1, 4_000_000), max_size=300).map(tuple), tune=st.lists(st.integers(1, 4_000_000), max_size=300).map(tuple),
     truncates_unseen=st.booleans(), flag_descriptors=st.sampled_from([(0, 0), (512, 512), (512, 530)]),
+    watches=st.sampled_from([(), (5, 9)]),
 )  # fmt: skip
 
 

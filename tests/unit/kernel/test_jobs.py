@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from nlsh.kernel.jobs import JobRun, Jobs
-from nlsh.plan.errors import Refused
+from nlsh.plan import registry
+from nlsh.plan.errors import JournalError, NotFound, Refused
 
 NOW = 1_790_000_000.0
 HOUR = 'with every("1h"): file.list()'
@@ -118,6 +119,21 @@ def test_to_run_a_paused_job_is_refused_and_it_stays_paused(home: Path) -> None:
     assert jobs.job(number).due == NOW - 1
 
 
+def test_what_is_over_is_run_again_only_where_it_has_failed(home: Path) -> None:
+    jobs = Jobs()
+    for status, again in (("failed", True), ("lost", True), ("done", False), ("nothing", False)):
+        number = add("with background(): file.list()")
+        jobs.end(claimed(number), status, "")
+        assert jobs.job(number).status == "done"
+        if not again:
+            with pytest.raises(Refused, match="is done"):
+                jobs.due_now(number, NOW + 1)
+            continue
+        jobs.due_now(number, NOW + 1)
+        jobs.end(claimed(number, NOW + 1), "done", "")
+        assert [r.status for r in jobs.runs(number)] == [status, "done"] and jobs.job(number).status == "done"
+
+
 @pytest.mark.parametrize(
     ("plan", "status"),
     [
@@ -175,3 +191,45 @@ def test_files_that_appear_meanwhile_wait_for_the_next_run(home: Path) -> None:
 def test_nobody_else_reads_it(home: Path) -> None:
     add()
     assert Jobs().path.stat().st_mode & 0o077 == 0
+
+
+def test_a_clock_that_is_set_back_does_not_put_off_what_comes_again_and_again(home: Path) -> None:
+    """The machine began with a clock that was years ahead."""
+    jobs = Jobs()
+    every, daily = add(due=NOW + 3600), add('with every("day", at="18:00"): file.list()', due=NOW + 3600)
+    years = NOW - 4 * 365 * 86400
+    for number, least, most in ((every, 0, 3600), (daily, 0, 86400)):
+        job = jobs.job(number)
+        assert job.schedule.due_after_setback(NOW + 3600, NOW) is None
+        earlier = job.schedule.due_after_setback(NOW + 3600, years)
+        assert earlier is not None and least < earlier - years <= most
+        jobs.bring_forward(job, earlier)
+        assert jobs.job(number).due == earlier
+    once = registry.parse('with at("2035-01-01 10:00"): file.list()').schedule
+    assert once is not None and once.due_after_setback(NOW + 3600, years) is None
+
+
+def test_what_cannot_be_started_on_a_full_disk_is_started_later_and_the_clock_goes_on(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from nlsh.kernel import job_clock
+
+    number = add(due=time.time() - 1)
+    clock = job_clock.JobClock(lambda *words: ["true"])
+    full = OSError(28, "No space left on device")
+
+    def no_room(*_: object, **__: object) -> None:
+        raise JournalError("full") from full
+
+    with monkeypatch.context() as patch:
+        patch.setattr(job_clock, "open", lambda *_, **__: (_ for _ in ()).throw(full), raising=False)
+        patch.setattr(Jobs, "end", no_room)
+        assert clock.tick() is not None
+    assert [r.status for r in Jobs().runs(number)] == ["claimed"]
+    started: list[int] = []
+    monkeypatch.setattr(job_clock.JobClock, "_start", lambda self, job, run: started.append(run))
+    clock.tick()
+    assert started == [Jobs().runs(number)[0].id]
+
+
+def test_a_number_that_no_job_can_have_is_no_job(home: Path) -> None:
+    with pytest.raises(NotFound):
+        Jobs().job(10**30)

@@ -15,6 +15,7 @@ import pytest
 
 from nlsh.journal.audit import Audit
 from nlsh.journal.store import Journal
+from nlsh.kernel import work
 from nlsh.kernel.kernel import Kernel
 from nlsh.kernel.outcome import Outcome
 from nlsh.plan import registry
@@ -448,6 +449,43 @@ def test_a_second_ctrl_c_ends_a_step_that_does_not_end(home: Path, make_kernel: 
     kernel.on_event = lambda event: None
     (home / "a").write_text("a")
     assert kernel.run(kernel.preview(registry.parse('file.trash("a")'))).status == "done"
+
+
+@dataclass(frozen=True)
+class Gaze(Wait):
+    """Look at something, for ever."""
+
+    reads_only: ClassVar[bool] = True
+
+    def effects(self) -> tuple[Effect, ...]:
+        return (Effect("fs.read", self.path),)
+
+
+class Looking(Action):
+    """Look at something that does not end, and cannot be asked to."""
+
+    name: ClassVar = "test.staged"
+    effects: ClassVar = ("fs.read",)
+    undo: ClassVar = Never("it is a test")
+
+    class Args(BaseArgs):
+        """None."""
+
+    def steps(self, args: Any, seen: Any) -> Iterator[Step]:
+        yield Gaze(os.getcwd(), deaf=True)
+
+
+def test_one_ctrl_c_ends_what_only_looks_though_it_is_deaf(home: Path, make_kernel: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = registry.get
+    monkeypatch.setattr(registry, "get", lambda name: Looking() if name == "test.staged" else real(name))
+    interrupt: Callable[[dict[str, Any]], None] = lambda e: os.kill(os.getpid(), signal.SIGINT) if e["type"] == "progress" else None  # noqa: E731
+    kernel = make_kernel(on_event=interrupt)
+    outcome = kernel.run(kernel.preview(Plan((Call("test.staged"),))))
+    assert (outcome.status, outcome.exit_status, outcome.errors) == ("cancelled", 130, [])
+    # Neither what changes something nor a command is broken off in the middle.
+    (home / "a").write_text("a")
+    for plan, ends in (("file.list()", True), ('file.follow("a")', False), ('file.trash("a")', False), ('shell.run("ls")', False)):
+        assert work.only_looks(kernel.preview(registry.parse(plan)).calls[0]) == ends, plan
 
 
 def test_a_worker_that_dies_makes_it_partly(home: Path, make_kernel: Make, staged: Plan) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from nlsh.plan import terms
-from nlsh.plan.terms import Among, Clock, Columns, Host, Names, Pages, Pixels, Url
+from nlsh.plan.amounts import Rate
+from nlsh.plan.counted import Columns, Lines, Pages
+from nlsh.plan.terms import Among, Clock, Host, Names, Pixels, Url
 from nlsh.plan.values import Result, Rows
 
 
@@ -51,6 +53,37 @@ def test_pages() -> None:
     assert Pages().parse("第3页") == (3,)
     with pytest.raises(ValueError, match="pages"):
         Pages().parse("the good ones")
+
+
+@pytest.mark.parametrize(
+    ("written", "lines"),
+    [
+        ("12", ((12, 12),)), ("10-20", ((10, 20),)), ("10 to 20", ((10, 20),)), ("between 10 and 20", ((10, 20),)), ("10 and 20", ((10, 10), (20, 20))),
+        ("line 10 to line 20", ((10, 20),)), ("10th through 20th", ((10, 20),)), ("ten until twelve", ((10, 12),)), ("10..20", ((10, 20),)),
+        ("3, 7 and 9-12", ((3, 3), (7, 7), (9, 12))), ("40 to the end", ((40, None),)), ("40 onwards", ((40, None),)), ("from 40 on", ((40, None),)),
+        ("40-", ((40, None),)), ("第10到第20行", ((10, 20),)), ("十到二十", ((10, 20),)), ("10到最后", ((10, None),)), ("第三行", ((3, 3),)),
+        ("10和20之间的行", ((10, 20),)), ("3、5", ((3, 3), (5, 5))), ("7-7", ((7, 7),)),
+    ],
+)  # fmt: skip
+def test_lines(written: str, lines: tuple[tuple[int, int | None], ...]) -> None:
+    assert Lines().parse(written) == lines
+
+
+@pytest.mark.parametrize("written", ["", "0", "20-10", "-5", "the good ones", "1 000", "1.5", "3-x", ","])
+def test_no_lines(written: str) -> None:
+    with pytest.raises(ValueError, match="lines"):
+        Lines().parse(written)
+
+
+@pytest.mark.parametrize("written", ["10MB/s", "10 megabytes per second", "10MB a second", "每秒10MB", "10兆每秒", "10M", "10 MB / s"])
+def test_rates(written: str) -> None:
+    assert Rate().parse(written) == 10 << 20
+
+
+@pytest.mark.parametrize("written", ["", "0", "fast", "0MB/s", "10"])
+def test_no_rates(written: str) -> None:
+    with pytest.raises(ValueError, match="such as"):
+        Rate().parse(written)
 
 
 def test_one_of_a_few_by_any_of_its_names() -> None:

@@ -42,14 +42,40 @@ def test_training_hides_actions_only_behind_what_is_offered() -> None:
     plan = ["<file.trash>", "<paths=>", "<w1>", "<w2>"]
     hidden = 0
     for seed in range(200):
-        shown, written = train._made_up(offered, plan, random.Random(seed))
-        back = {alias: token for row, was in zip(shown, offered, strict=True) for alias, token in zip(row, was, strict=True)}
-        assert [back.get(t, t) for t in written] == plan
-        assert written[2:] == plan[2:]
-        hidden += written[0] != plan[0]
+        names = train._hidden(offered, plan, random.Random(seed))
+        assert len(set(names.values())) == len(names)
+        assert set(names) <= {t for tokens in offered for t in tokens}
+        hidden += plan[0] in names
     assert 40 < hidden < 200
     # A plan that needs a word nobody offered is left as it is.
     unseen = ["<file.find>", "<under=>", "<w1>", "<w1>", "<kind=>", "<w2>", "<w2>"]
     for seed in range(50):
-        shown, written = train._made_up(offered, unseen, random.Random(seed))
-        assert written == unseen or all(t in {x for row in shown for x in row} or t.startswith("<w") for t in written)
+        assert not {"<file.find>", "<under=>", "<kind=>"} & set(train._hidden(offered, unseen, random.Random(seed)))
+
+
+def test_an_imagined_action_is_offered_under_an_alias_with_the_words_of_its_name_or_is_outside() -> None:
+    train = pytest.importorskip("nlsh.modelkit.train", exc_type=ImportError)
+    from nlsh.modelkit.corpus import Corpus
+    from nlsh.modelkit.imagined import Imagined
+    from nlsh.modelkit.recipe import CORPUS
+    from nlsh.planner.vocabulary import catalogue
+
+    class Pieces:  # a tokenizer that keeps every piece whole
+        def encode(self, piece: str, add_special_tokens: bool) -> object:
+            return type("Encoded", (), {"ids": [piece]})()
+
+    corpus = Corpus.load(CORPUS)
+    imagined = Imagined(corpus)
+    encoding = train.Encoding(Pieces(), catalogue(), corpus.meanings, imagined)
+    tokens = {i: t for t, i in encoding.ids.items()}
+    rng, called, outside = random.Random(3), 0, 0
+    for _ in range(60):
+        sentence = imagined.sample(rng)
+        asked, plan = encoding.example(sentence, [sentence.meaning.text], rng)
+        if tokens[plan[0]] == "<none.refuse>":
+            outside += 1
+            continue
+        called += 1
+        assert tokens[plan[0]] in ALIASES["<"]
+        assert asked[asked.index(plan[0]) + 1] == " " + sentence.calls[0].action.replace(".", " ").replace("_", " ")
+    assert called > 30 and outside > 3

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from nlsh.plan.registry import format, parse
-from nlsh.planner.ground import as_a_name, existing, ground, places_left, sense
+from nlsh.planner.ground import as_a_name, existing, for_folders, ground, places_left, sense, taken_twice
 
 
 @pytest.mark.parametrize(
@@ -75,3 +75,26 @@ def test_a_folder_that_is_here_and_left_out_speaks_against_a_reading(home: Path)
         assert left('file.find("docs", kind="txt files")', request) == 0
     assert left('file.find(kind="txt files")', "find the txt files in nowhere") == 0
     assert left('file.find(kind="docs")', "find the docs") == 0
+
+
+def test_what_is_done_to_files_is_done_to_folders_by_another_action(home: Path) -> None:
+    (home / "logs").mkdir()
+    (home / "a.txt").touch()
+    here = {"cwd": str(home), "home": str(home)}
+    other = for_folders(parse('archive.compress("logs")'), **here)
+    assert other is not None and format(other) == 'archive.create("logs")'
+    assert for_folders(parse('archive.compress("a.txt")'), **here) is None
+    assert existing(parse('archive.compress("logs")'), "compress logs", **here) == -1
+    assert existing(parse('archive.compress("a.txt")'), "compress a.txt", **here) == 1
+
+
+@pytest.mark.parametrize(
+    "request_, plan, times",
+    [
+        ("find the logs folder", 'file.find("the logs folder", kind="logs")', 1),
+        ("find pngs in pngs", 'file.find("pngs", kind="pngs")', 0),
+        ("find pngs in Pictures", 'file.find("Pictures", kind="pngs")', 0),
+    ],
+)
+def test_a_word_is_not_both_a_kind_and_a_part_of_a_path(request_: str, plan: str, times: int) -> None:
+    assert taken_twice(parse(plan), request_) == times

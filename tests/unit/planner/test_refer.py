@@ -51,6 +51,20 @@ def test_rows_of_the_last_result(tmp_path: Path, said: str, plan: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("said", "nth"), [("第十二个", "12"), ("第二十个", "20"), ("第 21 个", "21"), ("the twelfth one", "12"), ("the 21st one", "21"), ("number eleven", "11")]
+)
+def test_a_row_far_down_is_that_row_and_no_other(tmp_path: Path, said: str, nth: str) -> None:
+    many = tuple(File(f"/home/me/docs/{n}") for n in range(30))
+    assert text(resolve(said, context(tmp_path, records=many), nothing)) == f'result.take(_, nth="{nth}")'
+    answer = resolve(said, context(tmp_path), nothing)
+    assert answer is not None and not answer.readings and f"no number {nth}" in answer.message
+
+
+def test_what_is_no_row_is_not_taken_for_one(tmp_path: Path) -> None:
+    assert resolve("第十二次提交", context(tmp_path), nothing) is None
+
+
+@pytest.mark.parametrize(
     "said",
     [
         "do that for ~/Music too",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from pathlib import Path
 
@@ -41,10 +42,30 @@ def test_every_phrasing_encodes_and_decodes_to_its_plan(actions: dict) -> None:
     assert checked > 1300
 
 
+def test_a_value_that_no_token_writes_is_a_problem_of_the_corpus(tmp_path: Path) -> None:
+    (tmp_path / "GROUPS.txt").write_text('trash.list(limit="1")\ntrash.list(limit="7")\nfile.list({dir}, sort="newest")\n')
+    (problem,) = corpora.lint(tmp_path)
+    assert problem.startswith('trash.list(limit="7")')
+
+
 def test_the_cache_gives_what_the_registry_gives(home: Path, actions: dict) -> None:
     assert cached_catalogue() == actions
     assert (home / ".cache/nlsh/catalogue.json").exists()
     assert cached_catalogue() == actions
+
+
+def test_a_cache_counts_only_while_no_file_has_changed(home: Path, actions: dict) -> None:
+    cached_catalogue()
+    file = home / ".cache/nlsh/catalogue.json"
+    saved = json.loads(file.read_text())
+    stamped = {"/".join(Path(path).parts[-3:]).removeprefix("nlsh/") for path, *_ in saved["stamp"]}
+    assert {"actions/file/find.py", "plan/values.py", "planner/vocabulary.py"} <= stamped
+    del saved["actions"]["file.find"]
+    file.write_text(json.dumps(saved))
+    assert "file.find" not in cached_catalogue()  # it is read at all
+    for changed in ([], saved["stamp"][1:], [[*saved["stamp"][0][:1], 1, 2], *saved["stamp"][1:]]):
+        file.write_text(json.dumps({**saved, "stamp": changed}))
+        assert cached_catalogue() == actions
 
 
 @pytest.mark.parametrize(

@@ -165,3 +165,9 @@ def test_nothing_of_the_catalogue_is_replaced() -> None:
 
     with pytest.raises(BadPlan, match="noun of the catalogue"):
         registry.add(Fake())
+
+
+def test_what_was_not_added_is_not_removed(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["servers", "remove", "nope"]) == 1
+    said = capsys.readouterr()
+    assert not said.out and "There is no MCP server “nope”" in said.err and "Nothing was changed" in said.err

@@ -33,6 +33,7 @@ def programs(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     [
         "git status", 'git commit -m "fix the thing"', "ls", "ls -la", "ls -la | wc -l", "ls 下载", "yes", "top", "echo hello to the world",
         "mkdir logs", "rm -rf build", "rm names.txt", "cat names.txt", "sort names.txt", "head -n 3 names.txt", "find . -name '*.py'", "kill -9 4711",
+        "git -C docs status", "git -c core.pager=cat --no-pager log",
         "FOO=1 ls", "FOO=1 BAR=2 git log", "./run.sh", "./run.sh all the things -v", "touch new.txt", "du -sh *", "ps aux", "make -j2", "docker ps",
         "A=1", "x=(a b)", "f() { ls; }; f", "command -v nothing", "ls && ./new.out",
         "cat names.txt > copy.txt", "export A=1", "for f in *; do echo $f; done", "true", "python run.py", "systemctl status nginx", "cd logs && make",

@@ -8,7 +8,7 @@ import pytest
 
 from nlsh.plan import registry
 from nlsh.plan.plan import Call, Plan
-from nlsh.shell.fix import Failure, proposals
+from nlsh.shell.fix import Failure, is_mistyped, may_be_command, proposals
 
 
 @pytest.fixture
@@ -34,6 +34,7 @@ def found(here: Path, command: str, status: int = 1, said: str = "") -> list[str
     [
         ("cat docs/reprot.txt | wc -l", 1, "", "cat docs/report.txt | wc -l"),
         ("grpe x docs", 127, "", "grep x docs"),
+        ("gti status", 127, "", "git status"),
         ("python x.py", 127, "", "python3 x.py"),
         ("./run.sh", 126, "", 'file.chmod("./run.sh", mode="executable")'),
         ("mkdir a/b", 1, "", "mkdir -p a/b"),
@@ -48,6 +49,22 @@ def found(here: Path, command: str, status: int = 1, said: str = "") -> list[str
 )
 def test_rules(here: Path, command: str, status: int, said: str, first: str) -> None:
     assert found(here, command, status, said)[:1] == [first]
+
+
+@pytest.mark.parametrize(
+    ("line", "is_one"),
+    [("gti status", True), ("grpe -rn TODO docs", True), ("git status", False), ("gti the report to me", False), ("zzyzx -a", False), ("Gti status", False)],
+)
+def test_a_program_that_is_written_wrongly_is_told_from_a_sentence(here: Path, line: str, is_one: bool) -> None:
+    assert is_mistyped(line) is is_one
+
+
+@pytest.mark.parametrize(
+    ("line", "may_be"),
+    [("ls qwzx", True), ("cat one two", True), ("nosuchprogram one", False), ("cat is what I want", False), ("cat 文件", False)],
+)
+def test_what_may_be_a_command(line: str, may_be: bool) -> None:
+    assert may_be_command(line) is may_be
 
 
 def test_an_unknown_program_may_be_in_a_package(here: Path) -> None:
@@ -70,6 +87,14 @@ def test_what_is_not_known_is_not_guessed(here: Path) -> None:
 )
 def test_what_is_pasted_stays_one_word(here: Path, command: str, said: str, first: str) -> None:
     assert (found(here, command, 1, said) or [""])[0] == first
+
+
+def test_a_files_name_stays_a_name_within_quotes(here: Path) -> None:
+    (here / "a-long-name-of-$(reboot)-notes.txt").touch()
+    assert found(here, "cat a-long-name-of-notes.txt", 1) == ["cat 'a-long-name-of-$(reboot)-notes.txt'"]
+    assert found(here, 'cat "a-long-name-of-notes.txt"', 1) == []
+    (here / "another-name.md").touch()
+    assert found(here, 'cat "anohter-name.md"', 1) == ['cat "another-name.md"']
 
 
 def test_what_is_pasted_stays_an_argument(here: Path) -> None:

@@ -96,6 +96,25 @@ def test_a_sort_of_the_line_s_own_has_no_descriptor_of_fish(prompt: Callable[...
     assert "y" in at.state.variables and "No such file" in Path("saw").read_text() and not Path("called").exists()
 
 
+COMMANDS = {
+    "zsh": ("print -l **/*.md(N)", "ls *.txt(om[1,3])", "rm **/*.o(.)", "setopt extendedglob; ls -d ^docs", "autoload -U zmv", "for f (*.txt) echo $f",
+            "emulate sh", "print -P %~ | cat"),
+    "fish": ("echo (date +%Y); string upper abc; math 2+3", "string split , a,b | head -1", "count $argv", "functions"),
+}  # fmt: skip
+SENTENCES = (
+    "list *.txt (all of them)", "find big files (pdf)", "print the report", "repeat the last one", "count files in docs", "math homework", "emulate a terminal",
+    "set volume to 50", "string together the lines of a.txt", "functions of this file",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["zsh", "fish", "bash"])
+def test_words_that_only_one_shell_has_are_commands_there_and_sentences_stay(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    state = ShellState(kind=kind)
+    for each, lines in COMMANDS.items():
+        assert [line for line in lines if state.is_command(line) is not (each == kind)] == []
+    assert [line for line in SENTENCES if state.is_command(line)] == []
+
+
 @pytest.mark.parametrize("kind", ["zsh", "fish"])
 def test_a_program_that_the_line_runs_cannot_speak_for_its_shell(
     kind: str, prompt: Callable[..., Prompt], monkeypatch: pytest.MonkeyPatch  # noqa: F811

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import pytest
@@ -14,6 +15,7 @@ from nlsh.plan.plan import Call, Plan, Preview, PreviewedCall
 from nlsh.plan.steps import STEP_TYPES, Step
 from nlsh.shell.preview import ask, edit_text, preview_data, preview_lines
 from nlsh.shell.show import Look
+from nlsh.steps.command import RunCommand
 
 ASKS = Decision("ask", "changes", "it changes something", (Effect("fs.delete", "/h/a"),))
 
@@ -67,6 +69,29 @@ def test_it_says_plan_steps_sizes_effects_and_why(monkeypatch: pytest.MonkeyPatc
         "  cannot be undone: file.trash: ash stays ash\n"
         "  asks because: it changes something"
     )
+
+
+def test_no_line_is_wider_than_the_terminal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("HOME", "/h")
+    others = ["; ".join(["file.trash('a')"] * 9)]
+    ask(preview("/h/" + "many words " * 9), ASKS, Look(prose_columns=60), cwd=None, read=answers("n"), edit=lambda text: None, remember=forgets, others=others)
+    _, *said = capsys.readouterr().err.splitlines()  # the plan stays on its line: it may be taken over from here
+    assert len(said) > 5 and max(map(len, said)) <= 60
+    assert any(line.startswith("      ") for line in said)
+
+
+def test_what_nlsh_keeps_itself_does_not_make_one_file_into_two_somewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/h")
+    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+    said = text(preview("/h/proj/a", "/h/.local/share/nlsh/tried/1-f/upper/a"))
+    assert "effects: remove ~/proj/a, 1 in ~/.local/share/nlsh/tried" in said and "2 in ~" not in said
+
+
+def test_the_answers_are_those_there_are(capsys: pytest.CaptureFixture[str]) -> None:
+    for others, has in (([], False), (["file.list()"], True)):
+        ask(preview("/h/a"), ASKS, Look(), cwd=None, read=answers("what", "n"), edit=lambda text: None, remember=forgets, others=others)
+        said = capsys.readouterr().err
+        assert "“what” is no answer here." in said and ("that reading instead" in said) is has
 
 
 def test_twenty_and_the_rest_is_counted() -> None:
@@ -132,6 +157,27 @@ def test_an_editor_that_cannot_be_started_leaves_the_plan(monkeypatch: pytest.Mo
     assert edit_text("file.list()") is None
     monkeypatch.setenv("EDITOR", "true")
     assert edit_text("file.list()") == "file.list()"
+
+
+def test_a_plan_is_written_anew_where_nothing_can_be_edited_in_place(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.delenv("VISUAL", raising=False)
+    monkeypatch.delenv("EDITOR", raising=False)
+    monkeypatch.setattr("sys.stdin", io.StringIO('file.list("docs")\n\n'))
+    assert edit_text("file.list()", plain=True) == 'file.list("docs")'
+    assert edit_text("file.list()", plain=True) is None
+    assert "\x1b" not in capsys.readouterr().err
+
+
+def test_a_command_is_said_once_and_what_it_may_do_in_few_words() -> None:
+    effects = tuple(Effect(kind, "/h/work") for kind in ("fs.delete", "fs.meta", "fs.write"))
+    step = RunCommand("make all", "/h/work")
+    call = PreviewedCall(Call("shell.run", {"command": "make all"}), (step,), (Effect("exec", "make all"), *effects, Effect("fs.read", "/")))
+    lines = preview_lines(Preview(Plan((call.call,)), (call,), "x"), Look())
+    assert "\n".join(lines).count("make all") == 1
+    assert "  effects: change anything in /h/work · read /" in lines
+    # Of another folder as well, each kind is named.
+    more = replace(call, effects=(*call.effects, Effect("fs.write", "/other")))
+    assert "remove /h/work" in "\n".join(preview_lines(Preview(Plan((call.call,)), (more,), "x"), Look()))
 
 
 @pytest.mark.parametrize("approves", [True, False])

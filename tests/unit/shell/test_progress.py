@@ -32,6 +32,25 @@ def test_the_users_thinking_time_does_not_count(monkeypatch: pytest.MonkeyPatch)
     assert screen.getvalue().endswith("\r\x1b[K")
 
 
+def test_after_ctrl_c_a_long_step_is_said_to_be_ended_and_how_it_ends_at_once(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    line = progress.Progress(Look(), quiet=False, plain=True)
+    monkeypatch.setattr(line, "_ENDING_AFTER_S", 60.0)
+    line.note({"type": "stopping", "left": 1, "command": False})
+    line.note({"type": "outcome"})  # it ended in time: nothing need be said
+    monkeypatch.setattr(line, "_ENDING_AFTER_S", 0.0)
+    line.note({"type": "stopping", "left": 1, "command": False})
+    shown = ""
+    while "once more" not in shown:
+        shown += capfd.readouterr().err
+    assert shown.count("being ended") == 1
+    # A command is told by the terminal: that it has not ended is said at the second in a row.
+    line.note({"type": "stopping", "left": 2, "command": True})
+    assert capfd.readouterr().err == ""
+    line.note({"type": "stopping", "left": 1, "command": True})
+    assert "has not ended" in capfd.readouterr().err
+
+
 def test_many_steps_say_how_many_how_fast_and_how_long_still(monkeypatch: pytest.MonkeyPatch) -> None:
     screen, clock = Tty(), [0.0]
     monkeypatch.setattr("sys.stderr", screen)
@@ -63,3 +82,6 @@ def test_many_steps_say_how_many_how_fast_and_how_long_still(monkeypatch: pytest
         clock[0] = float(second)
         line.note({"type": "progress", "done": (second - 30) * 500, "total": 4000, "unit": "folders"})
     assert screen.getvalue().endswith("1,000 of 4,000 folders, 500 a second, 6 s left ")
+    clock[0] = 33.0
+    line.note({"type": "progress", "done": 2000, "unit": "\x1b[2J\nnlsh: forged"})
+    assert "\x1b[2J" not in screen.getvalue() and "\n" not in screen.getvalue() and "forged" in screen.getvalue()

@@ -123,6 +123,16 @@ def test_what_is_wrong_is_found_before_anything_runs(home: Path, capfd: pytest.C
     assert says in capfd.readouterr().err.replace("\n", " ") and not (home / "made").exists()
 
 
+def test_a_comment_behind_plan_text_and_a_mark_before_it_mean_nothing(home: Path) -> None:
+    """Both come from editors; without this, the line is a sentence, and what it means is a guess."""
+    text = 'file.create("a#1.txt")  # the first, don\'t worry\nwith every("1h"): file.list(".") # later\nwith the number #1 of them\n'
+    assert [(s.text, s.plan) for s in statements_of(text)] == [
+        ('file.create("a#1.txt")', True), ('with every("1h"): file.list(".")', True), ("with the number #1 of them", False),
+    ]  # fmt: skip
+    (home / "s.nlsh").write_bytes("\ufeff#!/usr/bin/env nlsh\r\n!true\r\n".encode())
+    assert main([str(home / "s.nlsh")]) == 0
+
+
 def test_a_script_cannot_bring_its_own_policy(home: Path) -> None:
     theirs = home / "clone" / "nlsh" / "policy.toml"
     theirs.parent.mkdir(parents=True)

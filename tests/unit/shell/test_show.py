@@ -10,8 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nlsh.plan.records import Change, Exit, Fact, File, Line, Match, Process, Record, Tally
-from nlsh.shell.show import Look, count, escape, escape_on_pipe, place, plain_line, show_records, show_table, size, width
+from nlsh.plan.records import Change, Exit, Fact, File, HistoryEntry, Line, Match, Process, Record, Tally
+from nlsh.plan.records.files import Duplicate
+from nlsh.shell.fit import width
+from nlsh.shell.show import Look, count, escape, escape_on_pipe, place, plain_line, show_records, show_table, size
 
 TABLE = Look(table=True, columns=80)
 
@@ -93,6 +95,19 @@ def test_a_long_command_is_cut_to_the_terminal_and_a_path_never() -> None:
     assert len(line) == 80 and line.endswith("…")
     path = "/w/" + "p" * 200
     assert path in shown([File(path)], TABLE)
+
+
+@pytest.mark.parametrize("columns", [60, 80])
+def test_the_history_fits_and_says_whole_whether_it_can_be_taken_back(columns: int) -> None:
+    request = "move the pdfs in my downloads folder to " + "x" * 40
+    runs: list[Record] = [HistoryEntry(n, 0.0, request, "", "done", 1, 1, f"taken back by run {n}") for n in (1, 2)]
+    head, *lines = shown(runs, Look(table=True, columns=columns)).splitlines()
+    assert max(map(len, lines)) <= columns and len(lines) == 2
+    assert head.split()[-2:] == ["undo", "request"] and "taken back by run 2  mo" in lines[1]
+
+
+def test_both_files_of_a_pair_are_named_from_here() -> None:
+    assert "b.pdf" in (said := shown([Duplicate("/w/a.pdf", "/w/b.pdf", 1)], TABLE, "/w")) and "/w/" not in said
 
 
 def test_each_kind_in_its_own_way_on_a_terminal() -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import shutil
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,8 +15,10 @@ import pytest
 
 from nlsh.cli import main
 from nlsh.plan import registry
+from nlsh.plan.errors import Refused
 from nlsh.shell.turn import Session
 from nlsh.skills import load
+from nlsh.skills.new import write_pack
 
 
 def do(*words: str) -> int:
@@ -71,6 +75,21 @@ def test_a_new_pack_is_valid_and_passes_its_own_test(home: Path, capfd: pytest.C
     file = home / ".config/nlsh/skills/fresh/pack.toml"
     file.write_text(file.read_text().replace('"Inbox/new.txt" = "2"', '"Inbox/new.txt" = "3"', 1))
     assert do("skills", "test", "fresh") == 1
+
+
+def test_a_new_pack_that_cannot_be_written_leaves_nothing_and_one_that_hides_another_says_so(home: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert do("skills", "new", "backup") == 0
+    assert "It comes before" in (said := capfd.readouterr().err) and "nlsh skills remove backup" in said
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    was = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))  # SKILL.md begins, and cannot be ended
+    try:
+        with pytest.raises(Refused, match="cannot be written") as error:
+            write_pack("mine")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, was)
+    assert "Nothing was written" in str(error.value) and not (home / ".config/nlsh/skills/mine").exists()
 
 
 def test_adding_trusting_and_removing_ask_first(home: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -12,6 +12,7 @@ from nlsh.plan import registry
 from nlsh.plan.errors import ModelError, NlshError
 from nlsh.plan.plan import Plan
 from nlsh.planner.answer import Answer, Context, Reading
+from nlsh.shell.fix import proposals
 from nlsh.shell.options import Options
 from nlsh.shell.report import distinct
 from nlsh.shell.turn import Session
@@ -123,6 +124,26 @@ def test_one_unsure_reading_is_a_yes_or_no(start: Start, home: Path, monkeypatch
     assert (home / "a.txt").exists() is not gone
 
 
+def test_other_words_instead_of_a_number_are_another_request(
+    start: Start, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    session = start(CHOICE, ONE)
+    asked = typing(session, monkeypatch, "what", "throw a.txt away", "y")
+    assert session.request("do something with a.txt") == 0
+    assert [a[0] for a in session.planning.planner.asked] == ["do something with a.txt", "throw a.txt away"]  # type: ignore[union-attr]
+    # One word is no request by itself: what is awaited is said, and asked for again.
+    assert "or the request in other words" in capsys.readouterr().err and len(asked) == 3
+    assert not (home / "a.txt").exists()
+
+
+def test_what_is_not_understood_and_looks_like_a_slip_can_be_fixed(start: Start, home: Path) -> None:
+    session = start(Answer("refusal", (), "No."), Answer("refusal", (), "No."))
+    session.request("xyzzy the thing")
+    assert session.last_failure is None
+    session.request("ehco hello")
+    assert session.last_failure is not None and "echo hello" in [p.command for p in proposals(session.last_failure, "", str(home))]
+
+
 @pytest.mark.parametrize("kind", ["question", "refusal"])
 def test_a_question_and_a_refusal_are_4(start: Start, capsys: pytest.CaptureFixture[str], kind: str) -> None:
     assert start(Answer(kind, (), "Say which\x1b[2J folder.")).request("tidy") == 4  # type: ignore[arg-type]
@@ -161,7 +182,7 @@ def test_marks_settle_what_is_a_command(start: Start, capfd: pytest.CaptureFixtu
 def test_an_edited_plan_is_asked_about_again(start: Start, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     session = start(ONE)
     asked = typing(session, monkeypatch, "e", "y")
-    monkeypatch.setattr("nlsh.shell.turn.edit_text", lambda text: text.replace("a.txt", "docs/b.txt"))
+    monkeypatch.setattr("nlsh.shell.turn.edit_text", lambda text, plain: text.replace("a.txt", "docs/b.txt"))
     assert session.request("throw a.txt away") == 0
     assert len(asked) == 2 and (home / "a.txt").exists() and not (home / "docs" / "b.txt").exists()
     assert session.planning.planner.learned == [("throw a.txt away", 'file.trash("docs/b.txt")')]  # type: ignore[union-attr]
@@ -189,7 +210,7 @@ def test_the_mode_auto_runs_nothing_that_nlsh_is_not_sure_of(start: Start, home:
 def test_an_edited_plan_that_was_not_run_teaches_nothing(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     session = start(ONE)
     typing(session, monkeypatch, "e", "n")
-    monkeypatch.setattr("nlsh.shell.turn.edit_text", lambda text: text.replace("a.txt", "docs/b.txt"))
+    monkeypatch.setattr("nlsh.shell.turn.edit_text", lambda text, plain: text.replace("a.txt", "docs/b.txt"))
     session.request("throw a.txt away")
     assert session.planning.planner.learned == []  # type: ignore[union-attr]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -16,11 +17,12 @@ from prompt_toolkit.document import Document
 from nlsh.plan import registry
 from nlsh.plan.records import Process
 from nlsh.planner.answer import Answer, Context, Reading
+from nlsh.shell.fit import width
 from nlsh.shell.prompt.complete import ShellCompleter
 from nlsh.shell.prompt.highlight import pieces
 from nlsh.shell.prompt.top import lines
 from nlsh.shell.prompt.typed import Typed, lines_of
-from nlsh.shell.show import Look, bar, width
+from nlsh.shell.show import Look, bar
 
 
 @given(st.text(alphabet=st.characters(exclude_characters="\n"), max_size=80))
@@ -47,6 +49,40 @@ def test_completion_knows_arguments_processes_and_services(home: Path, monkeypat
     assert completed("kill ng") == ["nginx"]
     assert completed("restart the ng") == ["nginx", "nginx-proxy"]
     assert completed("look at ng") == []
+
+
+def test_a_name_that_is_completed_stays_a_name_to_a_shell(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever may make a file, or call a process something, must not thereby write a command into the line."""
+    monkeypatch.chdir(home)
+    (home / "bin").mkdir()
+    monkeypatch.setenv("PATH", str(home / "bin"))
+    hostile = [
+        "x$(touch made)",
+        "x`touch made`",
+        "x;touch made",
+        "x&&touch made",
+        "x|sh",
+        "x > made",
+        "x'",
+        "x(1)",
+        "x*",
+        "x#1",
+        "x\\",
+        "x\u202e",
+        "x plain",
+        "xy-1.txt",
+    ]
+    for name in hostile:
+        (home / name).touch()
+        (home / "bin" / name).touch()
+    monkeypatch.setattr("nlsh.world.processes.every", lambda: [SimpleNamespace(called=n) for n in hostile])
+    offered = completed("cat x")
+    assert {o.strip('"') for o in offered} == {n for n in hostile if not set(n) & set("$`\\\u202e")}
+    for text in offered:
+        done = subprocess.run(["/bin/sh", "-c", f"printf '%s\\n' {text}"], capture_output=True, text=True, check=True, cwd=home)
+        assert done.stdout.rstrip("\n") == text.strip('"')
+    # A process, a program: no name of theirs is quoted, so those that a shell would read are left out.
+    assert [c for c in completed("kill x") if c not in offered] == [] and completed("!xy") == ["!xy-1.txt"] and not [c for c in completed("!x") if ";" in c]
 
 
 def test_a_bar_is_as_wide_as_it_should_be() -> None:
@@ -89,6 +125,14 @@ def test_what_is_under_way_is_given_up_when_more_is_typed() -> None:
     drawn.clear()
     typed.typed("ls docs")
     assert drawn.wait(10) and typed.lines[0][1].startswith("$ a command")
+    # The models have come: what stands there is read anew, with no key.
+    drawn.clear()
+    typed.typed("show the disks")
+    assert drawn.wait(10)
+    drawn.clear()
+    typed.lines = ()
+    typed.again()
+    assert drawn.wait(10) and typed.lines == (("plan", "→ resource.disk()"),)
     typed.entered()
     assert typed.lines == ()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import subprocess
 from dataclasses import replace
@@ -61,6 +62,16 @@ def test_every_entry_is_tested_its_plans_are_valid_and_its_effects_within_its_ac
         assert used == set(entry.requires)
         declared = {kind for name in used for kind in registry.get(name).effects}
         assert {e.partition(":")[0] for e in entry.effects} <= declared, entry.full_name
+
+
+@pytest.mark.parametrize("pack", SHIPPED, ids=lambda p: p.name)
+def test_what_its_readme_says_to_type_can_be_typed(pack: Pack) -> None:
+    lines = re.findall(r"^nlsh run (.*)|`nlsh run (.*?)`", (pack.folder / "README.md").read_text(), re.MULTILINE)
+    assert lines
+    for line in (shlex.split(a or b, comments=True) for a, b in lines):
+        entry = load.find(line[0])
+        given = dict(word.split("=", 1) for word in line[1:] if word != "-n")
+        assert set(given) <= set(entry.parameters) and all(p.default is not None or p.name in given for p in entry.parameters.values()), line
 
 
 def test_no_sentence_means_two_entries() -> None:
@@ -130,6 +141,28 @@ def test_a_bad_pack_is_named_with_what_is_wrong(tmp_path: Path, skill: str, toml
     assert says in str(error.value) and "demo" in str(error.value)
 
 
+def test_what_is_no_text_is_refused_and_holds_nobody_up(tmp_path: Path) -> None:
+    """A project brings its packs: a pipe in one of them, or a device, would be waited for or read for ever."""
+    for name in ("SKILL.md", "pack.toml"):
+        for kind in ("pipe", "device", "huge", "not UTF-8"):
+            folder = write(tmp_path / kind / name / "demo")
+            (folder / name).unlink()
+            match kind:
+                case "pipe":
+                    os.mkfifo(folder / name)
+                case "device":
+                    (folder / name).symlink_to("/dev/zero")
+                case "huge":
+                    (folder / name).write_bytes(b"#" * (1 << 21))
+                case _:
+                    (folder / name).write_bytes(b"\xff\xfe")
+            with pytest.raises(BadPack, match=name):
+                load_pack(folder)
+    with pytest.raises(BadPack, match="cannot be read"):
+        load_pack(write(tmp_path / "demo", toml="x = " + "[" * 5000 + "]" * 5000 + "\n"))
+    load_pack(write(tmp_path / "windows" / "demo", "\ufeff" + SKILL.replace("\n", "\r\n")))
+
+
 def test_own_actions_cannot_be_called_like_those_of_an_mcp_server(tmp_path: Path) -> None:
     toml = TOML + '[actions.look]\nsummary = "L"\n'
     assert "look" in load_pack(write(tmp_path / "demo", toml=toml)).actions
@@ -160,6 +193,14 @@ def test_a_project_cannot_take_the_place_of_a_pack_the_user_knows(home: Path) ->
 def test_a_sentence_of_a_pack_finds_its_entry(home: Path, sentence: str) -> None:
     found = load.said(sentence)
     assert found is not None and found.pack == "tidy-downloads"
+
+
+@pytest.mark.parametrize("said", [r'"f\u0069nd \u0070dfs"', '"find\\tpdfs"', '"""find \\\n   pdfs"""', "'find pdfs'"])
+def test_a_sentence_may_be_written_in_any_way_that_toml_has(home: Path, said: str) -> None:
+    speaking = TOML.replace("summary", f"say = [{said}]\nsummary").replace('help = "What."', 'default = "x"')
+    write(home / ".config" / "nlsh" / "skills" / "demo", toml=speaking)
+    found = load.said("find pdfs")
+    assert found is not None and found.pack == "demo"
 
 
 @pytest.mark.parametrize("sentence", ["tidy my desktop", "tidy my downloads and delete the rest", ""])

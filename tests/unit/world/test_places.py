@@ -15,7 +15,7 @@ from nlsh.world import places
 
 @pytest.fixture
 def project(home: Path) -> Path:
-    for folder in ("Downloads", "Pictures", "work/src/api", "work/Logs", "work/music"):
+    for folder in ("Desktop", "Downloads", "Pictures", "work/src/api", "work/Logs", "work/music"):
         (home / folder).mkdir(parents=True)
     for file in ("Downloads/a.pdf", "work/report.pdf", "work/README.md", "work/notes.txt", "work/notes.md"):
         (home / file).write_text("x")
@@ -48,6 +48,11 @@ def resolve(written: str, project: Path, *, must_exist: bool = True) -> str:
         ("下载文件夹", "Downloads"),
         ("下载文件夹里", "Downloads"),
         ("我的图片", "Pictures"),
+        ("on my desktop", "Desktop"),
+        ("桌面上", "Desktop"),
+        ("上一级", "."),
+        ("one folder up", "."),
+        ("主文件夹", "."),
         ("downloads/a.pdf", "Downloads/a.pdf"),
         ("logs", "work/Logs"),
         ("the logs folder", "work/Logs"),
