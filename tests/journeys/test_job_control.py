@@ -69,7 +69,9 @@ def test_a_command_is_stopped_goes_on_behind_comes_back_and_is_ended(terminal: T
 def test_what_a_command_behind_prints_comes_above_the_prompt_and_its_end_before_the_next(terminal: Terminal, home: Path) -> None:
     (home / "gate").touch()
     child = at_prompt(terminal, SHELL=bash())
-    answer(child, "(echo one; while [ -e gate ]; do sleep 0.05; done; cat; printf 'la\\033[2Jst\\n'; exit 4) &", "[1] ")
+    gates = "(until [ -e begin ]; do sleep 0.05; done; echo one; while [ -e gate ]; do sleep 0.05; done"
+    answer(child, gates + "; cat; printf 'la\\033[2Jst\\n'; exit 4) &", "[1] ")
+    (home / "begin").touch()
     child.expect_exact("[1] one\r\n")
     child.send("echo not disturbed")
     child.expect_exact("disturbed")
@@ -78,7 +80,7 @@ def test_what_a_command_behind_prints_comes_above_the_prompt_and_its_end_before_
     child.expect_exact("[1] la\\x1b[2Jst\r\n")
     child.sendline("")
     child.expect_exact("not disturbed\r\n")
-    child.expect_exact("[1]  Exit 4  (echo one;")
+    child.expect_exact("[1]  Exit 4  (until ")
     child.expect(PROMPT)
 
 

@@ -13,6 +13,7 @@ import sys
 import textwrap
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -497,8 +498,11 @@ def test_ctrl_c_reaches_only_what_the_job_has_started(places: tuple[Path, Path],
 
 def test_a_broker_that_asks_without_end_and_never_listens_is_ended(places: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     def says(channel: socket.socket) -> None:
-        for number in range(1, 5000):
-            channel.send(b'{"ask":%d,"what":{"path":"/a"}}' % number)
+        # Who asks on when nobody hears any more, and who is not ended yet, waits for it.
+        with suppress(BrokenPipeError, ConnectionResetError):
+            for number in range(1, 5000):
+                channel.send(b'{"ask":%d,"what":{"path":"/a"}}' % number)
+        signal.pause()
 
     asked = taken_over(monkeypatch, places[0], says)
     try:
