@@ -79,6 +79,12 @@ def _main(words: list[str]) -> int:
     except NlshError as error:
         from nlsh.shell.show import escape
 
+        if options.json:
+            import json
+
+            from nlsh.shell.talk import SCHEMA
+
+            print(json.dumps({"error": error.as_data(), "schema": SCHEMA}), flush=True)
         return _say(f"nlsh: {escape(str(error))}", error.exit_status)
 
 

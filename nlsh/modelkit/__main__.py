@@ -44,10 +44,11 @@ def main() -> int:
         ("eval", "score the models as they run"),
         ("unseen", "score actions that were added after training"),
         ("ship", "copy the built models to models/ if they score better"),
+        ("restore", "make a folder for --start of GGUF files: checkpoints of a release"),
     ):
         verb = verbs.add_parser(name, help=words)
         verb.add_argument("--work", type=Path, default=ROOT / "build" / "models")
-        if name in ("eval", "unseen"):
+        if name in ("eval", "unseen", "restore"):
             verb.add_argument("--models", type=Path, default=MODELS, help="the folder with encoder/ and planner/")
         if name == "eval":
             verb.add_argument("--most", type=int, default=0, help="at most so many cases of each set (0: all)")
@@ -61,7 +62,7 @@ def main() -> int:
 
     return {
         "encoder": recipe.encoder, "decoder": recipe.decoder, "export": recipe.export, "eval": recipe.evaluate, "unseen": recipe.unseen,
-        "ship": recipe.ship, "build": recipe.build,
+        "ship": recipe.ship, "build": recipe.build, "restore": recipe.restore,
     }[args.verb](args)  # fmt: skip
 
 

@@ -20,7 +20,7 @@ from nlsh.modelkit.model import Block, Decoder
 from nlsh.planner.lexer import lex
 from nlsh.planner.vocabulary import Catalogue, skeleton
 
-_ENCODER_TENSORS = (
+ENCODER_TENSORS = (
     ("attn_q", "attention.self.query"),
     ("attn_k", "attention.self.key"),
     ("attn_v", "attention.self.value"),
@@ -135,7 +135,7 @@ def export_encoder(trained: encoding.Trained, out: Path) -> None:
         _add(w, f"token_embd_norm.{kind}", state[f"embeddings.LayerNorm.{kind}"])
         for layer in range(encoding.LAYERS):
             p = f"encoder.layer.{layer}."
-            for theirs, ours in _ENCODER_TENSORS:
+            for theirs, ours in ENCODER_TENSORS:
                 _add(w, f"blk.{layer}.{theirs}.{kind}", state[f"{p}{ours}.{kind}"])
     _finish(w)
 

@@ -83,7 +83,11 @@ def decoder(args: argparse.Namespace) -> int:
     file = args.work / "tokenizer.json"
     processes = parallel.join()
     if processes.first and not (_done(args.work / "control.json", stamp) and file.exists()):
-        tok.build(corpus, control, 5120, file)
+        if args.start and tok.control_of(args.start / "tokenizer.json")[: len(control)] == control:
+            # With the same actions it goes on with the same pieces of words: no row of its table has to be learned anew.
+            shutil.copyfile(args.start / "tokenizer.json", file)
+        else:
+            tok.build(corpus, control, 5120, file)
         (args.work / "control.json").write_text(json.dumps(stamp))
     processes.wait()
     ranks = [json.loads((args.work / name).read_text(encoding="utf-8")) for name in ("rank.json", "imagined.json")]
@@ -98,6 +102,14 @@ def decoder(args: argparse.Namespace) -> int:
         bfloat16=args.bfloat16,
     )
     train.train(corpus, encoding, train.retrieval_of(corpus, *ranks), recipe, args.work / "decoder.pt", args.start)
+    return 0
+
+
+def restore(args: argparse.Namespace) -> int:
+    """Write the checkpoints of shipped models to `work`, which `--start` then takes."""
+    from nlsh.modelkit.restore import restore as write
+
+    write(args.models, args.work)
     return 0
 
 

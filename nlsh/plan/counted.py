@@ -89,10 +89,16 @@ class Pages(ValueType):
             raise ValueError(f"“{written}” does not say which pages, as 3 or 2-5 do; they are counted from 1")
         text = re.sub(r"\b(?:pages?\b|pp?\.|the\b|from\b)|页|第", " ", said)
         found = []
-        for item in Columns().parse(re.sub(r"\s+(through|thru|until)\s+", " to ", " ".join(text.split()))):
+        try:
+            items = Columns().parse(re.sub(r"\s+(through|thru|until)\s+", " to ", " ".join(text.split())))
+        except ValueError:
+            items = ()
+        for item in items:
             if not isinstance(item, int):
-                raise ValueError(f"“{written}” is no list of pages")
+                break
             found.append(item)
+        if not found or len(found) != len(items):
+            raise ValueError(f"“{written}” is no list of pages, counted from 1, as 3 or 2-5 are")
         return tuple(found)
 
 

@@ -44,6 +44,7 @@ _JOB_BEGINS = re.compile(r"with (?:every|at|when|background)\(")
 _JOB_LINE = re.compile(r"with (?:every|at|when|background)\(.*\):.*\)")
 _ARGUMENT = re.compile(r"\$(?:([0-9#@])|\{([0-9]+|#|@)\})")
 _OF_ARGUMENTS = re.compile(r"\$\{?[#!]?[0-9@*#]")  # those, and what a shell makes of them
+_EXIT = re.compile(r"exit(\s+(\d{1,3}|\$\S+))?(\s+#.*)?")
 _NAME = "_nlsh_script"  # a shell cannot be told its $0 afterwards
 _SPLIT = frozenset(("command", "command_name", "file_redirect", "for_statement", "array", "test_command"))
 _PARTS = frozenset(("concatenation", "binary_expression", "unary_expression", "negated_expression", "parenthesized_expression"))
@@ -127,6 +128,8 @@ class Script:
             if which.isdigit() and int(which) > len(self.arguments):
                 many = f"{len(self.arguments)} argument{'' if len(self.arguments) == 1 else 's'}"
                 raise UsageError(f"{self.name}:{statement.number} uses {match[0]}, and there are {many}.", hint="Nothing was run.")
+        if statement.text.split(None, 1)[0] == "exit" and not _EXIT.fullmatch(statement.text):
+            raise UsageError(f"{self.name}:{statement.number}: exit takes one number.", hint="Nothing was run. A sentence that begins with it: ?exit …")
         if statement.plan:
             try:
                 registry.parse(statement.text)

@@ -22,6 +22,7 @@ from nlsh.plan.records import Line, Record
 from nlsh.plan.steps import Step
 
 LIMIT_S = 120.0
+HELLO_S = 20.0  # for the first answer: who says nothing by then is no MCP server, or waits for something
 _ENDS_WITHIN_S = 2.0
 _MOST_BYTES = 16 << 20
 _VERSION = "2025-06-18"
@@ -65,7 +66,7 @@ class McpCall(Step):
         talk = _Talk(process, self.server)
         try:
             talk.ask("initialize", protocolVersion=_VERSION, capabilities={}, clientInfo={"name": "nlsh", "version": "1"})
-            talk.tell("notifications/initialized")
+            talk.greeted()
             if self.tool:
                 yield from self._result(talk.ask("tools/call", name=self.tool, arguments=self.arguments))
             else:
@@ -95,7 +96,12 @@ class _Talk:
 
     def __init__(self, process: subprocess.Popen[bytes], name: str) -> None:
         self._process, self._name = process, name
-        self._until, self._id, self._rest = time.monotonic() + LIMIT_S, 0, b""
+        self._until, self._limit, self._id, self._rest = time.monotonic() + HELLO_S, HELLO_S, 0, b""
+
+    def greeted(self) -> None:
+        """Say that it has begun; what it is asked from now on may take its time."""
+        self._until, self._limit = time.monotonic() + LIMIT_S, LIMIT_S
+        self.tell("notifications/initialized")
 
     def tell(self, method: str, **params: Any) -> None:
         self._send({"jsonrpc": "2.0", "method": method, **({"params": params} if params else {})})
@@ -153,7 +159,7 @@ class _Talk:
                 continue
             left = self._until - time.monotonic()
             if left <= 0 or not select.select([descriptor], [], [], left)[0]:
-                raise McpFailed(f"The MCP server {self._name} did not answer within {LIMIT_S:.0f} seconds.", hint="It was ended; what it did is not known.")
+                raise McpFailed(f"The MCP server {self._name} did not answer within {self._limit:g} seconds.", hint="It was ended; what it did is not known.")
             data = os.read(descriptor, 1 << 16)
             if not data or len(self._rest) > _MOST_BYTES:
                 raise self._gone()

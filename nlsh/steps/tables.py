@@ -24,7 +24,8 @@ _UNCHANGED = "Nothing was made."
 class MergeTables(WriteNew):
     """Write the rows of `source`, each with the cells of the row of `other` that has the same value in the column `on` (empty: the one name in both).
 
-    `keep`: "matching" rows only, or "all" of the source, with empty cells where the other has none.
+    `keep`: "matching" rows only; "left": all of the source, with empty cells where the other has none; "all": those and, behind them, the other's rows
+    that the source has none for.
     """
 
     other: str
@@ -63,9 +64,16 @@ class MergeTables(WriteNew):
         stem = os.path.splitext(os.path.basename(self.other))[0]
         written.writerow((*(left.first or ()), *(f"{stem}.{n}" if n.casefold() in named else n for n in added)))
         nothing = ("",) * (wide - 1)
+        alone = dict.fromkeys(rows)
         for _, row in left.rows():
             cells = (*row, *("",) * (len(left.names) - len(row)))
-            for more in rows.get(cells[here].strip(), ()) or ((nothing,) if self.keep == "all" else ()):
+            key = cells[here].strip()
+            alone.pop(key, None)
+            for more in rows.get(key, ()) or (() if self.keep == "matching" else (nothing,)):
+                written.writerow((*cells, *more))
+        for key in alone if self.keep == "all" else ():
+            cells = ("",) * here + (key,) + ("",) * (len(left.names) - here - 1)
+            for more in rows[key]:
                 written.writerow((*cells, *more))
         text.flush()
         text.detach()

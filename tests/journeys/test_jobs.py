@@ -71,7 +71,9 @@ def test_it_is_shown_and_approved_once_and_every_run_is_journalled(nlsh: Run, st
     assert run_once(1) == (0, "done")
     assert not (downloads / "a.tmp").exists()
     assert run_once(1) == (0, "nothing")
+    assert "(nlsh undo 1)" in nlsh("jobs", "show", "1").stdout
     assert nlsh("undo", "--yes").returncode == 0 and (downloads / "a.tmp").read_text() == "a"
+    assert "nlsh undo" not in nlsh("jobs", "show", "1").stdout
     listed = json.loads(nlsh("jobs", "--json").stdout)
     assert (listed["status"], listed["runs"], listed["last"]) == ("waiting", 2, "nothing")
     assert any(e.get("rule") == "job 1" for e in map(json.loads, nlsh("audit", "show", "50", "--json").stdout.splitlines()))

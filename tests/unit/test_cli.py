@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -109,6 +110,14 @@ def test_the_parser_for_one_line_is_as_good_as_the_one_for_all(line: str, capsys
             return end.code, capsys.readouterr()
 
     assert read(cli._parser(line.split())) == read(cli._parser())
+
+
+def test_a_program_that_reads_json_gets_the_error_as_json_too(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (home / "p.plan").write_text('file.nothing("x")')
+    assert cli.main(["--json", "plan", "p.plan"]) == 2
+    said = capsys.readouterr()
+    assert json.loads(said.out)["error"]["code"] == "plan.unknown-action" and "There is no action" in said.err
+    assert cli.main(["plan", "p.plan"]) == 2 and not capsys.readouterr().out
 
 
 def test_words_behind_a_flag_are_words(capsys: pytest.CaptureFixture[str]) -> None:

@@ -32,7 +32,7 @@ class Merge(Action):
         other = arg(Path(), "The CSV file whose columns are added.", required=True)
         to = arg(Path(), "The new file.", required=True)
         on = arg(Name(), "The column by which rows belong together; left out: the one that both have.")
-        keep = arg(Choice("matching", "all"), "Only rows that the other file has too, or all of the first one.", default="matching")
+        keep = arg(Choice("matching", "left", "all"), "Rows that both have, all of the first file, or all of both.", default="matching")
 
     def look(self, args: Any, world: World) -> Any:
         path, other = (_text.one(p, world)["path"] for p in (args.path, args.other))
@@ -75,9 +75,15 @@ class Merge(Action):
                 "join people.csv with rooms.csv into list.csv but keep everybody of people.csv",
                 "把rooms.csv并到people.csv并保留其所有行，存成list.csv",
             ),
-            plan='text.merge("people.csv", other="rooms.csv", to="list.csv", keep="all")',
-            given={"people.csv": _PEOPLE, "rooms.csv": _ROOMS},
+            plan='text.merge("people.csv", other="rooms.csv", to="list.csv", keep="left")',
+            given={"people.csv": _PEOPLE, "rooms.csv": _ROOMS + "9,99\n"},
             after={"list.csv": "id,name,room\n1,Ann,12\n2,Bob,\n3,Cleo,14\n"},
+        ),
+        Example(
+            say=("full join of people.csv and rooms.csv to list.csv", "people.csv和rooms.csv合成list.csv，对不上的行也保留"),
+            plan='text.merge("people.csv", other="rooms.csv", to="list.csv", keep="all")',
+            given={"people.csv": _PEOPLE, "rooms.csv": _ROOMS + "9,99\n9,98\n"},
+            after={"list.csv": "id,name,room\n1,Ann,12\n2,Bob,\n3,Cleo,14\n9,,99\n9,,98\n"},
         ),
         Example(
             say=("join people.csv and rooms.csv into old.csv", "把people.csv和rooms.csv合并成old.csv"),

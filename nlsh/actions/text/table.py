@@ -10,7 +10,7 @@ from nlsh.actions.text import _text
 from nlsh.plan.action import Action, BaseArgs, Example, arg
 from nlsh.plan.amounts import Count
 from nlsh.plan.effects import Effect
-from nlsh.plan.errors import BadArgument
+from nlsh.plan.errors import BadArgument, NotPossible
 from nlsh.plan.records import Record
 from nlsh.plan.records.text import Row
 from nlsh.plan.values import Name, Path, Text
@@ -37,6 +37,11 @@ class Table(Action):
         if (args.column is None) != (args.equals is None):
             raise BadArgument("text.table: column and equals belong together.", hint='For example column="city", equals="Paris".')
         seen = _text.one(args.path, world)
+        if seen["path"].lower().endswith((".json", ".yaml", ".yml", ".toml", ".xml")):
+            raise NotPossible(
+                f"{seen['path']} is no table of rows and columns.",
+                hint='Nothing was changed. text.convert(…, to="csv") makes one of a list; text.query shows a value of it.',
+            )
         if args.sort is not None:
             _text.refuse_unsortable(seen["path"])
         return seen

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from nlsh.guard.standing import StandingGrant, standing
-from nlsh.journal.store import is_alive
+from nlsh.journal.store import Journal, is_alive
 from nlsh.kernel.jobs import FAILED, Job, JobRun, Jobs
 from nlsh.plan import registry
 from nlsh.plan.errors import BadArgument, Denied, NlshError, NotFound, NotPossible
@@ -341,9 +341,14 @@ def _one(jobs: Jobs, job: Job, look: Look) -> int:
     print("  each run may:")
     for line in StandingGrant.from_data(job.grants).lines():
         print(f"    {escape(line)}")
-    for run in runs[-10:]:
-        at = moment(run.started or run.due)
-        print(f"  {at}  {run.status}{f'  {escape(run.message)}' if run.message else ''}{f'  (nlsh undo {run.journal})' if run.journal else ''}")
+    journal = Journal()
+    try:
+        for run in runs[-10:]:
+            done = journal.run(run.journal) if run.journal else None
+            undo = f"  (nlsh undo {done.id})" if done is not None and not done.no_undo and done.undone_by is None else ""
+            print(f"  {moment(run.started or run.due)}  {run.status}{f'  {escape(run.message)}' if run.message else ''}{undo}")
+    finally:
+        journal.close()
     return 0
 
 

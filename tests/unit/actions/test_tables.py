@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from nlsh.plan import registry
-from nlsh.plan.errors import NlshError, NotFound
+from nlsh.plan.errors import NlshError, NotFound, NotPossible
 from nlsh.plan.records import Record
 from nlsh.plan.records.text import GroupStatistic
 from nlsh.plan.steps import step_from_data
@@ -103,6 +103,13 @@ def test_a_first_row_may_lack_a_name(home: Path, content: str, named: tuple[str,
     (home / "t.csv").write_text(content)
     rows = table("text.table", path="t.csv")
     assert all(r.names == named for r in rows) and len(rows) == content.count("\n") - bool(named)
+
+
+def test_what_is_no_table_is_not_shown_as_an_empty_one(home: Path) -> None:
+    unit = registry.get("text.table")
+    (home / "people.json").write_text('[{"name": "Ann"}]')
+    with pytest.raises(NotPossible, match="no table of rows"):
+        unit.look(unit.Args.bind("text.table", {"path": "people.json"}), World())
 
 
 def test_a_joined_table_keeps_the_names_it_had(home: Path) -> None:

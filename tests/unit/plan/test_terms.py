@@ -53,6 +53,9 @@ def test_pages() -> None:
     assert Pages().parse("第3页") == (3,)
     with pytest.raises(ValueError, match="pages"):
         Pages().parse("the good ones")
+    for wrong in ("3-1", "5 to 2", "0"):
+        with pytest.raises(ValueError, match="no list of pages"):
+            Pages().parse(wrong)
 
 
 @pytest.mark.parametrize(

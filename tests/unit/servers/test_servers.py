@@ -18,6 +18,7 @@ from nlsh.plan import registry
 from nlsh.plan.errors import NotFound, SettingsError
 from nlsh.servers import config
 from nlsh.servers.actions import actions_of, program
+from nlsh.steps import mcp_call
 
 pytestmark = pytest.mark.skipif(not landlock.abi(), reason="this kernel has no Landlock")
 
@@ -94,6 +95,12 @@ def test_a_server_is_added_called_and_held_to_its_grant(home: Path, capfd: pytes
     assert call(home, 'file.delete("~/.config/nlsh/servers.toml")', "--yes") == 3 and config.read()
     assert do("servers", "remove", "notes") == 0 and not config.read()
     assert call(home, text, "--yes") == 2
+
+
+def test_a_server_that_says_nothing_is_not_waited_for_as_one_that_works(home: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(mcp_call, "HELLO_S", 0.5)
+    assert main(["servers", "add", "silent", "--yes", "--", "/bin/sleep", "1000"]) == 1
+    assert "did not answer within 0.5 seconds" in capfd.readouterr().err.replace("\n", " ") and not config.read()
 
 
 def test_what_a_server_says_of_its_tools_becomes_arguments_or_is_left_out() -> None:

@@ -116,8 +116,12 @@ def test_it_ends_at_the_first_failure_unless_told_to_go_on(home: Path, capfd: py
 
 
 @pytest.mark.parametrize(
-    ("text", "says"), [("!echo $2\n", "s.nlsh:2 uses $2, and there are 1 argument"), ('file.nothing("x")\n', "s.nlsh:1: There is no action")]
-)
+    ("text", "says"),
+    [
+        ("!echo $2\n", "s.nlsh:2 uses $2, and there are 1 argument"), ('file.nothing("x")\n', "s.nlsh:1: There is no action"),
+        ("exit foo\n", "s.nlsh:2: exit takes one number"),
+    ],
+)  # fmt: skip
 def test_what_is_wrong_is_found_before_anything_runs(home: Path, capfd: pytest.CaptureFixture[str], text: str, says: str) -> None:
     assert script(home, 'file.create("made")\n' + text, "one") == 2
     assert says in capfd.readouterr().err.replace("\n", " ") and not (home / "made").exists()
