@@ -506,7 +506,9 @@ def test_a_broker_that_asks_without_end_and_never_listens_is_ended(places: tuple
 
     asked = taken_over(monkeypatch, places[0], says)
     try:
-        assert "ended by SIGKILL" in last_of(asked.run("sleep 1000"))["error"]["message"]
+        # It may be ended before the worker has handed over its filter's listener, which then goes nowhere, and nothing is run.
+        said = last_of(asked.run("sleep 1000"))["error"]["message"]
+        assert "ended by SIGKILL" in said or said == "Broken pipe."
     finally:
         asked.zygote.close()
 
