@@ -7,8 +7,10 @@ undo and recovery is `nlsh.journal.undo`'s. No file contents and no secrets are 
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import stat
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -339,8 +341,7 @@ class Journal:
 
         # Made here, so that it is owner-only from the start; SQLite gives its -wal and -shm files the same mode.
         self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
-        os.chmod(self.path, 0o600)
+        make_database(self.path)
         db = sqlite3.connect(self.path, isolation_level=None, timeout=10)
         try:
             db.execute("PRAGMA busy_timeout=10000")
@@ -359,6 +360,22 @@ class Journal:
             db.close()
             raise
         return db
+
+
+def make_database(path: Path) -> None:
+    """Make a file for a database where there is none, and what is there owner-only. Raises OSError.
+
+    What is there is not opened for that: to close any descriptor of a file gives up all the locks that this process holds on it, those of SQLite's
+    other connections included, and another process then takes the database for unused (https://sqlite.org/howtocorrupt.html, section 2.2).
+    """
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
+    except FileExistsError:
+        status = os.lstat(path)
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path)) from None
+        if stat.S_IMODE(status.st_mode) != 0o600:
+            os.chmod(path, 0o600)
 
 
 @contextmanager
@@ -391,7 +408,9 @@ def next_step(path: Path, error: Exception, lost: str = "what it held can then n
         return "Nothing was changed. Another nlsh is writing to it; try again."
     if "full" in str(error) or "I/O" in str(error):
         return "Nothing was changed. Free some disk space, then try again."
-    return f"Nothing was changed. Move it away (mv {path} {path}.broken) to start a new one; {lost}."
+    # Its -wal and -shm files belong to it: beside a new database they would be the next fault.
+    aside = path.parent / "broken"
+    return f"Nothing was changed. Move it away with what belongs to it (mkdir -p {aside}; mv {path}* {aside}) to start a new one; {lost}."
 
 
 def _dump(step: Step) -> str:

@@ -7,7 +7,6 @@ any later process. Starting what is due is `job_clock`'s, running it `job_run`'s
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -15,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from nlsh.journal.store import is_alive, next_step, owner_of_this_process
+from nlsh.journal.store import is_alive, make_database, next_step, owner_of_this_process
 from nlsh.plan.errors import JournalError, NotFound, Refused
 from nlsh.plan.frozen import frozen
 from nlsh.plan.schedule import Schedule
@@ -315,7 +314,7 @@ class Jobs:
         try:
             if self._db is None:
                 # Made here, so that nobody else can read it from the start.
-                os.close(os.open(self.path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+                make_database(self.path)
                 self._db = sqlite3.connect(self.path, timeout=10, isolation_level=None)
                 self._db.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;" + _SCHEMA)
             yield self._db

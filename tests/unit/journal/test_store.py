@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from nlsh.journal.store import KEEP_RUNS, Journal, NewStep, is_alive, owner_of_this_process
+from nlsh.kernel.jobs import Jobs
 from nlsh.plan.errors import JournalError
 from nlsh.steps.files import MakeFolder, MovePath
 from nlsh.world.files import identify
@@ -109,6 +110,52 @@ def test_several_processes_write_at_once(home: Path) -> None:
     assert len(runs) == 40
     assert all(r.status == "done" and journal.states(r.id) == {"done": 20} for r in runs)
     assert not any(is_alive(r.owner) for r in runs)
+
+
+@pytest.mark.parametrize("store", [Journal, Jobs])
+def test_a_second_connection_of_a_process_does_not_give_up_the_locks_of_the_first(home: Path, store: type[Journal] | type[Jobs]) -> None:
+    """Another nlsh would take the database for unused, and remove the log that this one goes on writing to."""
+
+    def locks() -> int:
+        return sum(f":{os.stat(first.path).st_ino} " in line for line in Path("/proc/locks").read_text().splitlines())
+
+    def look(one: Journal | Jobs) -> object:
+        return one.recent(1) if isinstance(one, Journal) else one.all()
+
+    first = store()
+    if isinstance(first, Journal):
+        begin(first, moves(home, 1))
+    else:
+        first.untold()
+    assert (held := locks())
+    second = store()
+    look(second)
+    assert locks() >= held
+    second.close()
+    assert locks() == held
+    script = f"from {store.__module__} import {store.__name__} as Store; s = Store(); s.{'recent(1)' if store is Journal else 'untold()'}; s.close()"
+    subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True)
+    assert first.path.with_name(first.path.name + "-wal").exists()
+    look(first)
+    first.close()
+
+
+def test_two_processes_of_which_one_has_looked_twice_lose_no_run_and_share_no_number(home: Path) -> None:
+    script = (
+        "from nlsh.journal.store import Journal\nj = Journal()\n"
+        "print(j.begin(request='other', plan='p', digest='d', cwd='/', steps=[]), flush=True)\nj.close()\n"
+    )
+    journal, numbers = Journal(), []
+    for _ in range(3):
+        numbers.append(begin(journal, []))
+        beside = Journal()
+        beside.recent(1)
+        beside.close()
+        numbers.append(int(subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True, capture_output=True, text=True).stdout))
+    assert numbers == sorted(set(numbers)) and sorted(r.id for r in journal.recent(10)) == numbers
+    journal.close()
+    (whole,) = sqlite3.connect(journal.path).execute("PRAGMA integrity_check").fetchone()
+    assert whole == "ok"
 
 
 @pytest.mark.parametrize("rubbish", [b"not a database, but long enough to be looked at " * 100, b"SQLite format 3\0" + b"\xff" * 5000])
