@@ -32,6 +32,10 @@ def same_words(text: str) -> str:
     return re.sub(r"[^\w{}\-+*/~.<>:@#]+", " ", text.lower()).strip() or text
 
 
+# What changes nothing of a meaning, and blanks.
+_COURTESY = re.compile(r"\b(?:please|pls|plz|kindly|um|uh|could you|can you|for me|just|thanks)\b|请|帮我|一下|麻烦|给我|\s+")
+
+
 @dataclass(frozen=True)
 class Meaning:
     """A plan with slots, and the action of the turn before where it is a follow-up."""
@@ -327,7 +331,7 @@ def lint(folder: Path) -> list[str]:
                     problems.append(f"{file.name}: unknown meaning: {header}")
                 if sorted(set(SLOT.findall(header))) != sorted(SLOT.findall(line)):
                     problems.append(f"{file.name}: slots of “{line}” are not those of {header}")
-                key = same_words(line)
+                key = _COURTESY.sub("", same_words(line))
                 if key in seen and not header.startswith("@") and not seen[key][0].startswith("@") and seen[key][0] != header:
                     problems.append(f"{file.name}: “{line}” ({header}) also means {seen[key][0]} in {seen[key][1].name}")
                 seen.setdefault(key, (header, file))
