@@ -56,7 +56,8 @@ def _events() -> dict[str, Any]:
         "event:preview": event("preview", "What a plan would do (--dry-run).", plan, ["plan", "calls", "digest"]),
         "event:tried": event("tried", "What a raw command changed on its copy.", {"status": _WHOLE, "changes": {"type": "array"}}, ["status", "changes"]),
         "event:outcome": event(
-            "outcome", "How a run ended: after what changes something, or did not do all.", {**ended, "errors": {"type": "array", "items": _ERROR}},
+            "outcome", "How a run ended: after what changes something, or did not do all.",
+            {**ended, "errors": {"type": "array", "items": _ERROR}, "notes": {"type": "array", "items": _TEXT}},
             ["status", "exit_status", "run", "errors"],
         ),
         "event:error": event("error", "Why nothing was run.", _ERROR["properties"], ["code", "message"]),

@@ -1,5 +1,9 @@
 """`python -m nlsh` is `nlsh`."""
 
-from nlsh.cli import main
+try:
+    from nlsh.cli import main
 
-raise SystemExit(main())
+    status = main()
+except KeyboardInterrupt:  # before there is anybody to hear it
+    status = 130
+raise SystemExit(status)

@@ -275,7 +275,7 @@ def _said(message: str) -> str:
             "--yes", "--dry-run", "--json", "--null", "--plain", "--no-input", "--allow", "--model", "--explain", "--quiet",
             "--verbose", "--color", "--version",
         ]  # fmt: skip
-        close = difflib.get_close_matches(match[1], flags, 1)
+        close = difflib.get_close_matches(match[1], flags, 1, 0.7)
         return f"there is no flag {match[1]}. {f'Did you mean {close[0]}?' if close else 'See nlsh --help.'}"
     if match := re.search(r"argument COMMAND: invalid choice: '([^']*)'", message):
         if "/" in match[1]:
@@ -309,6 +309,10 @@ def _dispatch(options: Options) -> int:
     if options.command is None:
         if not (sys.stdin.isatty() and sys.stderr.isatty()):
             return _say("nlsh: no terminal to talk on. Give a request: nlsh -c REQUEST, or nlsh -c - to read it from stdin.", 2)
+        import signal
+
+        # A shell is not ended by a Ctrl-C that comes while it starts. No SIG_IGN, which what it runs would have, too.
+        signal.signal(signal.SIGINT, lambda *_: None)
         from nlsh.shell.prompt.repl import Repl
 
         return Repl(options).run()

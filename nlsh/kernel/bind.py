@@ -16,7 +16,7 @@ from nlsh.plan.plan import LAST, Call, Plan, PreviewedCall, Ref
 from nlsh.plan.records import Change, Note, Record
 from nlsh.plan.steps import Step
 from nlsh.plan.values import Result as ResultType
-from nlsh.plan.values import Rows
+from nlsh.plan.values import Rows, Unordered
 
 if TYPE_CHECKING:
     from nlsh.plan.action import Action
@@ -28,31 +28,52 @@ class BoundCall(PreviewedCall):
     """A previewed call, with what the kernel knows of it besides.
 
     `read` is what it found, where a later call needed it during the preview: it is not read again. `reversal` is set where the call
-    takes back or finishes a journalled run. `elevated`: it is done by a process of root's, which nlsh is not.
+    takes back or finishes a journalled run. `elevated`: it is done by a process of root's, which nlsh is not. `heard` is what a person must
+    know of what it works on, and of what it found if it was read: the notes that came with that. `said` is what the
+    action itself notes. `unordered`: the order of what it finds is nobody's.
     """
 
     read: tuple[Record, ...] | None = None
     reversal: Reversal | None = None
     elevated: bool = False
+    heard: tuple[str, ...] = ()
+    said: tuple[str, ...] = ()
+    unordered: bool = False
 
 
 @frozen()
 class Result:
-    """What a call found or left behind, by whom, and where relative paths of it start."""
+    """What a call found or left behind, by whom, and where relative paths of it start. `heard`: the notes on what it was made from.
+
+    `unordered`: its records come as they happened to be found.
+    """
 
     action: str
     records: tuple[Record, ...]
     cwd: str
+    heard: tuple[str, ...] = ()
+    unordered: bool = False
 
     @property
     def things(self) -> tuple[Record, ...]:
         """The records without notes on how they were found."""
         return tuple(r for r in self.records if not isinstance(r, Note))
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person must know of it, each once: the notes on what it was made from, then those on how it was found."""
+        return tuple(dict.fromkeys((*self.heard, *(r.text for r in self.records if isinstance(r, Note)))))
+
 
 def referred(plan: Plan) -> set[str]:
     """Return the names of results that calls of the plan refer to, `_` left out."""
     return {v.name for c in plan.calls for v in c.args.values() if isinstance(v, Ref) and v.name != LAST}
+
+
+def heard(call: Call, results: Mapping[str, Result]) -> tuple[str, ...]:
+    """Return the notes on all that a call refers to, each once."""
+    about = (results[v.name] for v in call.args.values() if isinstance(v, Ref) and v.name in results)
+    return tuple(dict.fromkeys(note for result in about for note in result.notes))
 
 
 def fill(call: Call, action: Action, results: Mapping[str, Result]) -> dict[str, Any]:
@@ -72,14 +93,14 @@ def fill(call: Call, action: Action, results: Mapping[str, Result]) -> dict[str,
             raise NotFound(f"{result.action} found nothing, so {call.action} has nothing to do.", hint="Nothing was changed.", code="plan.nothing-found")
         declared = action.Args.fields.get(key)
         if declared is not None and isinstance(declared.type, ResultType):
-            written[key] = Rows(result.things, result.action, result.cwd)
+            written[key] = Rows(result.things, result.action, result.cwd, result.unordered)
             continue
         processes = declared is not None and isinstance(declared.type, Processes)
         items = _pids(result) if processes else _paths(result)
         if not items:
             what = "processes" if processes else "files"
             raise BadPlan(f"What {result.action} found is not {what}, so {call.action} cannot use it as {key}.", hint="Nothing was changed.")
-        written[key] = tuple(items)
+        written[key] = Unordered(items) if result.unordered else tuple(items)
     return written
 
 
@@ -100,9 +121,14 @@ def bind(call: Call, action: Action, written: Mapping[str, Any], world: World) -
     seen = action.look(args, world)
     steps = tuple(action.steps(args, seen))
     reversal = seen if isinstance(seen, Reversal) else None
-    notes = (*((reversal.note,) if reversal is not None else ()), *dict.fromkeys(said for s in steps if not s.quick and (said := s.outside())))
+    outside = dict.fromkeys(said for s in steps if not s.quick and (said := s.outside()))
+    own = action.notes(args, seen)
+    notes = (*((reversal.note,) if reversal is not None else ()), *own, *outside)
     effects = _effects(call.action, action, steps)
-    return BoundCall(call, steps, effects, _no_undo(action, steps), notes, None, reversal, places=places_of(effects), until=action.until(args, seen))
+    return BoundCall(
+        call, steps, effects, _no_undo(action, steps), notes, None, reversal, said=own, unordered=not action.is_ordered(args),
+        places=places_of(effects), until=action.until(args, seen),
+    )  # fmt: skip
 
 
 def _effects(name: str, action: Action, steps: tuple[Step, ...]) -> tuple[Effect, ...]:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from nlsh.journal.undo import History, settle
-from nlsh.kernel.bind import BoundCall, Result, bind, fill, referred
+from nlsh.kernel.bind import BoundCall, Result, bind, fill, heard, referred
 from nlsh.kernel.command import Command
 from nlsh.kernel.gate import Ask, Gate
 from nlsh.kernel.outcome import Outcome
@@ -21,7 +21,7 @@ from nlsh.plan import registry
 from nlsh.plan.effects import Effect
 from nlsh.plan.errors import BadPlan, Denied, JournalError, NlshError
 from nlsh.plan.plan import LAST, Call, Plan, Preview, Ref
-from nlsh.plan.records import Change, Record
+from nlsh.plan.records import Change, Note, Record
 from nlsh.plan.values import Rows
 
 if TYPE_CHECKING:
@@ -85,19 +85,21 @@ class Kernel:
     def preview(self, plan: Plan, request: str = "") -> Preview:
         """Return the plan with its steps and effects; change nothing.
 
-        A call that only reads and that a later one refers to is decided on and run here. Raises what binding and looking raise, and
-        Denied where such a reading call may not run.
+        A call that only reads and that a later one refers to is decided on and run here; what is to be known of its result (a folder that could
+        not be read) is a note of that call. The same of an earlier turn's result is a note of the first call that refers to it. Raises what
+        binding and looking raise, and Denied where such a reading call may not run.
         """
         if plan.schedule is not None:
             raise BadPlan("A plan that runs later is a job, and is not run at once.", hint="Nothing was run. See nlsh jobs.")
         wanted = referred(plan)
         results: dict[str, Result] = {} if self.last is None else {LAST: self.last}
         calls: list[BoundCall] = []
+        said: set[str] = set()
         world = self._world
         for call in plan.calls:
             action = registry.get(call.action)
             written = fill(call, action, results)
-            bound = bind(call, action, written, world)
+            bound = replace(bind(call, action, written, world), heard=heard(call, results))
             if self.carried and any(e.kind == "exec" for e in bound.effects):
                 bound = replace(bound, carried=tuple(self.carried), notes=(*bound.notes, *self.carried.values()))
             if os.geteuid() != 0 and any(e.kind == "priv.root" for e in bound.effects):
@@ -108,11 +110,16 @@ class Kernel:
                 if action.reads_only():
                     shown = {k: Ref(LAST) if isinstance(v, Rows) else v for k, v in written.items()}
                     records = self._read(replace(call, args=shown, result=None), bound, request)
-                    bound = replace(bound, read=records)
+                    result = Result(call.action, records, world.cwd, bound.heard, bound.unordered)
+                    bound = replace(bound, read=records, heard=result.notes)
                 else:
                     records = tuple(Change(s.describe(), path) for s in bound.steps for path, _ in s.makes())
-                results[str(call.result)] = Result(call.action, records, world.cwd)
-            calls.append(bound)
+                    result = Result(call.action, records, world.cwd)
+                results[str(call.result)] = result
+            # Whoever agrees to what is done with a result must know what it lacks. Each is said once, where it was heard first.
+            new = [note for note in bound.heard if note not in said]
+            said.update(new)
+            calls.append(replace(bound, notes=(*bound.notes, *new)))
             world = world.expecting(bound.steps)
         return Preview(plan, tuple(calls), request)
 
@@ -138,7 +145,7 @@ class Kernel:
         from nlsh.guard.grant import Grant
 
         if not any(c.steps for c in preview.calls):
-            return Outcome("nothing")
+            return Outcome("nothing", [Note(text) for c in preview.calls for text in c.notes])
         digest = preview.digest()
         decision, allowed, who = self._decide(preview)
         record: dict[str, Any] = {

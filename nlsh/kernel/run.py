@@ -13,7 +13,7 @@ from nlsh.kernel.outcome import Outcome
 from nlsh.kernel.work import Stop, drive, interruptible, on_the_terminal, only_looks
 from nlsh.plan.errors import JournalError, NlshError
 from nlsh.plan.plan import Preview, PreviewedCall
-from nlsh.plan.records import Change, Record, record_from_data
+from nlsh.plan.records import Change, Note, Record, record_from_data
 
 if TYPE_CHECKING:
     from nlsh.guard.elevate import Elevated
@@ -71,6 +71,8 @@ class Run:
             try:
                 for position, call in enumerate(self.preview.calls):
                     if already_read(call):
+                        # Where nothing asks, no preview is shown: they are heard of here.
+                        self._records += [r for r in getattr(call, "read", ()) if isinstance(r, Note)]
                         continue
                     if stop.asked or self._errors:
                         break
@@ -80,13 +82,16 @@ class Run:
                     # Earlier calls may have made what a later one works on: what there is is looked at anew, where its paths lead is not.
                     anew = lambda call=call: Grant.of(call.effects, closed=self._closed, places=call.places)  # noqa: E731
                     grant = (lambda ready=grants[position]: ready) if first else anew
+                    self._records += [Note(text) for text in getattr(call, "said", ())]
                     before = len(self._records)
                     stop.command, stop.looks = on_the_terminal(call), only_looks(call)
                     self._call(position, call, grant, seq, stop)
                     stop.looks = False
                     seq += sum(not s.reads_only for s in call.steps)
                     first = False
-                    self.last = Result(call.call.action, tuple(self._records[before:]), self.cwd)
+                    # What was found among other things lacks what those lacked; a change that was made is what it is.
+                    heard = () if call.changes else getattr(call, "heard", ())
+                    self.last = Result(call.call.action, tuple(self._records[before:]), self.cwd, heard, getattr(call, "unordered", False))
             except BaseException:
                 self._close("partly" if self._done else "failed")
                 raise

@@ -117,6 +117,14 @@ class Example:
 ABSENT: Any = ...
 
 
+@frozen()
+class Looked:
+    """What the `look` of an action that changes things may return: its steps, and what the preview says beside them, each a sentence or two."""
+
+    steps: tuple[Step, ...]
+    notes: tuple[str, ...] = ()
+
+
 class Action:
     """Base of all actions. The class docstring's first line is the summary.
 
@@ -155,9 +163,17 @@ class Action:
 
         yield Observe(self.name, _as_json(args.written), seen, self.needs(args, seen))
 
+    def is_ordered(self, args: Any) -> bool:
+        """Return whether the order of its records was asked for or says something; False: they come as they happen to be found. Pure."""
+        return True
+
     def until(self, args: Any, seen: Any) -> tuple[Until, ...]:
         """Return what of the steps is done for the sake of other processes, and is over once these have ended; pure."""
         return ()
+
+    def notes(self, args: Any, seen: Any) -> tuple[str, ...]:
+        """Return what the preview says beside the steps, for what they do not show: what is left out, what stays as it was; pure."""
+        return seen.notes if isinstance(seen, Looked) else ()
 
     def needs(self, args: Any, seen: Any) -> tuple[Effect, ...]:
         """For an action that only reads: the effects of its observation; pure."""

@@ -180,6 +180,64 @@ class Percent(ValueType):
         return value
 
 
+_OF_ALL = (
+    r"(?:of|from|in)?\s*(?:all\s+)?(?:the|this|my|its|all)?\s*(?:whole|entire|total)?\s*(?:machine|processors?|computer|laptop|box|system|server|cores|cpus)\b"
+    r"|(?:of|from|in)\s+(?:the\s+)?(?:whole|entire|total)\s+(?:cpu|thing)\b|的?\s*(?:整[台个]?|全部的?|所有的?)?(?:机器|电脑|处理器|整机|核心?|服务器)"
+)
+_OF_ONE = r"(?:of\s+)?(?:an?|one|1|a\s+single|one\s+single)\s+(?:core|cpu|processor)\b|的?\s*(?:一个|单个?|单)(?:cpu)?(?:核心?|cpu)"
+_AFTER_ALL, _AFTER_ONE = later(rf"\s*(?:{_OF_ALL})"), later(rf"\s*(?:{_OF_ONE})")
+_BEFORE_ALL = later(r"(?:整[台个]?(?:机器?|电脑|cpu|处理器)|机器|电脑|处理器|所有核心?|全部核心?|总(?:cpu|核心?|量))(?:资源|时间)?的?\s*$")
+_BEFORE_ONE = later(r"(?:一个|单个?)(?:cpu)?(?:核心?|cpu)的?\s*$")
+
+
+class CpuPart(ValueType):
+    """A part of the processor: a percentage of one core's time, as process.list counts it ("50%", "250%"); of all cores' together where that is said.
+
+    "50% of the machine", "half". Parsed to the percentage and what it is of: "core", up to 100 times all cores there may be, or "machine", up to 100.
+    """
+
+    name = "share"
+    example = "30%"
+
+    def parse(self, written: Any) -> tuple[float, str]:
+        text = tidy(str(written))
+        for pattern, of in ((_AFTER_ONE, "core"), (_AFTER_ALL, "machine")):
+            for found in pattern.finditer(text):
+                if found.end() == len(text) and found.start():
+                    if re.fullmatch(r"\d+(?:\.\d+)?", head := text[: found.start()].strip()):
+                        raise ValueError(f"“{written}” is a number, not a share; write it with a %, or say cores")
+                    return self._number(head, of, written), of
+        text = re.sub(r"(?:\s*(?:of\s+)?(?:the\s+|its\s+)?|的)cpu(?:\s+time)?$", "", text)
+        # Who counts in per cent has read it somewhere, where a core is a hundred of them; who says half means half of what there is.
+        percent = _PERCENT.search(text) is not None or text.startswith("百分之") or re.fullmatch(r"\d+(?:\.\d+)?", text) is not None
+        of = "core" if percent else "machine"
+        return self._number(text, of, written), of
+
+    def heard(self, written: str, request: str) -> str:
+        """Return the part with what the request says it is of: “half of the processor”, “50% of one core”."""
+        at = request.find(written)
+        if at >= 0:
+            before, after = request[:at].lower(), request[at + len(written) :].lower()
+            for of, behind, ahead in (("one core", _AFTER_ONE, _BEFORE_ONE), ("the machine", _AFTER_ALL, _BEFORE_ALL)):
+                if behind.match(after) or ahead.search(before):
+                    return f"{written} of {of}"
+        return written
+
+    @staticmethod
+    def _number(text: str, of: str, written: Any) -> float:
+        if of == "core" and (found := re.fullmatch(r"(?:百分之)?(.+?)(?:\s*(?:%|percent|per cent|pct))?", text.strip())):
+            try:
+                value = number(found[1])
+            except ValueError:
+                value = 0.0
+            if 100 < value <= 100 * MOST_CORES:
+                return value
+        try:
+            return Percent().parse(text.strip())
+        except ValueError as error:
+            raise ValueError(str(error).replace(text.strip(), str(written))) from None
+
+
 _BYTE_UNITS = {"b": 1, "byte": 1, "bytes": 1, "字节": 1, "个字节": 1}
 for _power, _names in enumerate(
     (

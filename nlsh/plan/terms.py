@@ -240,15 +240,18 @@ class Clock(ValueType):
 _PLACE = later(r"(?:(\d+):([0-5]?\d)|(\d{1,3})):([0-5]\d(?:\.\d+)?)")
 
 
+_FIRST_PICTURE = later(r"(?:the )?(?:very )?first(?: (?:frame|picture|image|still))?|首帧|第一(?:帧|[张幅个]?(?:画面|图片?|照片))|最?开头的?(?:第?一帧|画面)")
+
+
 class Moment(ValueType):
-    """A place in a recording: 1:30, 0:01:30.5, 90, "1 min 30 s", "2分10秒". The value is in seconds from its beginning."""
+    """A place in a recording: 1:30, 0:01:30.5, 90, "1 min 30 s", "2分10秒", its "first frame". The value is in seconds from its beginning."""
 
     name = "moment"
     example = "1:30"
 
     def parse(self, written: Any) -> float:
         text = re.sub(r"^(at|the|第)\s*|\s+in$", "", tidy(str(written)).replace("：", ":")).removesuffix("处").strip()
-        if text in ("start", "beginning", "very beginning", "开头", "开始"):
+        if text in ("start", "beginning", "very beginning", "开头", "开始") or _FIRST_PICTURE.fullmatch(tidy(str(written))):
             return 0.0
         if found := _PLACE.fullmatch(text):
             return int(found[1] or 0) * 3600.0 + int(found[2] or found[3]) * 60.0 + float(found[4])
@@ -263,31 +266,118 @@ class Moment(ValueType):
 
 
 _FACTOR_OF = later(
-    r"\s*(?:(?:times\s+)?as\s+(?:fast|loud|quick|slow)(?:ly)?|times|(?:times\s+)?(?:the\s+|its\s+)?(?:normal\s+|original\s+)?(?:speed|volume)|的?速度|音量|速)$"
+    r"\s*(?:(?:times\s+)?as\s+(?:fast|loud|quick)(?:ly)?|times|(?:times\s+)?(?:the\s+|its\s+)?(?:normal\s+|original\s+)?(?:speed|volume)|的?速度|音量|速)$"
 )
+_MORE, _LESS = r"more|louder|faster|quicker|higher", r"less|quieter|softer|slower|lower|less\s+loud|less\s+fast|as\s+slow(?:ly)?"
+_MORE_CN, _LESS_CN = r"快|响|大声|大|高|加速|提速|提高|增加|加强", r"慢|轻|小声|小|低|减速|降低|减少|减弱"
+_TURNED = tuple(
+    (later(pattern), way)
+    for way, words, adverb, chinese in (("more", _MORE, "up", _MORE_CN), ("less", _LESS, "down", _LESS_CN))
+    for pattern in (
+        rf"(.+?)\s*(?:times\s+)?\b(?:{words})",
+        rf"(?:{words}|{adverb})\s+(?:by\s+)?(?!to\s)(.+)",
+        rf"(?:{chinese})了?([^到至成为].*)",
+    )
+)
+_REACHED = ((later(rf"(?:(?:{_MORE}|up)\s+to\s+|(?:{_MORE_CN})[到至])(.+)"), 1), (later(rf"(?:(?:{_LESS}|down)\s+to\s+|(?:{_LESS_CN})[到至])(.+)"), -1))
+# What stands right after a factor, and right before it, that makes it one by which something grows or shrinks.
+_AFTER_IT = {"more": later(rf"\s*(?:times\s+)?(?:{_MORE})\b"), "less": later(rf"\s*(?:times\s+)?(?:{_LESS})\b")}
+_BEFORE_IT = {
+    "more": later(
+        rf"(?:\b(?:(?:{_MORE})\s+by|up(?:\s+by)?|(?:increase|raise|boost)d?\b[^,;，；]{{0,80}}\sby)\s+|(?<![太很好够不过点])(?:{_MORE_CN})(?:了\s*)?)$"
+    ),
+    "less": later(
+        rf"(?:\b(?:(?:{_LESS})\s+by|down(?:\s+by)?|(?:reduce|decrease|lower|drop|cut)d?\b[^,;，；]{{0,80}}\sby)\s+|(?<![太很好够不过点大快])(?:{_LESS_CN})(?:了\s*)?)$"
+    ),
+}
+# What says somewhere in the sentence which way it goes: by what the factor is of, up or down.
+_WAYS = {
+    "speed": {
+        1: later(r"\bspeed(?:ed)?\s+(?:\S+\s+){0,8}?up\b|\b(?:faster|quicker)\b(?!\s+than)|(?<!太)(?:加速|加快|放快|快放)"),
+        -1: later(r"\bslow(?:ed)?\s+(?:\S+\s+){0,8}?down\b|\bslower\b(?!\s+than)|(?<!太)(?:放慢|减速|慢放)"),
+    },
+    "volume": {
+        1: later(r"\bturn(?:ed)?\s+(?:\S+\s+){0,8}?up\b|\blouder\b(?!\s+than\s+(?!now))|(?<!太)(?:调大|放大|加大|调高|大声点)"),
+        -1: later(r"\bturn(?:ed)?\s+(?:\S+\s+){0,8}?down\b|\b(?:quieter|softer)\b(?!\s+than\s+(?!now))|(?<!太)(?:调小|调低|小声点)"),
+    },
+}
 
 
 class Factor(ValueType):
-    """How many times as much: 2x, 150%, 1.5, "twice", "half", "double". The value is a number above 0."""
+    """How many times as much: 2x, 150%, 1.5, "twice", "half", "double"; or by how much more or less: "50% louder" is 1.5, "2x slower" 0.5.
+
+    The value is a number from 0.05 to 20. `of` is what it is a factor of, "speed" or "volume".
+    """
 
     name = "factor"
     example = "1.5x"
     _WORDS = {"half": 0.5, "half as": 0.5, "一半": 0.5, "twice": 2.0, "double": 2.0, "两倍": 2.0, "二倍": 2.0, "加倍": 2.0, "triple": 3.0, "quadruple": 4.0}
 
+    def __init__(self, of: str = "") -> None:
+        self.of = of
+
     def parse(self, written: Any) -> float:
-        text = _FACTOR_OF.sub("", tidy(str(written))).strip()
+        text = tidy(str(written))
+        for pattern, way in _REACHED:
+            if found := pattern.fullmatch(text):
+                value = self._plain(found[1], written)[0]
+                if (value - 1) * way < 0:
+                    more, less = ("more", "less") if way < 0 else ("less", "more")
+                    raise ValueError(f"“{found[1]}” is {more} than it is now, and {less} was asked for; say how many times as much, such as 1.5x or half")
+                return self._checked(value, written)
+        for turned, direction in _TURNED:
+            if found := turned.fullmatch(text):
+                return self._checked(self._by(found[1], direction, written), written)
+        return self._checked(self._plain(text, written)[0], written)
+
+    def heard(self, written: str, request: str) -> str:
+        """Return the factor with what the words around it make of it: of “turn it up by 50%” it is “50% more”, of “slow it down … 2x” “down to 2x”."""
         try:
-            if text in self._WORDS:
-                value = self._WORDS[text]
-            elif match := re.fullmatch(r"(?:百分之(.+)|(.+?)\s*(?:%|percent|per cent))", text):
-                value = number(match[1] or match[2]) / 100
-            else:
-                value = number(re.sub(r"^x\s*(?=[\d.])|\s*[x×倍]$", "", text))
+            value = self._plain(tidy(written), written)[0]
         except ValueError:
-            value = 0.0
-        if not 0.05 <= value <= 20:
+            return written
+        # As a word of its own: not the 2x of holiday2x.mp4.
+        for found in re.finditer(rf"(?<![\w.-]){re.escape(written)}(?![\w-]|\.\w)", request, re.A):
+            before, after = request[: found.start()].lower(), request[found.end() :].lower()
+            for way in ("more", "less"):
+                if behind := _AFTER_IT[way].match(after):
+                    return request[found.start() : found.end() + behind.end()]
+                if _BEFORE_IT[way].search(before):
+                    return f"{written}{' times' if re.fullmatch(r'[0-9.]+', written) else ''} {way}"
+        # Nobody who says “slower” means twice as fast, nor half as loud by “louder”: it is refused, and says why.
+        said = {way for way, pattern in _WAYS.get(self.of, {}).items() if pattern.search(request.lower())}
+        if len(said) == 1 and (value - 1) * (way_said := said.pop()) < 0:
+            return f"{'up' if way_said > 0 else 'down'} to {written}"
+        return written
+
+    @classmethod
+    def _plain(cls, text: str, written: Any) -> tuple[float, bool]:
+        """Return the number, and whether it is a part: a percentage or a fraction. Raises ValueError."""
+        text = _FACTOR_OF.sub("", text).strip()
+        try:
+            if text in cls._WORDS:
+                return cls._WORDS[text], cls._WORDS[text] < 1
+            if match := re.fullmatch(r"(?:百分之(.+)|(.+?)\s*(?:%|percent|per cent))", text):
+                return number(match[1] or match[2]) / 100, True
+            return (value := number(re.sub(r"^x\s*(?=[\d.])|\s*[x×倍]$", "", text))), value < 1
+        except ValueError:
+            raise ValueError(f"“{written}” is not a factor from 0.05 to 20, such as 1.5x or 150%") from None
+
+    @classmethod
+    def _by(cls, much: str, way: str, written: Any) -> float:
+        """Return how many times as much it is where it grows or shrinks by `much`. Raises ValueError."""
+        value, part = cls._plain(much.strip(), written)
+        if part:
+            return 1 + value if way == "more" else 1 - value
+        if value == 1 and "倍" in much:
+            value = 2.0  # 快一倍: once more of what it is
+        return value if way == "more" else 1 / value
+
+    @staticmethod
+    def _checked(value: float, written: Any) -> float:
+        if not 0.05 <= round(value, 12) <= 20:
             raise ValueError(f"“{written}” is not a factor from 0.05 to 20, such as 1.5x or 150%")
-        return float(value)
+        return round(float(value), 12)
 
 
 class Zone(Text):

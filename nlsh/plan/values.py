@@ -30,6 +30,10 @@ class ValueType:
         """Return the value that `written` means. Raises ValueError."""
         raise NotImplementedError
 
+    def heard(self, written: str, request: str) -> str:
+        """Return how to write what `written`, a piece of the sentence `request`, means there: as it is, unless the words around it turn its meaning."""
+        return written
+
 
 class Text(ValueType):
     """Any text, taken as it is."""
@@ -85,13 +89,21 @@ class Path(Paths):
         return items[0]
 
 
+class Unordered(tuple[str, ...]):
+    """Paths that stand for a reference, in an order that nobody has asked for: as they happened to be found."""
+
+
 @frozen(slots=False)
 class Rows:
-    """What stands for a reference once its call has run: the records, by which action they came, and where relative paths of them start."""
+    """What stands for a reference once its call has run: the records, by which action they came, and where relative paths of them start.
+
+    `unordered`: they come as they happened to be found.
+    """
 
     records: tuple[Record, ...] = ()
     action: str = ""
     cwd: str = ""
+    unordered: bool = False
 
     def __str__(self) -> str:
         return "_"

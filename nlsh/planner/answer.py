@@ -9,6 +9,14 @@ from nlsh.plan.frozen import frozen
 from nlsh.plan.plan import Plan
 from nlsh.plan.records import Record
 
+# What is said of a request that is none of nlsh's.
+REFUSALS = {
+    "chat": "That is talk, and nlsh only acts on this machine. Try “what is using the most memory”; /help, or `nlsh actions`, shows what it can do.",
+    "unclear": "That is not clear enough to act on. Say what, and where: “show the largest files in ~/Downloads”.",
+    "outside": "nlsh has no action for that. `nlsh actions` lists what it can do; `!command` runs a command of yours.",
+    "dangerous": "nlsh does not plan that: it would wreck the system or somebody's data as a whole. Name the files or processes you mean.",
+}
+
 
 @frozen(slots=False)
 class Context:

@@ -26,6 +26,18 @@ def ground(plan: Plan, request: str, *, cwd: str, home: str) -> Plan:
     return Plan(tuple(_call(c, request, words, cwd, home) for c in plan.calls))
 
 
+def heard(plan: Plan, request: str) -> Plan:
+    """Return the plan with what the words around a value make of it: of “50% louder” the model copies “50%”, which would be half as loud."""
+    from nlsh.plan.registry import get, names
+
+    calls = []
+    for call in plan.calls:
+        fields = get(call.action).Args.fields if call.action in names() else {}
+        args = {k: fields[k].type.heard(v, request) if k in fields and isinstance(v, str) else v for k, v in call.args.items()}
+        calls.append(replace(call, args=args))
+    return Plan(tuple(calls))
+
+
 def existing(plan: Plan, request: str, *, cwd: str, home: str) -> int:
     """Return how many of the request's words that the plan takes as paths name something here: evidence for the reading.
 
@@ -70,6 +82,77 @@ def places_left(plan: Plan, request: str, *, cwd: str, home: str) -> int:
         places = [absolute(word.text, cwd=base, home=home) for base in (cwd, home)]
         found += any(map(os.path.isdir, [*places, *filter(None, [well_known(word.text, home, cwd)])]))
     return found
+
+
+def located(plan: Plan, request: str, *, cwd: str, home: str) -> Plan:
+    """Return the plan with names that are not here put into the folder that the request says they are in: “delete plan.txt in Documents”, “下载里的a.zip”.
+
+    A folder that the plan takes for one more thing of the same kind is then only where the other lies.
+    """
+    from nlsh.plan.registry import get, names
+
+    places: list[str] | None = None
+
+    def found(written: str) -> str | None:
+        nonlocal places
+        if "/" in written or any(c in written for c in "*?[") or _exists(written, cwd, home) or well_known(written, home, cwd):
+            return None
+        places = _places_said(request, cwd, home) if places is None else places
+        hits = [path for place in places if os.path.lexists(path := os.path.join(place, written))]
+        return hits[0] if len(hits) == 1 else None
+
+    calls = []
+    for call in plan.calls:
+        fields = get(call.action).Args.fields if call.action in names() else {}
+        args = dict(call.args)
+        for name, value in call.args.items():
+            if name == "to" or name not in fields or not isinstance(fields[name].type, Paths) or isinstance(value, Ref | bool):
+                continue
+            items = _items(value)
+            put = {i: path for i in items if (path := found(i))}
+            if put:
+                above = {os.path.dirname(path) for path in put.values()}
+                kept = [
+                    _written(put[i], cwd, home) if i in put else i
+                    for i in items
+                    if i in put or not (_is_folder(i, cwd, home) and _place(i, cwd, home) in above)
+                ]
+                args[name] = tuple(kept) if len(kept) > 1 else kept[0]
+        calls.append(replace(call, args=args))
+    return Plan(tuple(calls), plan.schedule)
+
+
+def _written(path: str, cwd: str, home: str) -> str:
+    """Return a path as a person would write it here."""
+    for base, before in ((cwd, ""), (home, "~/")):
+        if path.startswith(base.rstrip("/") + "/") and (below := path[len(base.rstrip("/")) + 1 :])[:1] not in ("~", "-"):
+            return before + below
+    return path
+
+
+def _places_said(request: str, cwd: str, home: str) -> list[str]:
+    """Return the folders that are here and that the request says something is in."""
+    words = lex(request)
+    found: dict[str, None] = {}
+    for n, word in enumerate(words):
+        if word.text.lower() in _IN:
+            spans = [(n + 1, t) for t in range(min(len(words) - 1, n + REACH), n, -1)]
+        elif word.text in _WITHIN:
+            spans = [(f, n - 1) for f in range(max(0, n - REACH), n)]
+        else:
+            continue
+        for f, t in spans:
+            path = _place(request[words[f].start : words[t].end], cwd, home)
+            if os.path.isdir(path):
+                found[path] = None
+                break
+    return list(found)
+
+
+def _place(text: str, cwd: str, home: str) -> str:
+    """Return the folder that is called so, here or at home; where there is none, what would be it here."""
+    here = [absolute(text, cwd=base, home=home) for base in (cwd, home)]
+    return next((p for p in here if os.path.isdir(p)), None) or well_known(text, home, cwd) or here[0]
 
 
 def as_a_name(plan: Plan, *, cwd: str, home: str) -> Plan | None:

@@ -20,8 +20,8 @@ from nlsh.plan.errors import NlshError, NotUnderstood
 from nlsh.plan.frozen import frozen
 from nlsh.plan.plan import Plan
 from nlsh.planner import grammar, prompt
-from nlsh.planner.answer import Answer, Context, Reading
-from nlsh.planner.ground import as_a_name, existing, for_folders, ground, places_left, sense, taken_twice
+from nlsh.planner.answer import REFUSALS, Answer, Context, Reading
+from nlsh.planner.ground import as_a_name, existing, for_folders, ground, heard, located, places_left, sense, taken_twice
 from nlsh.planner.leftover import Ordinary, left_over
 from nlsh.planner.lexer import lex
 from nlsh.planner.vocabulary import REFUSAL, Catalogue, aliases_for, cached_catalogue, decode, renamed, skeleton
@@ -42,13 +42,6 @@ EVIDENCE = 1.0  # added to the log-probability for a path of the plan that exist
 FOLLOWED = ("file.find", "file.list", "process.list", "process.find")
 TAUGHT = 0.99  # the confidence of what the user chose for the same words before
 WORTH_SHOWING = 0.1  # of the best reading's confidence: less likely ones would only be noise among the choices
-
-REFUSALS = {
-    "chat": "That is talk, and nlsh only acts on this machine. Try “what is using the most memory”, or `nlsh actions` for all it can do.",
-    "unclear": "That is not clear enough to act on. Say what, and where: “show the largest files in ~/Downloads”.",
-    "outside": "nlsh has no action for that. `nlsh actions` lists what it can do; `!command` runs a command of yours.",
-    "dangerous": "nlsh does not plan that: it would wreck the system or somebody's data as a whole. Name the files or processes you mean.",
-}
 
 
 @frozen()
@@ -241,8 +234,13 @@ class Planner:
                 by_sense[key] = (first, min(0.0, math.log(math.exp(log_p) + math.exp(decoder))), near)
             else:
                 by_sense[key] = (grounded, decoder, retrieval)
+        # What was copied is weighed as it was copied, and then means what is said around it.
         weighed = [(plan, self._evidence(plan, text, decoder, retrieval, context)) for plan, decoder, retrieval in by_sense.values()]
-        return sorted(weighed, key=lambda f: -self.calibration.score(f[1]))
+        meant: dict[object, tuple[Plan, Evidence]] = {}
+        for plan, evidence in sorted(weighed, key=lambda f: -self.calibration.score(f[1])):
+            plan = located(heard(plan, text), text, **here)
+            meant.setdefault(sense(plan, **here), (plan, evidence))
+        return list(meant.values())
 
     def _evidence(self, plan: Plan, text: str, decoder: float, retrieval: float, context: Context) -> Evidence:
         if plan.calls[0].action == REFUSAL:

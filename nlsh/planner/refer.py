@@ -35,6 +35,7 @@ _ONE = later(
     r"|第 ?(?P<zhn>\d{1,4})(?!\d) ?(?:个|项|条|份)?|(?P<zhlast>最后一)(?:个|项|条|份)",
     re.I,
 )
+_BACK = later(r"\b(?:those|them|these|all of it)\b|它们|他们|那些|这些|這些|牠們|它們", re.I)
 # Nothing but that one: no verb with it, or one that only looks.
 _BARE = later(r"^(?:(?:just|only|show(?: me)?|what about|now|and|那|就|只要|看看|显示)\s*)*$", re.I)
 _TOO = later(
@@ -51,6 +52,11 @@ _AGAIN = later(
     re.I,
 )
 _ONLY_ZH = later(r"^(?:我?只(?:要|看|留|显示)|仅(?:要|看|显示)?)\s*(?:其中的?|那些|这些)?\s*(?P<kind>[A-Za-z0-9]{1,8})\s*(?:格式)?的?\s*(?:文件)?[。！]?$")
+
+
+def points_back(text: str) -> bool:
+    """Whether a request is about what was found before: “delete those”, “把它们压缩”."""
+    return _BACK.search(text) is not None
 
 
 def resolve(request: str, context: Context, ask: Ask) -> Answer | None:

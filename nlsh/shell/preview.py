@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from nlsh.guard.policy import Decision
 
 MOST_STEPS = 20  # of a call, shown in words; the rest is counted
+MOST_NOTES = 10
 _MOST_TARGETS = 3
 _ANYTHING = ("fs.write", "fs.delete", "fs.meta")
 QUESTION = "Run this? [y/N/a/e/?] "
@@ -60,7 +61,10 @@ def _only_command(preview: Preview) -> str | None:
 
 
 def _call_lines(call: PreviewedCall, look: Look, cwd: str | None) -> list[str]:
-    lines = [look.prose(f"  note: {escape(note)}", "yellow") for note in call.notes]
+    # A note may hold a file's name, and how many there are, who named the files may choose.
+    lines = [look.prose(f"  note: {escape_name(note)}", "yellow") for note in call.notes[:MOST_NOTES]]
+    if len(call.notes) > MOST_NOTES:
+        lines.append(look.prose(f"  note: and {len(call.notes) - MOST_NOTES:,} more notes", "yellow"))
     steps = [s for s in call.steps if not s.reads_only]
     if not steps:
         if call.changes is False and not call.steps:
@@ -195,8 +199,13 @@ def ask(
 
 
 def may_go_by_itself(preview: Preview, decision: Decision) -> bool:
-    """Whether the mode “auto” may run what policy asks about: all of it can be taken back, and no rule wants each time to be asked about."""
-    return not decision.each_time and all(not c.no_undo for c in preview.calls) and not any(e.kind in ("exec", "priv.root") for e in preview.effects)
+    """Whether the mode “auto” may run what policy asks about: all of it can be taken back, and no rule wants each time to be asked about.
+
+    Nor where something must be known of what it works on: that it was not found by what was asked for, or not all of it.
+    """
+    if decision.each_time or any(getattr(c, "heard", ()) for c in preview.calls):
+        return False
+    return all(not c.no_undo for c in preview.calls) and not any(e.kind in ("exec", "priv.root") for e in preview.effects)
 
 
 def why_lines(decision: Decision, *, besides: str = "") -> list[str]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from nlsh.plan import registry
 from nlsh.plan.plan import Preview
 from nlsh.plan.records import Change, Kept, Note, Record, record_from_data
+from nlsh.shell.preview import MOST_NOTES
 from nlsh.shell.report import SAID, closing_lines, distinct, exit_status
 from nlsh.shell.show import escape, show_records
 
@@ -25,24 +26,35 @@ class Results:
         self._session = session
         self._live = False  # whether the call that runs shows its records as they come
         self._shown: set[int] = set()  # places in the outcome of the records that were shown as they came
+        self._told: set[str] = set()  # notes that stood in the preview which was approved
 
     def note(self, event: dict[str, Any]) -> None:
         """Take notice of a kernel's event: what comes from a call that goes on until it is stopped is shown as it comes."""
-        if event["type"] == "run":
+        if event["type"] == "decision":
+            self._told.clear()
+        elif event["type"] == "run":
             self._shown.clear()
         elif event["type"] == "call":
             self._live = registry.get(event["action"]).live
         elif event["type"] == "records" and self._live:
             self._show_live([record_from_data(r) for r in event["records"]], event["at"])
 
+    def tell(self, preview: Preview) -> None:
+        """Take notice that a preview is shown: what it notes is not said again."""
+        self._told.update(note for call in preview.calls for note in call.notes[:MOST_NOTES])
+
     def report(self, preview: Preview, outcome: Outcome) -> int:
         """Show what came of a run and return the exit status."""
         session = self._session
         status = exit_status(outcome)
+        if outcome.status == "nothing":
+            self._told.clear()  # nothing was decided, nor shown: what was told is of another plan
         try:
             self._show(outcome)
             if session.look.json and (status != 0 or preview.changes):
                 data = {"status": outcome.status, "exit_status": status, "run": outcome.run_id, "errors": [e.as_data() for e in outcome.errors]}
+                if notes := [r.text for r in outcome.records if isinstance(r, Note)]:
+                    data["notes"] = notes
                 session.emit({"outcome": data})
             sys.stdout.flush()
         except BrokenPipeError:
@@ -64,7 +76,7 @@ class Results:
 
     def _show_all(self, records: Iterable[Record]) -> None:
         session = self._session
-        notes = [r for r in records if isinstance(r, Note)]
+        notes = [r for r in records if isinstance(r, Note) and r.text not in self._told]
         show_records((r for r in records if not isinstance(r, (Note, Kept))), session.look, cwd=os.getcwd())
         session.say(*(session.look.paint(f"nlsh: {escape(note.text)}", "yellow") for note in notes))
 

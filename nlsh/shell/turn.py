@@ -198,11 +198,20 @@ class Session(Talk):
                 return self.another(checked_request(reading, command=self.is_command(reading)))
             self._learn(text, reading.plan)
             return self.run(reading.plan, text)
+        message = answer.message
+        if not answer.readings and (last := self.kernel.last) is not None and not last.records:
+            from nlsh.planner.refer import points_back
+
+            if points_back(text):
+                message = "Nothing was found before, so there is nothing to do that with. Say what is meant, and where."
         if self.look.json:
-            self.emit({"question": answer.message, "kind": answer.kind, "choices": []})
-        self.say(self.look.prose(escape(answer.message)))
+            self.emit({"question": message, "kind": answer.kind, "choices": []})
+        self.say(self.look.prose(escape(message)))
+        from nlsh.planner.answer import REFUSALS
         from nlsh.shell import fix
 
+        if message == REFUSALS["chat"]:
+            return NOT_UNDERSTOOD  # “hello” is no program written wrongly
         if fix.is_mistyped(text):
             self._failed(text, command_plan(text), fix.NO_PROGRAM, ())
         elif fix.may_be_command(text):
@@ -233,7 +242,9 @@ class Session(Talk):
         said = text.removeprefix("?").strip()
         answer = self._later(said) or self.plan(said)
         if answer.kind != "plan":
-            raise NotUnderstood(answer.message or "This is not clear enough for one plan.", hint="Nothing was run.")
+            plans = ["; ".join(registry.format(r.plan).splitlines()) for r in answer.readings]
+            may = f" It may mean: {' · '.join(plans)}" if plans else ""
+            raise NotUnderstood(answer.message or "This is not clear enough for one plan.", hint=f"Nothing was run. Say it more exactly.{may}")
         return answer.readings[0].plan
 
     def run_entry(self, entry: Entry, given: Mapping[str, str], request: str) -> int:
@@ -269,7 +280,7 @@ class Session(Talk):
         `learn`: nlsh is not sure of it; remember it for these words once it has been approved and done. `direct`: a raw command is not tried on a copy
         first. `behind`: it goes on behind the prompt. `others`: what the words may mean instead, to pick from below the preview.
         """
-        corrected, self.last_gated, self._unsure = learn, None, learn
+        corrected, self.last_gated, self.last_decision, self._unsure = learn, None, None, learn
         while True:
             if plan.schedule is not None:
                 from nlsh.shell.commands import jobs
@@ -371,12 +382,15 @@ class Session(Talk):
             self.say(*(self.look.paint("  " + escape(line), "dim") for line in registry.format(preview.plan).splitlines()))
 
     def _approve(self, preview: Preview, decision: Decision) -> bool | str:
+        self.progress.clear()  # of what was read for it
         with self.still():
             return self._agreed(preview, decision)
 
     def _agreed(self, preview: Preview, decision: Decision) -> bool | str:
         self.last_decision = decision
         cwd = os.getcwd()
+        if not (self.options.yes and self.options.quiet):
+            self.results.tell(preview)
         if self.options.yes:
             if not self.options.quiet:
                 self.say(*preview_lines(preview, self.look, cwd=cwd))

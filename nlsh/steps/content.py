@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from hashlib import blake2b
@@ -305,8 +305,8 @@ class WriteNew(Step):
     stamp_ns: int
     back: bool = False
 
-    def produce(self, source: IO[bytes], target: IO[bytes]) -> None:
-        """Write the new file's content as a stream. Raises an NlshError where it cannot; then nothing is left behind."""
+    def produce(self, source: IO[bytes], target: IO[bytes]) -> Iterable[Record] | None:
+        """Write the new file's content as a stream; return what is to be said of it. Raises an NlshError where it cannot; then nothing is left behind."""
         raise NotImplementedError
 
     def words(self) -> str:
@@ -343,14 +343,14 @@ class WriteNew(Step):
                 descriptor, beside = _fs.make_beside(folder, name, stat.S_IMODE(status.st_mode) & 0o666 | 0o200)
                 try:
                     with os.fdopen(descriptor, "wb") as target:
-                        self.produce(source, target)
+                        said = self.produce(source, target)
                         target.flush()
                         os.utime(descriptor, ns=(self.stamp_ns, self.stamp_ns))
                     _fs.rename(folder, beside, folder, name)
                 except BaseException:
                     _unlink(folder, beside)
                     raise
-        return None
+        return None if said is None else iter(said)
 
     def inverse(self) -> Step:
         return replace(self, back=not self.back)

@@ -85,7 +85,7 @@ class SetVolume(Step):
     def describe(self) -> str:
         if self.before == self.after:
             return f"{'mute' if self.muted_after else 'unmute'} the sound ({self.description})"
-        silent = ", which stays muted" if self.muted_after else ""
+        silent = ", which stays muted" if self.muted_after else ", and unmute it" if self.muted_before else ""
         return f"set the volume of {self.description} from {_percent(self.before)}% to {_percent(self.after)}%{silent}"
 
     def _now(self, pulse: Pulse) -> Output:

@@ -10,6 +10,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import IO
 
 from nlsh.plan.effects import Effect
@@ -17,6 +18,7 @@ from nlsh.plan.errors import Refused, StaleStep
 from nlsh.plan.records import Record
 from nlsh.plan.steps import Step, step_from_data
 from nlsh.steps import _fs, handles
+from nlsh.world.cuts import cuts
 from nlsh.world.files import Identity, is_same, record
 
 MOST_PARTS = 10_000
@@ -120,15 +122,21 @@ class RemoveMade(Step):
 
 @dataclass(frozen=True)
 class JoinFiles(Step):
-    """Write one file after the other into a new one, which only those may read who may read all of them."""
+    """Write one file after the other into a new one, which only those may read who may read all of them.
+
+    `starts`: from which byte on each is taken (tables that all begin with the same row of names: it stands once); `ends`: what is written behind
+    each (a line end, where a text's last line has none). Empty: all of each, and nothing between them.
+    """
 
     sources: tuple[Piece, ...]
     target: str
     stamp_ns: int
+    starts: tuple[int, ...] = ()
+    ends: tuple[str, ...] = ()
 
     @property
     def _made(self) -> Identity:
-        return (0, 0, self.stamp_ns, sum(known[3] for _, known in self.sources))
+        return (0, 0, self.stamp_ns, sum(known[3] for _, known in self.sources) - sum(self.starts) + sum(map(len, self.ends)))
 
     def effects(self) -> tuple[Effect, ...]:
         return (*(Effect("fs.read", path) for path, _ in self.sources), Effect("fs.write", self.target))
@@ -136,7 +144,10 @@ class JoinFiles(Step):
     def describe(self) -> str:
         names = " + ".join(os.path.basename(path) for path, _ in self.sources[:6])
         more = f" + {len(self.sources) - 6} more" if len(self.sources) > 6 else ""
-        return f"join {names}{more} into {self.target}"
+        once = ", their first row once" if any(self.starts) else ""
+        ended = [os.path.basename(path) for (path, _), end in zip(self.sources, self.ends, strict=False) if end]
+        lines = f", with a line end behind {ended[0]}{f' and {len(ended) - 1} more' if len(ended) > 1 else ''}" if ended else ""
+        return f"join {names}{more} into {self.target}{once}{lines}"
 
     def check(self) -> None:
         for path, known in self.sources:
@@ -147,11 +158,15 @@ class JoinFiles(Step):
         with _fs.explained(f"join files into {self.target}"), _fs.new_file(self.target, 0o600) as made:
             at, mode = 0, 0o666
             meter = handles.Meter(self._made[3])
-            for path, known in self.sources:
+            nothing = ("",) * len(self.sources)
+            for (path, known), start, end in zip(self.sources, self.starts or (0,) * len(nothing), self.ends or nothing, strict=True):
                 with _reading(path, known) as source:
                     mode &= os.fstat(source).st_mode
-                    _fs.copy_range(source, made, 0, at, known[3], meter)
-                at += known[3]
+                    _fs.copy_range(source, made, start, at, known[3] - start, meter)
+                at += known[3] - start
+                at += os.pwrite(made, end.encode(), at)
+                if end:
+                    meter.came(len(end))
             os.fchmod(made, 0o600 | mode & ~_umask())
             os.utime(made, ns=(self.stamp_ns, self.stamp_ns))
 
@@ -190,9 +205,9 @@ def _umask() -> int:
 
 @dataclass(frozen=True)
 class SplitFile(Step):
-    """Write the parts of a file, each of `size` bytes or of `lines` lines, into new files beside it: NAME.001, NAME.002, …
+    """Write the parts of a file, each of `size` bytes or of `lines` lines, or a text in `parts` parts, into new files beside it: NAME.001, NAME.002, …
 
-    `width`: of the numbers. The parts are whole files one by one; when one cannot be written, none stays.
+    `whole_lines`: each of the `parts` ends with a line. `width`: of the numbers. The parts are whole files one by one; when one cannot be written, none stays.
     """
 
     path: str
@@ -201,13 +216,17 @@ class SplitFile(Step):
     lines: int
     width: int
     stamp_ns: int
+    parts: int = 0
+    whole_lines: bool = False
 
     def effects(self) -> tuple[Effect, ...]:
         return (Effect("fs.read", self.path), Effect("fs.write", part_name(self.path, 1, self.width)))
 
     def describe(self) -> str:
-        each = f"{self.lines:,} lines" if self.lines else f"{self.size:,} bytes"
-        return f"split {self.path} into parts of {each}: {part_name(os.path.basename(self.path), 1, self.width)}, …"
+        each = f"parts of {self.lines:,} lines" if self.lines else f"parts of {self.size:,} bytes"
+        if self.parts:
+            each = f"{self.parts:,} parts, {'at line ends' if self.whole_lines else 'also in the middle of lines'}"
+        return f"split {self.path} into {each}: {part_name(os.path.basename(self.path), 1, self.width)}, …"
 
     def check(self) -> None:
         _fs.still_there(self.path, self.identity)
@@ -237,6 +256,12 @@ class SplitFile(Step):
 
     def _pieces(self, source: int) -> Iterator[tuple[int, int]]:
         """Yield start and length of each part."""
+        if self.parts:
+            found = cuts(source, self.identity[3], self.parts)
+            if found is None:
+                raise StaleStep(f"{self.path} has changed since it was approved.", hint="Nothing was changed by this step. Look at it and ask again.")
+            yield from ((start, end - start) for start, end in pairwise((0, *found[0], self.identity[3])))
+            return
         if not self.lines:
             whole = self.identity[3]
             yield from ((start, min(self.size, whole - start)) for start in range(0, whole, self.size))
@@ -248,7 +273,7 @@ class SplitFile(Step):
                 start = end
 
     def inverse(self) -> Step:
-        return RemoveParts(self.path, self.identity, self.size, self.lines, self.width, self.stamp_ns)
+        return RemoveParts(self.path, self.identity, self.size, self.lines, self.width, self.stamp_ns, self.parts, self.whole_lines)
 
     def state(self) -> str:
         parts = made_parts(self.path, self.width, self.stamp_ns)
@@ -258,7 +283,7 @@ class SplitFile(Step):
         return _beside(self.path)
 
     def makes(self) -> tuple[tuple[str, str], ...]:
-        count = 1 if self.lines else -(-self.identity[3] // self.size)
+        count = self.parts or (1 if self.lines else -(-self.identity[3] // self.size))
         return tuple((part_name(self.path, n, self.width), "file") for n in range(1, count + 1))
 
 
@@ -307,6 +332,8 @@ class RemoveParts(Step):
     lines: int
     width: int
     stamp_ns: int
+    parts: int = 0
+    whole_lines: bool = False
 
     def effects(self) -> tuple[Effect, ...]:
         return (Effect("fs.delete", part_name(self.path, 1, self.width)),)
@@ -330,7 +357,7 @@ class RemoveParts(Step):
                     os.unlink(name, dir_fd=folder)
 
     def inverse(self) -> Step:
-        return SplitFile(self.path, self.identity, self.size, self.lines, self.width, self.stamp_ns)
+        return SplitFile(self.path, self.identity, self.size, self.lines, self.width, self.stamp_ns, self.parts, self.whole_lines)
 
     def state(self) -> str:
         return "unknown" if made_parts(self.path, self.width, self.stamp_ns) else "done"

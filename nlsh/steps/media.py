@@ -40,8 +40,8 @@ class MakeMedia(WriteNew):
     ffmpeg: str
     ffprobe: str = ""
 
-    def before(self) -> tuple[str, ...]:
-        """Return ffmpeg's options for what it reads."""
+    def before(self, seen: tuple[Media, ...]) -> tuple[str, ...]:
+        """Return ffmpeg's options for what it reads. `seen` is as in `options`."""
         return ()
 
     def options(self, seen: tuple[Media, ...]) -> tuple[str, ...]:
@@ -58,7 +58,7 @@ class MakeMedia(WriteNew):
     def argv(self, written: str, seen: tuple[Media, ...] = ()) -> tuple[str, ...]:
         """Return the command that writes to `written`, where nothing is."""
         # `file:` before a path: whatever its name looks like, it is no option and no address.
-        inputs = (part for path in self.sources() for part in (*self.before(), "-protocol_whitelist", "file", "-i", f"file:{path}"))
+        inputs = (part for path in self.sources() for part in (*self.before(seen), "-protocol_whitelist", "file", "-i", f"file:{path}"))
         return (
             self.ffmpeg, "-nostdin", "-hide_banner", "-v", "error", "-n", *inputs, *self.options(seen), "-nostats", "-progress", "pipe:1", f"file:{written}",
         )  # fmt: skip

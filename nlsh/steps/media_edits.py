@@ -16,6 +16,7 @@ from nlsh.world.files import Identity
 _UNCHANGED = "Nothing was made."
 _SLOWEST = 0.5  # of one filter; slower takes several, one after the other
 _LEAST_VIDEO, _SOUND_BITS = 60_000, 96_000
+_ONE_PICTURE = ("-an", "-sn", "-dn", "-frames:v", "1", "-update", "1")
 
 
 def clock(seconds: float) -> str:
@@ -32,7 +33,7 @@ def clock(seconds: float) -> str:
 
 def is_sound(path: str) -> bool:
     """Return whether a file's name says that there is only sound in it."""
-    return os.path.splitext(path)[1].lower().lstrip(".") in (*SOUND, "aac", "wma", "aiff")
+    return os.path.splitext(path)[1].lower().lstrip(".") in (*SOUND, "aac", "wma", "aiff", "aif")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +47,7 @@ class CutMedia(MakeMedia):
         until = f" to {clock(self.start + self.length)}" if self.length else " to the end"
         return f"make {self.target}, {self.source} from {clock(self.start)}{until}"
 
-    def before(self) -> tuple[str, ...]:
+    def before(self, seen: tuple[Media, ...]) -> tuple[str, ...]:
         return ("-ss", f"{self.start:.3f}", *(("-t", f"{self.length:.3f}") if self.length else ()))
 
     def options(self, seen: tuple[Media, ...]) -> tuple[str, ...]:
@@ -109,16 +110,32 @@ class TakeFrame(MakeMedia):
     def words(self) -> str:
         return f"make {self.target}, the picture at {clock(self.at)} of {self.source}"
 
-    def before(self) -> tuple[str, ...]:
+    def before(self, seen: tuple[Media, ...]) -> tuple[str, ...]:
         return ("-ss", f"{self.at:.3f}")
 
     def options(self, seen: tuple[Media, ...]) -> tuple[str, ...]:
-        return ("-an", "-sn", "-dn", "-frames:v", "1", "-update", "1")
+        return _ONE_PICTURE
+
+
+@dataclass(frozen=True, kw_only=True)
+class TakeThumbnail(MakeMedia):
+    """Make a picture of the film at a tenth of its length: its very first ones are mostly black."""
+
+    LOOKS: ClassVar[bool] = True
+
+    def words(self) -> str:
+        return f"make {self.target}, a picture from a tenth into {self.source}"
+
+    def before(self, seen: tuple[Media, ...]) -> tuple[str, ...]:
+        return ("-ss", f"{(seen[0].duration_s or 0.0) / 10:.3f}") if seen else ()
+
+    def options(self, seen: tuple[Media, ...]) -> tuple[str, ...]:
+        return _ONE_PICTURE
 
 
 @dataclass(frozen=True, kw_only=True)
 class ShrinkMedia(MakeMedia):
-    """Make it smaller: at most `size` bytes, or, where that is 0, of lesser quality and at most `height` pixels high."""
+    """Make it smaller: at most `size` bytes, or, where that is 0, of lesser quality, with at most `height` pixels on the shorter side."""
 
     LOOKS: ClassVar[bool] = True
 
@@ -126,13 +143,16 @@ class ShrinkMedia(MakeMedia):
     height: int = 720
 
     def words(self) -> str:
-        how = f"in at most {self.size:,} bytes" if self.size else "of lesser quality" if is_sound(self.source) else f"at most {self.height} pixels high"
+        lesser = "of lesser quality" if is_sound(self.source) else f"with at most {self.height} pixels on its shorter side"
+        how = f"in at most {self.size:,} bytes" if self.size else lesser
         return f"make {self.target}, {self.source} {how}"
 
     def options(self, seen: tuple[Media, ...]) -> tuple[str, ...]:
         if not self.size:
-            fitting = ("-filter:v", f"scale=-2:'min({self.height},trunc(ih/2)*2)'", "-crf", "28", "-b:a", "96k")
-            return ("-vn", "-b:a", "64k") if is_sound(self.source) else ("-sn", "-dn", *fitting)
+            # The shorter side, as in "720p": a film of a telephone stands upright.
+            short = [f"min({self.height},trunc({side}/2)*2)" for side in ("iw", "ih")]
+            scale = f"scale='if(gt(iw,ih),-2,{short[0]})':'if(gt(iw,ih),{short[1]},-2)'"
+            return ("-vn", "-b:a", "64k") if is_sound(self.source) else ("-sn", "-dn", "-filter:v", scale, "-crf", "28", "-b:a", "96k")
         # A tenth less, for what is around pictures and sound. Until it runs, its length is not known.
         bits = int(self.size * 8 * 0.9 / max(seen[0].duration_s or 60.0 if seen else 60.0, 0.1))
         if is_sound(self.source):
@@ -176,14 +196,18 @@ class JoinMedia(MakeMedia):
             return ("-filter_complex", f"{inputs}concat=n={count}:v=0:a=1[sound]", "-map", "[sound]")
         # Until it runs, each is as if it were an ordinary film.
         films = seen or (Media("", "", None, None, "h264", 1280, 720, None, "aac"),) * count
-        sound = all(f.sound for f in films)
+        sound = any(f.sound for f in films)
         return ("-filter_complex", ";".join(self._filters(films, sound)), "-map", "[film]", *(("-map", "[sound]") if sound else ()))
 
     @staticmethod
     def _filters(films: tuple[Media, ...], sound: bool) -> Iterator[str]:
-        """Yield the filters: all pictures get the size of the first film's."""
+        """Yield the filters: all pictures get the size of the first film's, and a film without sound among those with it is silent as long as it runs."""
         wide, high = (films[0].width_px or 640) // 2 * 2, (films[0].height_px or 360) // 2 * 2
         for n in range(len(films)):
             yield f"[{n}:v:0]scale={wide}:{high}:force_original_aspect_ratio=decrease,pad={wide}:{high}:-1:-1,setsar=1,format=yuv420p[v{n}]"
-        inputs = "".join(f"[v{n}]" + (f"[{n}:a:0]" if sound else "") for n in range(len(films)))
+            if sound and not films[n].sound:
+                # Where its length is not known, concat fills up what is missing until its pictures end.
+                yield f"anullsrc=channel_layout=stereo:sample_rate=48000,atrim=duration={films[n].duration_s or 0.1:.3f}[a{n}]"
+        heard = [f"[{n}:a:0]" if f.sound else f"[a{n}]" for n, f in enumerate(films)]
+        inputs = "".join(f"[v{n}]" + (heard[n] if sound else "") for n in range(len(films)))
         yield f"{inputs}concat=n={len(films)}:v=1:a={int(sound)}[film]{'[sound]' if sound else ''}"

@@ -27,7 +27,7 @@ def words(changes: Changes, complete: bool) -> str:
     """Return the changes in words: every package by name, with its version."""
     parts = []
     for verb, word in _VERBS.items():
-        some = [f"{n} {old} → {new}" if verb == "upgrade" and new else f"{n} {new or old}".strip() for v, n, old, new in changes if v == verb]
+        some = [f"{n} {old} → {new}" if verb == "upgrade" and old and new else f"{n} {new or old}".strip() for v, n, old, new in changes if v == verb]
         if some:
             more = f" and {len(some) - _MOST_SHOWN} more" if len(some) > _MOST_SHOWN else ""
             parts.append(f"{word} {', '.join(some[:_MOST_SHOWN])}{more}")

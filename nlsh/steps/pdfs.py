@@ -83,9 +83,16 @@ class MergePdfs(WriteNew):
             writer.append(reader)
 
 
+def is_page(stem: str, name: str) -> bool:
+    """Return whether a file's name is that of a page of the PDF called `stem`."""
+    return re.fullmatch(re.escape(stem) + r"-\d+\.pdf", name) is not None
+
+
 @dataclass(frozen=True)
 class SplitPdf(Step):
     """Write each page of a PDF into a file of its own in the new folder `folder`: STEM-1.pdf and so on; `back`: remove them again.
+
+    `shared`: the folder was there before, with other things, but none with such a name.
 
     `stamp_ns` becomes the files' modification time: it is how undo knows that nobody has changed them since. Page 1 comes to be last:
     where it is, all are.
@@ -97,6 +104,7 @@ class SplitPdf(Step):
     identity: Identity
     stamp_ns: int
     back: bool = False
+    shared: bool = False
 
     def effects(self) -> tuple[Effect, ...]:
         if self.back:
@@ -112,17 +120,21 @@ class SplitPdf(Step):
             return
         _fs.still_there(self.source, self.identity)
         with _fs.explained(f"look at {self.folder}"):
-            if os.path.lexists(self.folder) and os.listdir(self.folder):
+            if os.path.lexists(self.folder) and self._names():
                 raise StaleStep(f"There is something in {self.folder} now.", hint="Nothing was changed by this step. Ask again.")
+
+    def _names(self) -> list[str]:
+        """Return what is in the folder; of one that was there before, what has a page's name."""
+        names = os.listdir(self.folder)
+        return [n for n in names if is_page(self.stem, n)] if self.shared else names
 
     def _made(self) -> list[str]:
         """Return the names of the pages, the first one first. Raises StaleStep where something is there that nlsh did not leave so."""
         with _fs.explained(f"look at {self.folder}"):
-            names = sorted(os.listdir(self.folder))
+            names = sorted(self._names())
             for name in names:
                 status = os.lstat(os.path.join(self.folder, name))
-                ours = re.fullmatch(re.escape(self.stem) + r"-\d+\.pdf", name)
-                if not ours or not stat.S_ISREG(status.st_mode) or status.st_mtime_ns != self.stamp_ns:
+                if not is_page(self.stem, name) or not stat.S_ISREG(status.st_mode) or status.st_mtime_ns != self.stamp_ns:
                     raise StaleStep(
                         f"{os.path.join(self.folder, name)} was added or changed since.", hint="Nothing was removed. Trash what you do not need yourself."
                     )  # fmt: skip
@@ -172,7 +184,7 @@ class SplitPdf(Step):
 
     def state(self) -> str:
         try:
-            names = os.listdir(self.folder)
+            names = self._names()
         except OSError:
             names = []
         whole = any(re.fullmatch(re.escape(self.stem) + r"-0*1\.pdf", n) for n in names)

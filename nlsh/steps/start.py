@@ -114,7 +114,8 @@ class RestartProgram(Step):
     """End a process, and start its program again with its arguments, environment and folder.
 
     Arguments and environment are read from the process when the worker is made, not written down: they may hold secrets. `network` are the
-    effects on the network that it is given because it uses the network now.
+    effects on the network that it is given because it uses the network now. `force`: it is ended at once, with no time to save, and
+    so are its `helpers` (their ids and when they were started), which it has no time to end itself.
     """
 
     detaches: ClassVar[bool] = True
@@ -129,14 +130,20 @@ class RestartProgram(Step):
     token: str
     changes: bool
     network: tuple[tuple[str, str], ...] = ()
+    force: bool = False
+    helpers: tuple[tuple[int, str], ...] = ()
 
     def effects(self) -> tuple[Effect, ...]:
         network = (Effect(kind, target) for kind, target in self.network)
-        return (Effect("proc.signal", str(self.pid)), *_allowed(self.command, self.cwd, self.log, self.changes), *network)
+        ended = (Effect("proc.signal", str(pid)) for pid in (self.pid, *(pid for pid, _ in self.helpers)))
+        return (*ended, *_allowed(self.command, self.cwd, self.log, self.changes), *network)
 
     def describe(self) -> str:
         confined = _confined(self.changes, self.cwd).removesuffix(", and use no network" if self.network else "")
-        return f"end {self.name} (process {self.pid}) and start it again: {self.command} (in the background, {confined}); what it prints goes to {self.log}"
+        helpers = f" and {len(self.helpers)} of its helpers" if self.helpers else ""
+        at_once = f"{helpers} at once, with no time to save," if self.force else ""
+        ended = f"end {self.name} (process {self.pid}){at_once}"
+        return f"{ended} and start it again: {self.command} (in the background, {confined}); what it prints goes to {self.log}"
 
     def check(self) -> None:
         check_same(self.pid, self.started, self.name)
@@ -148,10 +155,13 @@ class RestartProgram(Step):
         argv, environment = known
         output = _ready(self.cwd, self.log)
         try:
-            Signal(self.pid, self.started, self.name, "TERM", awaits=((self.pid, self.started),)).apply()
+            everyone = ((self.pid, self.started), *self.helpers)
+            Signal(self.pid, self.started, self.name, "KILL" if self.force else "TERM", awaits=() if self.helpers else everyone).apply()
+            for number, (pid, since) in enumerate(self.helpers, start=1):
+                Signal(pid, since, self.name, "KILL", awaits=everyone if number == len(self.helpers) else (), may_be_gone=True).apply()
         except NlshError as error:
             if error.code == "process.still-running":
-                hint = "It was not started again. It may still be saving its work; end it first: process.kill, force=true."
+                hint = "It was not started again. It may still be saving its work; where it hangs: process.restart, force=true."
                 raise NlshError(error.message, hint=hint, code=error.code) from error
             raise
         # LIMIT: it may send no signals: a worker that may signal one process cannot be kept by Landlock from signalling others, so none is let

@@ -19,13 +19,16 @@ _UNCHANGED = "Nothing was changed by this step."
 
 @dataclass(frozen=True, kw_only=True)
 class ReplaceText(ChangeContent):
-    """Put `by` wherever `text` stands. `count` is how often that was when it was looked at (-1: not counted), `shown` a few changed lines."""
+    """Put `by` wherever `text` stands. `count` is how often that was when it was looked at (-1: not counted), `shown` a few changed lines,
+    `inside` how many of the places are parts of longer words.
+    """
 
     text: str
     by: str
     ignore_case: bool = False
     count: int = -1
     shown: tuple[str, ...] = field(default=(), compare=False)
+    inside: int = 0
 
     def as_data(self) -> dict[str, Any]:
         # The lines are for the preview: the journal holds nothing of what is in files.
@@ -33,8 +36,10 @@ class ReplaceText(ChangeContent):
 
     def words(self) -> str:
         times = "wherever it stands" if self.count < 0 else "once" if self.count == 1 else f"{self.count} times"
+        whole = "that" if self.count == 1 else "all of them" if self.inside == self.count else f"{self.inside} of them"
+        inside = f", {whole} inside {'a longer word' if self.inside == 1 else 'longer words'}," if self.inside else ""
         lines = f" ({'; '.join(self.shown)})" if self.shown else ""
-        return f"replace “{self.text}” by “{self.by}” {times} in {self.path}{lines}"
+        return f"replace “{self.text}” by “{self.by}” {times}{inside} in {self.path}{lines}"
 
     def rewrite(self, source: IO[bytes], target: IO[bytes]) -> None:
         replacer = Replacer(self.text, self.by, ignore_case=self.ignore_case)

@@ -1,22 +1,36 @@
 """Documents of word processors, spreadsheets and presentations: their text, read from the XML in them, without a program that opens them.
 
-Only for the confined worker. Owns what of OOXML (docx, xlsx, pptx) and OpenDocument (odt, ods, odp) is text, and how much of it is read.
+Only for the confined worker. Owns what of OOXML (docx, xlsx, pptx) and OpenDocument (odt, ods, odp) is text, how much of it is read, and how a text
+is looked for in documents, PDF files among them.
 """
 
 from __future__ import annotations
 
+import math
 import os
 import re
+import signal
+import threading
+import time
+import unicodedata
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from typing import IO, Any
 
 from nlsh.plan.errors import NotPossible
+from nlsh.world.contents import READ_ENDINGS
 
 ENDINGS = ("docx", "docm", "xlsx", "xlsm", "pptx", "odt", "ods", "odp")
 UNCHANGED = "Nothing was changed."
 MOST_BYTES = 256 << 20  # of one part, unpacked
+LARGEST = 512 << 20  # of a file that is looked through for a text
+# Processor time for one document that is looked through, and for all of them: where documents are what is asked for, and where they lie among others.
+_ASKED_S, _OTHERS_S, _ALL_OTHERS_S = 60.0, 10.0, 60.0
+# Chinese and Japanese are written without blanks: one between two of these is the end of a line.
+_HAN = r"[\u2e80-\u30ff\u3400-\u9fff\uf900-\ufaff\uff00-\uffef]"
+_UNSPACED = re.compile(rf"(?<={_HAN}) (?={_HAN})")
 _OFFICE = "{urn:oasis:names:tc:opendocument:xmlns:%s:1.0}"
 _TEXT, _TABLE = (_OFFICE % n for n in ("text", "table"))
 
@@ -152,3 +166,112 @@ def _words(paragraph: Any) -> str:
             found.append(_words(part))
         found.append(part.tail or "")
     return "".join(found)
+
+
+def text(path: str, seconds: float) -> Iterator[str]:
+    """Yield the lines of a document or PDF file, as document.text and pdf.text show them, within so many seconds of processor time.
+
+    Raises OSError, and NotPossible for what is damaged, locked, larger than LARGEST or takes longer. The time is bounded in the main thread only,
+    where Python handles signals: that is where steps run.
+    """
+    if os.path.getsize(path) > LARGEST:
+        raise NotPossible(f"{path} is larger than {LARGEST >> 20} MB.", hint=UNCHANGED)
+    source = _pdf_lines(path) if path.lower().endswith(".pdf") else lines(path)
+    return _timed(source, path, seconds) if threading.current_thread() is threading.main_thread() else source
+
+
+def _pdf_lines(path: str) -> Iterator[str]:
+    from nlsh.world.pdfs import pages
+
+    for page in pages(path):
+        yield from page
+
+
+class _TooLong(BaseException):
+    """Not an Exception: no parser that forgives much may forgive this."""
+
+
+def _timed(source: Iterator[str], path: str, seconds: float) -> Iterator[str]:
+    inside = False
+
+    def over(*_: object) -> None:
+        if inside:
+            raise _TooLong
+
+    before = signal.signal(signal.SIGPROF, over)  # not the timer of `patterns`, which may be at work around this
+    signal.setitimer(signal.ITIMER_PROF, seconds, 0.2)
+    try:
+        while True:
+            inside = True
+            line = next(source, None)
+            inside = False
+            if line is None:
+                return
+            yield line
+    except _TooLong:
+        inside = False
+        raise NotPossible(f"{path} takes too long to read.", hint=UNCHANGED) from None
+    finally:
+        inside = False
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
+
+
+class Reader:
+    """Gives the text of documents, within limits of time, and counts in `unread`, by their endings, those of which it cannot.
+
+    `asked`: documents are what is asked for, so each may take longer, and all of them as long as they do. `opening` is called before each is opened.
+    """
+
+    def __init__(self, unread: Counter[str], *, asked: bool, opening: Callable[[], None] | None = None) -> None:
+        self.unread = unread
+        self._opening = opening
+        self._each_s, self._left_s = (_ASKED_S, math.inf) if asked else (_OTHERS_S, _ALL_OTHERS_S)
+
+    def lines(self, path: str) -> Iterator[str]:
+        """Yield the text of a document line by line; none, or a part, where it cannot be read. Raises OSError, and what `opening` does."""
+        ending = os.path.splitext(path)[1].lower()
+        if ending not in READ_ENDINGS or self._left_s <= 0:
+            self.unread[ending] += 1
+            return
+        if self._opening is not None:
+            self._opening()
+        begun, bare = time.process_time(), ending == ".pdf"  # what a scanner made is pictures of text
+        try:
+            for line in text(path, min(self._each_s, self._left_s)):
+                bare = bare and not line.strip()
+                yield line
+        except OSError:
+            raise
+        except Exception:  # one that is damaged in a way that nobody thought of must not end the search through all others
+            bare = True
+        finally:
+            self._left_s -= time.process_time() - begun
+        if bare:
+            self.unread[ending] += 1
+
+
+class Phrase:
+    """A text that is looked for in the text of documents. Lines end there where the page did: one end, or many blanks, is one blank."""
+
+    def __init__(self, text: str, *, ignore_case: bool) -> None:
+        self._folds = ignore_case
+        self._wanted = self._plain(text) or text
+
+    def lines_of(self, source: Iterable[str]) -> Iterator[tuple[int, str]]:
+        """Yield number and text of each line in which the phrase stands; of one that goes on in the next lines, where it ends."""
+        over, tail, before = len(self._wanted) - 1, "", ""
+        for number, line in enumerate(source, 1):
+            if not line or line.isspace():
+                continue
+            here = self._plain(line)
+            joined = self._plain(f"{tail} {here}") if tail else here
+            if self._wanted in joined:
+                yield number, line if self._wanted in here else f"{before} {line}"
+            before, tail = line, joined[-over:] if over else ""
+
+    def _plain(self, text: str) -> str:
+        """Return a text in the form that is compared: without the letters that only typesetters have (ﬁ), nor their blanks."""
+        spaced = " ".join((text if text.isascii() else unicodedata.normalize("NFKC", text)).split())
+        joined = spaced if spaced.isascii() else _UNSPACED.sub("", spaced)
+        return joined.casefold() if self._folds else joined

@@ -8,17 +8,21 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import field
-from functools import cache
+from functools import cache, cached_property
 from itertools import islice
 from operator import attrgetter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nlsh.plan.errors import NotFound, NotPossible
 from nlsh.plan.frozen import frozen
 from nlsh.plan.records import File
+
+if TYPE_CHECKING:
+    from nlsh.world.contents import Within
 
 # A folder is known by (device, inode), anything else by (device, inode, mtime_ns, size). Device and inode 0: not known, because the
 # file was made on another file system; then time and size must do.
@@ -29,6 +33,7 @@ _KERNEL_FOLDERS = frozenset(("/proc", "/sys", "/dev"))
 # Entries of one folder are sorted in batches of this size, so that a folder of millions needs no more memory than this.
 _BATCH = 50_000
 _BY_NAME = attrgetter("name")
+_UNKNOWN_NS = 1 << 80  # of a folder that cannot be read: what is in it may have changed at any time
 
 
 def identity(status: os.stat_result) -> Identity:
@@ -151,12 +156,13 @@ def walk(
     skipped: list[str] | None = None,
     enter: Callable[[os.DirEntry[str]], bool] | None = None,
     tell: Callable[[], None] | None = None,
+    passed: Counter[str] | None = None,
 ) -> Iterator[os.DirEntry[str]]:
     """Yield every entry below `root`: a folder's own entries by name, then those of its folders. Links are not followed.
 
     What vanishes meanwhile is left out; folders that cannot be read are appended to `skipped` and left out. `hidden=False` leaves out
-    names that start with a dot, and what is below them; `enter` says for each folder whether what is in it is wanted,
-    `tell` is called for each that is read.
+    names that start with a dot, and what is below them, and counts the folders among them in `passed`, by name; `enter` says for each folder
+    whether what is in it is wanted, `tell` is called for each that is read.
     """
     todo = [root]
     while todo:
@@ -184,6 +190,8 @@ def walk(
                     entries.sort(key=_BY_NAME)
                 for entry in entries:
                     if not hidden and entry.name[0] == ".":
+                        if passed is not None and _is_folder(entry):
+                            passed[entry.name] += 1
                         continue
                     # Asked before the consumer gets the entry: it may have removed it by the time it comes back.
                     try:
@@ -197,10 +205,18 @@ def walk(
         todo += below
 
 
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir(follow_symlinks=False)
+    except OSError:
+        return False
+
+
 def name_test(pattern: str) -> tuple[str, int]:
     """Return the regular expression (text and flags) for names that people mean by `pattern`.
 
-    A pattern without a capital matches in any case. A name without wildcards means exactly it if it has a file ending, else any name it is part of.
+    A pattern without a capital matches in any case. A name without wildcards means exactly it if it has a file ending that is known, else any name it
+    is part of: "v1.2", "2024.05" and "Dr. Ho" have a dot and no ending.
     """
     import re
 
@@ -209,9 +225,15 @@ def name_test(pattern: str) -> tuple[str, int]:
         import fnmatch
 
         return fnmatch.translate(pattern), flags
-    if "." in pattern.strip("."):
+    if "." in pattern.strip(".") and _is_ending(pattern.rpartition(".")[2].lower()):
         return rf"(?s:{re.escape(pattern)})\Z", flags
     return rf"(?s:.*{re.escape(pattern)}.*)\Z", flags
+
+
+def _is_ending(text: str) -> bool:
+    from nlsh.plan.kinds import KINDS, OTHER_ENDINGS
+
+    return text in OTHER_ENDINGS or any(text in endings for endings, _ in KINDS.values())
 
 
 @frozen(slots=False)
@@ -220,6 +242,11 @@ class Wanted:
 
     `mode` is chmod's notation, `regex` a regular expression for a part of the name, `type` may also be "broken link".
     `unused`: neither read nor changed since; `depth`: how many folders down, 1 for what lies directly in the root.
+    `containing`: a text in the file, or in what a document says; without a capital, in any case.
+
+    The time of a folder is that of the newest thing below it, itself included, where times are asked for or `dated` says so, and `type` is "folder".
+    An empty folder is one with no file below it. `unread` counts by ending the documents that could not be looked into, `passed` the hidden folders
+    that were not, by name; `opening` is called before each document is opened.
     """
 
     named: str | None = None
@@ -236,19 +263,36 @@ class Wanted:
     regex: str | None = None
     empty: bool = False
     hidden: bool = False
-    containing: bytes | None = None
+    containing: str | None = None
+    dated: bool = False
     skipped: list[str] = field(default_factory=list, compare=False)
+    unread: Counter[str] = field(default_factory=Counter, compare=False)
+    passed: Counter[str] = field(default_factory=Counter, compare=False)
+    opening: Callable[[], None] | None = field(default=None, compare=False)
     tell: Callable[[], None] | None = field(default=None, compare=False)  # called for each folder that is read
 
-    @property
-    def by_name_only(self) -> bool:
-        """Whether a name is all that was given: then a folder of that name is meant, too."""
-        other = (self.larger, self.smaller, self.since, self.before, self.unused, self.mode, self.containing)
-        return (self.named is not None or self.regex is not None) and not self.endings and not self.empty and all(v is None for v in other)
+    @cached_property
+    def means_folders(self) -> bool:
+        """Whether folders are meant, too, where no type is said: where there is no more than a name, an owner or a mode that lets others write.
+
+        Nearly every folder is executable, or of mode 755, and nobody who looks for those means folders.
+        """
+        if self.endings or self.empty or any(v is not None for v in (self.larger, self.smaller, self.since, self.before, self.unused, self.containing)):
+            return False
+        if self.mode is not None:
+            return lets_others_write(self.mode)
+        return self.named is not None or self.regex is not None or self.uid is not None
+
+    @cached_property
+    def asks_for_documents(self) -> bool:
+        """Whether documents whose text can be read are among the kind of file that is asked for."""
+        from nlsh.world.contents import READ_ENDINGS
+
+        return any(f".{e}" in READ_ENDINGS for e in self.endings)
 
     def below(self, root: str) -> Iterator[tuple[str, os.stat_result]]:
         """Yield path and status of everything wanted below `root` (or `root` itself where it is not a folder)."""
-        wants_folders = self.type == "folder" or (self.type is None and self.by_name_only)
+        wants_folders = self.type == "folder" or (self.type is None and self.means_folders)
         wants_others = self.type != "folder"
         is_link_wanted = self.type in ("link", "broken link")
         with self._names() as (match, endings, hidden):
@@ -259,7 +303,9 @@ class Wanted:
                     yield root, status
                 return
             has = self._has
-            for entry in walk(root, hidden=hidden, skipped=self.skipped, enter=self._enters(root), tell=self.tell):
+            times = (self.since, self.before, self.unused)
+            newest = self._newest(root) if self.type == "folder" and (self.dated or any(t is not None for t in times)) else None
+            for entry in walk(root, hidden=hidden, skipped=self.skipped, enter=self._enters(root), tell=self.tell, passed=self.passed):
                 name = entry.name
                 if match is not None and match(name) is None:
                     continue
@@ -275,8 +321,42 @@ class Wanted:
                 except OSError:
                     continue  # vanished meanwhile
                 path = entry.path
+                if newest is not None:
+                    time_ns = newest.get(path, status.st_mtime_ns)
+                    if time_ns == _UNKNOWN_NS:
+                        continue
+                    status = _changed_at(status, time_ns)
                 if has(path, status):
                     yield path, status
+
+    def _newest(self, root: str) -> dict[str, int]:
+        """Return when anything in each folder below `root` last changed, or was opened where that is asked for, in ns since the epoch.
+
+        It is kept for each folder, so that each is read once, and not again for every folder that it is in.
+        """
+        found: dict[str, int] = {}
+        closed: list[str] = []
+        for entry in walk(root, skipped=closed, tell=self.tell):
+            try:
+                status = entry.stat(follow_symlinks=False)
+            except OSError:
+                continue
+            time_ns = status.st_mtime_ns
+            if stat.S_ISDIR(status.st_mode):
+                found[entry.path] = time_ns  # when it was opened says nothing: a walk opens it
+            elif self.unused is not None:
+                time_ns = max(time_ns, status.st_atime_ns)
+            folder = os.path.dirname(entry.path)
+            if time_ns > found.get(folder, time_ns):
+                found[folder] = time_ns
+        if self.before is not None or self.unused is not None:
+            found.update((path, _UNKNOWN_NS) for path in closed if path in found)
+        # A folder comes before those in it.
+        for path in reversed(found):
+            folder = os.path.dirname(path)
+            if found[path] > found.get(folder, found[path]):
+                found[folder] = found[path]
+        return found
 
     def _enters(self, root: str) -> Callable[[os.DirEntry[str]], bool] | None:
         """Return what says whether a folder is near enough to `root` to be looked into; None where all are."""
@@ -307,11 +387,11 @@ class Wanted:
     def count(self, root: str) -> int:
         """Return how many `below` would yield, without asking for the status of each where names and types are enough."""
         details = (self.larger, self.smaller, self.since, self.before, self.unused, self.uid, self.mode, self.containing)
-        if self.empty or any(d is not None for d in details) or self.type == "broken link" or not os.path.isdir(root) or self.by_name_only:
+        if self.empty or any(d is not None for d in details) or self.type == "broken link" or not os.path.isdir(root) or self.means_folders:
             return sum(1 for _ in self.below(root))
         number = 0
         with self._names() as (match, endings, hidden):
-            for entry in walk(root, hidden=hidden, skipped=self.skipped, enter=self._enters(root), tell=self.tell):
+            for entry in walk(root, hidden=hidden, skipped=self.skipped, enter=self._enters(root), tell=self.tell, passed=self.passed):
                 if match is not None and match(entry.name) is None:
                     continue
                 if endings and not entry.name.lower().endswith(endings):
@@ -328,7 +408,7 @@ class Wanted:
     def _has(self, path: str, status: os.stat_result) -> bool:
         kind = type_of(status.st_mode)
         if self.type is None:
-            if kind == "other" or (kind == "folder" and not self.by_name_only):
+            if kind == "other" or (kind == "folder" and not self.means_folders):
                 return False
         elif self.type == "broken link":
             if kind != "link" or not _is_broken(path):
@@ -343,7 +423,7 @@ class Wanted:
             return False
         if (self.since is not None and mtime < self.since) or (self.before is not None and mtime >= self.before):
             return False
-        if self.unused is not None and max(mtime, status.st_atime) >= self.unused:
+        if self.unused is not None and (mtime if kind == "folder" else max(mtime, status.st_atime)) >= self.unused:
             return False
         if self.uid is not None and status.st_uid != self.uid:
             return False
@@ -355,14 +435,18 @@ class Wanted:
         if self.containing is not None:
             if kind != "file":
                 return False
-            from nlsh.world.contents import contains
-
             try:
-                return contains(path, self.containing)
+                return self._within.holds(path)
             except OSError:
                 self.skipped.append(path)
                 return False
         return True
+
+    @cached_property
+    def _within(self) -> Within:
+        from nlsh.world.contents import Within
+
+        return Within(self.containing or "", self.unread, asked=self.asks_for_documents, opening=self.opening)
 
 
 def notes_reading(path: str) -> bool:
@@ -415,12 +499,43 @@ def has_mode(mode: int, wanted: str) -> bool:
     return True
 
 
+def lets_others_write(mode: str) -> bool:
+    """Return whether a mode that is looked for, in chmod's notation, gives the right to write to the group or to all.
+
+    >>> lets_others_write("777"), lets_others_write("o+w"), lets_others_write("755"), lets_others_write("go-w"), lets_others_write("a+x")
+    (True, True, False, False, False)
+    """
+    if mode.isdigit():
+        return bool(int(mode, 8) & 0o022)
+    for part in mode.split(","):
+        sign = next(c for c in part if c in "+-=")
+        who, _, what = part.partition(sign)
+        if sign != "-" and "w" in what and (not who or any(c in who for c in "goa")):
+            return True
+    return False
+
+
 def _is_empty_folder(path: str) -> bool:
-    try:
-        with os.scandir(path) as scan:
-            return next(scan, None) is None
-    except OSError:
-        return False
+    """Return whether no file is below a folder, only folders if anything; what cannot be read is not known to be empty."""
+    todo = [path]
+    while todo:
+        try:
+            with os.scandir(todo.pop()) as scan:
+                for entry in scan:
+                    if not entry.is_dir(follow_symlinks=False):
+                        return False
+                    todo.append(entry.path)
+        except OSError:
+            return False
+    return True
+
+
+def _changed_at(status: os.stat_result, time_ns: int) -> os.stat_result:
+    """Return `status` with another time of change, in ns since the epoch."""
+    parts: Any = status.__reduce__()
+    fields, more = parts[1]
+    seconds = time_ns // 1_000_000_000
+    return os.stat_result((*fields[:8], seconds, *fields[9:]), {**more, "st_mtime": time_ns / 1e9, "st_mtime_ns": time_ns})
 
 
 def tree_size(root: str, skipped: list[str] | None = None, tell: Callable[[], None] | None = None) -> tuple[int, int]:

@@ -8,9 +8,10 @@ Whose repository it is is git's own question (safe.directory), asked with the us
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from types import MappingProxyType
 from typing import Any
@@ -214,21 +215,47 @@ def _branch_sentence(branch: dict[str, str]) -> str:
     return f"{where}, {' and '.join(counts) or 'the same as'} {upstream}."
 
 
-def log(repository: Repository, limit: int, *range: str) -> Iterator[GitCommit]:
-    """Yield the latest commits, the newest first; those that changed what was named, where that is not all."""
-    fields = repository.output(*log_command(limit), *range, *repository.within).split("\0")
-    for id, at, author, email, subject in zip(*(iter(fields[:-1]),) * 5, strict=False):
-        yield GitCommit(id, float(at or 0), author, subject, email)
+def untracked(repository: Repository) -> list[str]:
+    """Return the new files, and folders of them, in what was named, relative to the top."""
+    return [os.path.relpath(c.path, repository.top) for c in status(repository) if isinstance(c, GitChange) and c.unstaged == "untracked"]
 
 
-def log_command(limit: int) -> tuple[str, ...]:
+_COMMIT = re.compile(r"[0-9a-f]{40,64}\0")
+
+
+def log(repository: Repository, limit: int | None, *range: str) -> Iterator[GitCommit]:
+    """Yield the latest `limit` commits, or all, the newest first, as git finds them; those that changed what was named, where that is not all."""
+    held = ""
+    for line in repository.lines(*log_command(limit), *range, *repository.within):
+        # A subject may hold a carriage return, which ends a line here.
+        if held and not _COMMIT.match(line):
+            held += f" {line}"
+            continue
+        if held:
+            yield _commit(held)
+        held = line
+    if held:
+        yield _commit(held)
+
+
+def _commit(line: str) -> GitCommit:
+    id, at, author, email, subject = line.split("\0", 4)
+    return GitCommit(id, float(at or 0), author, subject.rstrip(), email)
+
+
+def log_command(limit: int | None) -> tuple[str, ...]:
     """Return the arguments of the command that lists commits."""
-    return ("log", "-z", f"--max-count={limit}", "--no-show-signature", "--no-ext-diff", "--format=tformat:%H%x00%at%x00%an%x00%ae%x00%s")
+    most = () if limit is None else (f"--max-count={limit}",)
+    return ("log", *most, "--no-show-signature", "--no-ext-diff", "--format=tformat:%H%x00%at%x00%an%x00%ae%x00%s")
 
 
 BRANCHES = (
     "for-each-ref", "--sort=-committerdate", "refs/heads",
     "--format=%(refname:lstrip=2)%00%(HEAD)%00%(committerdate:unix)%00%(objectname)%00%(upstream:short)%00%(upstream:track,nobracket)%00%(contents:subject)%00",
+)  # fmt: skip
+REMOTE_BRANCHES = (
+    "for-each-ref", "--sort=-committerdate", "refs/remotes",
+    "--format=%(refname:lstrip=2)%00%(symref)%00%(committerdate:unix)%00%(objectname)%00%(contents:subject)%00",
 )  # fmt: skip
 
 
@@ -239,6 +266,16 @@ def branches(repository: Repository) -> Iterator[GitBranch]:
     for name, current, at, id, upstream, track, subject in zip(*(iter(fields[:-1]),) * 7, strict=False):
         ahead, behind = _tracked(track) if upstream else (None, None)
         yield GitBranch(name, current == "*", float(at or 0), subject, id, upstream, ahead, behind)
+
+
+def remote_branches(repository: Repository, here: Iterable[GitBranch]) -> Iterator[GitBranch]:
+    """Yield the branches of remotes that none of those `here` is or follows, as `REMOTE/BRANCH`, that with the newest commit first."""
+    known = {name for b in here for name in (b.name, b.upstream) if name}
+    fields = repository.output(*REMOTE_BRANCHES).replace("\0\n", "\0").split("\0")
+    for name, symbolic, at, id, subject in zip(*(iter(fields[:-1]),) * 5, strict=False):
+        # origin/HEAD is another name of a branch.
+        if "/" in name and not symbolic and name not in known and name.partition("/")[2] not in known:
+            yield GitBranch(name, False, float(at or 0), subject, id)
 
 
 def _tracked(track: str) -> tuple[int | None, int | None]:

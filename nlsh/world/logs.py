@@ -32,17 +32,37 @@ _ORIGIN = re.compile(r"(?P<host>\S+) (?P<source>[^\s:\[]+)(?:\[(?P<pid>\d+)\])?:
 # For logs that do not say how grave an entry is.
 GRAVE = re.compile(r"\b(?:error|errors|fail|failed|failure|fatal|panic|emerg|crit|critical|segfault|oops|denied)\b", re.I)
 _BLOCK = 1 << 16
+WHO_MAY = "Run nlsh with sudo, or become a member of the group systemd-journal."
 
 
 def journals() -> list[str]:
     """Return the folders that hold a journal."""
-    return [folder for folder in JOURNALS if glob.glob(f"{glob.escape(folder)}/*/*.journal") or glob.glob(f"{glob.escape(folder)}/*.journal")]
+    return [folder for folder in JOURNALS if _files_of(folder)]
+
+
+def _files_of(folder: str) -> list[str]:
+    return [*glob.glob(f"{glob.escape(folder)}/*/*.journal"), *glob.glob(f"{glob.escape(folder)}/*.journal")]
+
+
+def _is_open(folder: str) -> bool:
+    """Return whether this user may read more of a journal than what their own programs have logged, or other machines have sent."""
+    return any(os.access(f, os.R_OK) for f in _files_of(folder) if not os.path.basename(f).startswith(("user-", "remote-")))
+
+
+def _closed() -> bool:
+    """Return whether there are journals of which this user may not even see the files, as those in memory are."""
+    inner = (d for folder in JOURNALS for d in glob.glob(f"{glob.escape(folder)}/*/"))
+    return tools.present("journalctl") is not None and any(not os.access(d, os.R_OK | os.X_OK) for d in inner)
 
 
 def find(*, kernel: bool = False, journal_only: bool = False) -> dict[str, Any]:
-    """Return where the log is, as data for `entries`. Raises NotPossible where there is none, or none that may be read."""
-    if (folders := journals()) and tools.present("journalctl"):
-        return {"kind": "journal", "paths": folders}
+    """Return where the log is, as data for `entries`. Raises NotPossible where there is none, or none that may be read.
+
+    `own`: it is a journal of which this user may read what their own programs have logged, and nothing of the system's.
+    """
+    folders = journals() if tools.present("journalctl") else []
+    if whole := [f for f in folders if _is_open(f)]:
+        return {"kind": "journal", "paths": [*whole, *(f for f in folders if f not in whole)], "own": False}
     if not journal_only:
         there = [p for p in (*(KERNEL_FILES if kernel else ()), *FILES) if os.path.isfile(p)]
         if readable := [p for p in there if os.access(p, os.R_OK)]:
@@ -50,9 +70,14 @@ def find(*, kernel: bool = False, journal_only: bool = False) -> dict[str, Any]:
         if kernel and os.path.exists(KERNEL_BUFFER):
             if _buffer_is_open():
                 return {"kind": "buffer", "paths": [KERNEL_BUFFER]}
-            raise NotPossible("Only root may read what the kernel has logged here.", hint="Nothing was changed. Run nlsh with sudo.")
-        if there:
-            raise NotPossible(f"{there[0]} may not be read by you.", hint="Nothing was changed. Run nlsh with sudo, or become a member of the file's group.")
+            who = WHO_MAY if folders or _closed() else "Run nlsh with sudo."
+            raise NotPossible("You may not read what the kernel has logged here.", hint=f"Nothing was changed. {who}")
+    if folders and not kernel and not journal_only and any(os.access(f, os.R_OK) for folder in folders for f in _files_of(folder)):
+        return {"kind": "journal", "paths": folders, "own": True}
+    if folders or _closed():
+        raise NotPossible("You may not read the system's journal.", hint=f"Nothing was changed. {WHO_MAY}")
+    if not journal_only and there:
+        raise NotPossible(f"{there[0]} may not be read by you.", hint="Nothing was changed. Run nlsh with sudo, or become a member of the file's group.")
     files = "" if journal_only else f" nor a file such as {FILES[0]}"
     raise NotPossible(f"Not available here, because there is no journal{files}.", hint="Nothing was changed.")
 

@@ -24,6 +24,7 @@ from nlsh.world import tools
 PackageChange = tuple[str, str, str, str]
 AGAIN = "the versions that were there would have to be fetched again"  # why nothing takes it back
 BLIND = "this package manager does not say beforehand what else changes"
+OLD_S = 86400.0  # lists older than this may lack updates that matter
 NETWORK = tuple(("fs.read", p) for p in ("/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf", "/etc/ssl", "/etc/pki", "/etc/ca-certificates"))
 
 
@@ -54,6 +55,8 @@ class Backend:
     name: ClassVar[str]
     tool: ClassVar[str]
     pattern: ClassVar[str] = r"[A-Za-z0-9@][A-Za-z0-9+._@/:-]*"
+    refresh: ClassVar[str] = ""  # the command that fetches its lists anew
+    refreshes: ClassVar[tuple[str, ...]] = ()  # the verbs for which it does that itself
     online: ClassVar[tuple[str, ...]] = ()  # what it asks the network for
     outside: ClassVar[tuple[str, ...]] = ()  # what it can only answer where it may write temporary files: not in a worker that only reads
     runner: str = "system"  # who carries out its orders: see Order
@@ -77,6 +80,10 @@ class Backend:
     def folders(self) -> tuple[str, ...]:
         """Return the files and folders that its programs read."""
         return ()
+
+    def fetched(self) -> float | None:
+        """Return when its lists were fetched, in seconds since the epoch; 0 where never, None where it fetches them by itself or cannot tell."""
+        return None
 
     def installed(self) -> Iterator[Package]:
         """Yield the packages that are installed."""
@@ -136,6 +143,28 @@ def backend(name: str | None) -> Backend:
         if known[kind.name].present():
             return known[kind.name]
     raise NotPossible("Not available here, because this system has no package manager that nlsh knows.", hint=f"It knows {', '.join(PACKAGE_BACKENDS)}.")
+
+
+def of_lists(backend: Backend, now: float) -> str:
+    """Return a sentence on how old the lists are that a backend goes by, at the time `now` in seconds since the epoch; nothing where they are new enough."""
+    at = backend.fetched()
+    if at is None or now - at < OLD_S:
+        return ""
+    if not at:
+        return f"{backend.name} has fetched no package lists here, so it knows of no updates."
+    from nlsh.world.machine import span
+
+    return f"{backend.name} goes by package lists of {span((now - at) // 86400 * 86400)} ago: newer updates are not in them."
+
+
+def others(chosen: Backend) -> str:
+    """Return a sentence on what else installs programs on this machine and was not asked; nothing where there is nothing else."""
+    known = backends()
+    names = [n for n in ("flatpak", "snap") if n != chosen.name and known[n].present()]
+    if not names:
+        return ""
+    which = f'backend="{names[0]}"' if len(names) == 1 else " or ".join(f'backend="{n}"' for n in names)
+    return f"This is what {chosen.name} has. {' and '.join(names)} {'is' if len(names) == 1 else 'are'} here, too: {which}."
 
 
 def unknown(name: str, hint: str = "") -> NotFound:

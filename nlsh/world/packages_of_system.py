@@ -28,6 +28,8 @@ class Apt(Backend):
     status: ClassVar[str] = "/var/lib/dpkg/status"
     lists: ClassVar[str] = "/var/lib/apt/lists"
     index: ClassVar[str] = "/var/cache/apt/pkgcache.bin"
+    stamp: ClassVar[str] = "/var/lib/apt/periodic/update-success-stamp"
+    refresh: ClassVar[str] = "apt-get update"
     apt_options: ClassVar[tuple[str, ...]] = ()
     dpkg_options: ClassVar[tuple[str, ...]] = ()
     _format: ClassVar[str] = "${db:Status-Abbrev}\t${binary:Package}\t${Version}\t${Installed-Size}\t${Essential}\t${Protected}\t${binary:Summary}\n"
@@ -37,6 +39,15 @@ class Apt(Backend):
 
     def folders(self) -> tuple[str, ...]:
         return ("/etc/apt", "/etc/dpkg", "/var/lib/dpkg", "/var/lib/apt", "/var/cache/apt", "/etc/machine-id")
+
+    def fetched(self) -> float | None:
+        try:
+            if not any(re.search(r"_Packages(\.\w+)?$", n) for n in os.listdir(self.lists)):
+                return 0.0
+        except OSError:
+            return 0.0
+        # Where the lists had not changed, apt writes none: then only the folder it fetches into is touched, or a stamp where its hooks leave one.
+        return _newest(self.stamp, self.lists, os.path.join(self.lists, "partial"))
 
     def _dpkg(self, *words: str, ok: tuple[int, ...] = (0,)) -> Iterator[str]:
         return tools.lines([tools.find("dpkg-query"), *self.dpkg_options, *words], ok=ok)
@@ -181,6 +192,17 @@ class Apt(Backend):
         return Order((*base, *does, *words, *rest), changes, "system", simulate, final=final, environment=environment, **back)
 
 
+def _newest(*paths: str) -> float:
+    """Return the latest time at which one of these was changed, in seconds since the epoch; 0 where there is none."""
+    found = [0.0]
+    for path in paths:
+        try:
+            found.append(os.stat(path).st_mtime)
+        except OSError:
+            continue
+    return max(found)
+
+
 def _fields(stanza: str) -> dict[str, str]:
     """Return the fields of a paragraph in Debian's control format, or of `Key : value` lines."""
     found: dict[str, str] = {}
@@ -200,6 +222,17 @@ class Pacman(Backend):
 
     name: ClassVar[str] = "pacman"
     tool: ClassVar[str] = "pacman"
+    refreshes: ClassVar[tuple[str, ...]] = ("update",)
+    refresh: ClassVar[str] = "pacman -Syu"  # never -Sy alone: what is installed next would not fit what is there
+    lists: ClassVar[str] = "/var/lib/pacman/sync"
+
+    def fetched(self) -> float | None:
+        try:
+            names = [n for n in os.listdir(self.lists) if n.endswith(".db")]
+        except OSError:
+            return 0.0
+        # A list has the time of the server's, so that this is at least how old what it says is.
+        return _newest(self.lists, *(os.path.join(self.lists, n) for n in names)) if names else 0.0
 
     def folders(self) -> tuple[str, ...]:
         return ("/var/lib/pacman", "/etc/pacman.conf", "/etc/pacman.d", "/var/cache/pacman")
@@ -256,6 +289,10 @@ class Pacman(Backend):
         kind = {"install": "install", "remove": "remove", "update": "upgrade"}[verb]
         changes = tuple((kind, n, v if kind == "remove" else "", "" if kind == "remove" else v) for _, n, _, v in self.parse(tools.output(simulate)))
         final = AGAIN if verb != "install" else BLIND
+        if verb == "update":
+            # The lists are fetched and everything is brought up to them at once, as Arch wants it: what is known now is not all.
+            more = ("upgrade", f"{'whatever else' if changes else 'everything that'} has a newer version by then", "", "")
+            return Order((tools.find("pacman"), "-Syu", "--noconfirm"), (*changes, more), "system", final=final, complete=False)
         return Order((tools.find("pacman"), *word, "--noconfirm", *(("--", *names) if names else ())), changes, "system", final=final)
 
     def parse(self, output: str) -> tuple[PackageChange, ...]:

@@ -32,6 +32,8 @@ _NOUN = re.compile(r"\s+(?:folders?|directory|dir|file)$|\s*(?:目录|文件夹|
 # One character says little: "公里" is a word, "下载里" is "in downloads".
 _POSITION = re.compile(r"(?<=..)\s*(?:里面|下面|里头|里|中|上|下|内)$")
 
+_AROUND_A_NAME = re.compile(r"(?:the|my|a|an)\s+(.+?)\s+(?:folder|directory)", re.I)
+
 
 def _bare(written: str) -> list[str]:
     """Return the forms of `written` with the words around a name taken off, longest first."""
@@ -127,7 +129,9 @@ def new(written: str, *, cwd: str, home: str) -> str:
     text = written.strip().strip("\"'`") or written
     if "/" in text.rstrip("/") or text.startswith("~"):
         return _in_any_case(text, cwd, home, whole=False) or absolute(text, cwd=cwd, home=home)
-    return absolute(_bare(text)[-1], cwd=cwd, home=home)
+    # “the music folder” is called music; “new folder” and “the end” are names.
+    around = _AROUND_A_NAME.fullmatch(text)
+    return absolute(around[1] if around else text, cwd=cwd, home=home)
 
 
 def _is_plain_word(text: str) -> bool:

@@ -12,23 +12,32 @@ from nlsh.world.contents import decoded, pattern_for
 
 _SAMPLES = 2
 _SHOWN = 40  # characters of a line before and after
+_CHARACTER = 4  # bytes, at most
+# Of languages that set no blanks between words, a letter before or behind says nothing.
+_NO_BLANKS = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\U00020000-\U0003ffff]")
+_ASCII_WORDY = frozenset(bytes((c,)) for c in range(128) if chr(c).isalnum() or c == ord("_"))
 _CUT = "".join(map(chr, range(0xDC80, 0xDD00)))
 
 
 class Replacer:
-    """Feed it blocks; it returns what they become. `count` is how often it has replaced, `samples` a few lines before and after."""
+    """Feed it blocks; it returns what they become. `count` is how often it has replaced, `samples` a few lines before and after.
+
+    `inside` is how many of these were parts of longer words: Ann in Anna. Languages without blanks between their words have no such.
+    """
 
     def __init__(self, text: str, by: str, *, ignore_case: bool) -> None:
-        self.count = 0
+        self.count = self.inside = 0
         self.samples: list[str] = []
         self._pattern = pattern_for(text, ignore_case=ignore_case)
         self._by = by.encode("utf-8", "surrogateescape")
         # The longest match, in bytes: what may still be the beginning of one is kept back.
-        self._longest = sum(max(len(f.encode("utf-8", "surrogateescape")) for f in (c, c.lower(), c.upper(), c.casefold())) for c in text)
+        # Behind it, one character more tells whether a word goes on.
+        self._wordy = (_is_wordy(text[:1]), _is_wordy(text[-1:]))
+        self._longest = _CHARACTER + sum(max(len(f.encode("utf-8", "surrogateescape")) for f in (c, c.lower(), c.upper(), c.casefold())) for c in text)
         self._ascii = text.isascii() and by.isascii()
         self._utf8: codecs.IncrementalDecoder | None = codecs.getincrementaldecoder("utf-8")()
         self._carried = b""
-        self._last = b""  # the byte before what is carried
+        self._last = b""  # what stood before what is carried, as much of it as is shown of a line
         self._line = 1
         self._ambiguous = False
 
@@ -68,8 +77,9 @@ class Replacer:
             if start >= end:
                 break
             self.count += 1
-            before = buffer[start - 1 : start] if start else self._last
+            before = buffer[start - 1 : start] if start else self._last[-1:]
             self._ambiguous = self._ambiguous or before > b"\x7f"
+            self.inside += self._goes_on(buffer, start, found.end(), before)
             if len(self.samples) < _SAMPLES:
                 self._line += buffer.count(b"\n", at, start)
                 self._show(buffer, found)
@@ -80,18 +90,38 @@ class Replacer:
         parts.append(buffer[at:cut])
         if len(self.samples) < _SAMPLES:
             self._line += buffer.count(b"\n", at, cut)
-        self._last = buffer[cut - 1 : cut] or self._last
+        self._last = (self._last + buffer[max(cut - _SHOWN, 0) : cut])[-_SHOWN:]
         self._carried = buffer[cut:]
         return b"".join(parts)
 
+    def _goes_on(self, buffer: bytes, start: int, end: int, before: bytes) -> bool:
+        """Return whether a letter or digit stands right before or behind a match that begins or ends with one; `before`: the byte before it."""
+        first, last = self._wordy
+        if first and (
+            before in _ASCII_WORDY if before < b"\x80" else _is_wordy(_partly(self._last[-_CHARACTER:] + buffer[max(start - _CHARACTER, 0) : start])[-1:])
+        ):
+            return True
+        behind = buffer[end : end + 1]
+        return last and (behind in _ASCII_WORDY if behind < b"\x80" else _is_wordy(_partly(buffer[end : end + _CHARACTER])[:1]))
+
     def _show(self, buffer: bytes, found: re.Match[bytes]) -> None:
-        first = max(buffer.rfind(b"\n", 0, found.start()) + 1, found.start() - _SHOWN)
+        start = found.start()
+        before = (self._last + buffer[max(0, start - _SHOWN) : start])[-_SHOWN:]
         last = buffer.find(b"\n", found.end())
         last = min(len(buffer) if last < 0 else last, found.end() + _SHOWN)
-        old = buffer[first:last]
+        old = before[before.rfind(b"\n") + 1 :] + buffer[start:last]
         sample = f"line {self._line}: “{_words(old)}” → “{_words(self._pattern.sub(lambda _: self._by, old))}”"
         if not any(s.startswith(f"line {self._line}:") for s in self.samples):
             self.samples.append(sample)
+
+
+def _is_wordy(char: str) -> bool:
+    return (char.isalnum() or char == "_") and not _NO_BLANKS.match(char)
+
+
+def _partly(raw: bytes) -> str:
+    # The first bytes may be the end of a character, and the last ones the start of one.
+    return raw.decode("utf-8", "ignore")
 
 
 def _words(raw: bytes) -> str:

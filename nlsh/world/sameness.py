@@ -9,11 +9,14 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 
 from nlsh.plan.frozen import frozen
+from nlsh.plan.later import later
 from nlsh.world.contents import open_text
 from nlsh.world.files import walk
 
 _FIRST = 1 << 14  # most files are no longer: they are read once
 _BLOCK = 1 << 18
+# What file managers and browsers call a copy: cat (1), cat - Copy, Copy of cat, cat 副本.
+_COPY = later(r"(?i)[ _]?\(\d{1,3}\)$|\bcopy\b|_copy\d*$|\b(?:kopie|copie|copia|cópia)\b|副本|拷贝|拷貝|複製|复制|复件|コピー")
 
 
 @dataclass
@@ -29,6 +32,7 @@ class Duplicates:
     def groups(self, roots: Iterable[str], *, endings: tuple[str, ...] = (), larger: int = 0) -> Iterator[tuple[int, list[str]]]:
         """Yield size and paths of each group of files with the same content, the oldest first; the largest groups' files come first.
 
+        Of one age (unzipped, synced), what is called a copy comes behind what is not, and a longer name behind a shorter one.
         Empty files, links and hidden names are left out; a file with several names counts as one, under the first of them.
         """
         by_size = self._by_size(roots, endings, larger)
@@ -129,11 +133,14 @@ class Duplicates:
             self.tell(min(self._done, self._total), self._total)
 
 
-def _age(path: str) -> tuple[int, str]:
+def _age(path: str) -> tuple[int, bool, int, str]:
+    """Return what to sort copies by so that the one that was there first is the first."""
+    name = os.path.basename(path)
     try:
-        return os.lstat(path).st_mtime_ns, path
+        age = os.lstat(path).st_mtime_ns
     except OSError:
-        return 1 << 63, path
+        age = 1 << 63
+    return age, _COPY.search(os.path.splitext(name)[0]) is not None, len(name), path
 
 
 @frozen()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ MANAGER = f"{SYSTEMD}.Manager"
 UNIT = f"{SYSTEMD}.Unit"
 KINDS = ("service", "socket", "timer", "target", "mount", "path", "slice", "scope", "swap", "device", "automount")
 _NEVER = 2**64 - 1
+_SHOWN = 8
 
 
 def unit_name(written: str) -> str:
@@ -53,6 +55,28 @@ def services(bus: Bus, state: str | None = None) -> Iterator[Service]:
         }  # fmt: skip
         if state is None or wanted[state]:
             yield Service(shown(name), active, detail, at_start, description)
+
+
+def own_units(home: str, ending: str) -> list[str]:
+    """Return the units with this ending, such as `.timer`, that the user has set up for their own part of systemd: the system's does not know them."""
+    config, data = (os.environ.get(v) or os.path.join(home, usual) for v, usual in (("XDG_CONFIG_HOME", ".config"), ("XDG_DATA_HOME", ".local/share")))
+    found = set()
+    for folder in (config, data):
+        try:
+            found |= {n for n in os.listdir(os.path.join(folder, "systemd", "user")) if n.endswith(ending) and not n.endswith(f"@{ending}")}
+        except OSError:
+            continue
+    return sorted(found)
+
+
+def of_own(home: str, ending: str, command: str) -> str:
+    """Return a sentence on the user's own units with this ending and the command that shows them; nothing where there are none."""
+    units = own_units(home, ending)
+    if not units:
+        return ""
+    names = [shown(u).removesuffix(".timer") for u in units]
+    listed = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
+    return f"These are the system's. Your own are not among them: {listed}. `systemctl --user {command}` shows how they are."
 
 
 def facts(bus: Bus, unit: str) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -79,6 +80,13 @@ def stations(bus: Bus) -> list[Station]:
             if key not in best or (connected, record.signal_percent) > (best[key].record.connected, best[key].record.signal_percent):
                 best[key] = Station(ssid, device, known.get(ssid, ""), connection, record)
     return sorted(best.values(), key=lambda s: (not s.record.connected, -s.record.signal_percent, s.ssid))
+
+
+def looked_s(bus: Bus) -> float | None:
+    """Return how many seconds ago a device last looked for networks; None where it has not since the machine was started, or does not say."""
+    scans = [bus.properties(MANAGER, d, f"{MANAGER}.Device.Wireless").get("LastScan", -1) for d in devices(bus)]
+    last = max((int(scan) for scan in scans), default=-1)  # in milliseconds since the machine was started, or -1
+    return None if last < 0 else max(time.clock_gettime(time.CLOCK_BOOTTIME) - last / 1000, 0.0)
 
 
 def _security(point: Mapping[str, Any]) -> str:

@@ -183,7 +183,7 @@ def test_an_expression_that_explodes_is_ended_in_any_thread(tmp_path: Path, monk
 
     def looked(regex: str) -> object:
         try:
-            return len(unit.look(unit.Args.bind("file.rename_all", {"paths": str(tmp_path), "regex": regex, "by": "x"}), World()))
+            return len(unit.look(unit.Args.bind("file.rename_all", {"paths": str(tmp_path), "regex": regex, "by": "x"}), World()).steps)
         except NotPossible as error:
             return error.message
 

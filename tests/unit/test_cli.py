@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +15,7 @@ import pytest
 
 from nlsh import cli
 from nlsh.shell.options import NotARequest, checked_request
+from nlsh.shell.prompt import repl
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -110,6 +113,22 @@ def test_the_parser_for_one_line_is_as_good_as_the_one_for_all(line: str, capsys
             return end.code, capsys.readouterr()
 
     assert read(cli._parser(line.split())) == read(cli._parser())
+
+
+def test_a_ctrl_c_while_the_shell_starts_does_not_end_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def start(*_: object) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        raise SystemExit("went on")
+
+    monkeypatch.setattr(repl.Session, "start", start)
+    for stream in (sys.stdin, sys.stderr):
+        monkeypatch.setattr(stream, "isatty", lambda: True, raising=False)
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        with pytest.raises(SystemExit, match="went on"):
+            cli.main([])
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_a_program_that_reads_json_gets_the_error_as_json_too(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

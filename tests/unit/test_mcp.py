@@ -121,6 +121,35 @@ def test_an_approval_is_good_for_the_preview_that_was_shown_once(home: Path) -> 
 
 
 @needs_landlock
+def test_the_agent_s_user_hears_what_the_reading_could_not_do(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from nlsh.actions.file import _search
+    from nlsh.api import AsyncShell
+    from nlsh.mcp import Server
+    from nlsh.plan import registry
+    from nlsh.shell.preview import preview_data
+
+    monkeypatch.setattr(_search, "notes_reading", lambda path: False)
+    (home / "old").write_text("old")
+    os.utime(home / "old", (0, 0))
+
+    async def work() -> None:
+        async with AsyncShell() as shell:
+            server, text = Server(shell), 'a = file.find(unused="30 days"); file.trash(a)'
+            asking = SimpleNamespace(client_capabilities=SimpleNamespace(elicitation={}))
+            asked: Any = await server.question(text, asking)  # type: ignore[arg-type]
+            assert "note: When files are opened is not noted below" in asked.message
+            assert "noatime" in preview_data(await server.preview(text))["calls"][0]["notes"][0]
+            assert "noatime" in (await server.run(text, True))["notes"][0]
+            # In two runs, too: the user has not seen what the agent has.
+            (home / "new").write_text("new")
+            os.utime(home / "new", (0, 0))
+            await shell.run(registry.parse('file.find(unused="30 days")'))
+            assert "noatime" in (await server.question("file.trash(_)", asking)).message  # type: ignore[arg-type,union-attr]
+
+    asyncio.run(work())
+
+
+@needs_landlock
 def test_runs_at_once_do_not_mix_what_they_print(home: Path) -> None:
     from nlsh.api import AsyncShell
     from nlsh.mcp import Server

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
-from nlsh.plan.action import Action, BaseArgs, Example, arg
+from nlsh.plan.action import Action, BaseArgs, Example, Looked, arg
 from nlsh.plan.errors import Refused
 from nlsh.plan.steps import Step
 from nlsh.plan.terms import COMPRESSIONS, Among
@@ -15,6 +15,7 @@ from nlsh.steps.archives import Compress as CompressStep
 from nlsh.steps.content import fresh
 from nlsh.world import World
 from nlsh.world.files import real_place
+from nlsh.world.machine import amount
 
 
 class Compress(Action):
@@ -28,18 +29,23 @@ class Compress(Action):
         format = arg(Among(COMPRESSIONS), "gz, bz2, xz or zst.", default="gz")
 
     def look(self, args: Any, world: World) -> Any:
-        found = []
+        found: list[Step] = []
+        total = 0
         for path in dict.fromkeys(real_place(p) for p in world.matches(args.paths)):
             if os.path.isdir(path):
                 raise Refused(f"{path} is a folder: it cannot be compressed as it is.", hint="Nothing was changed. archive.create packs folders.")
             target = f"{path}.{args.format}"
             # As gzip does: the copy has the time of what it is a copy of.
-            fields = fresh(path, target, world)
-            found.append(CompressStep(**{**fields, "stamp_ns": os.stat(path).st_mtime_ns}, format=args.format))
-        return found
+            fields, status = fresh(path, target, world), os.stat(path)
+            found.append(CompressStep(**{**fields, "stamp_ns": status.st_mtime_ns}, format=args.format))
+            total += status.st_size
+        # Who compresses to make room takes it for granted that the originals go.
+        stays = f"{os.path.basename(path)} stays" if len(found) == 1 else f"The {len(found):,} originals stay"
+        it = "it" if len(found) == 1 else "them"
+        return Looked(tuple(found), (f"{stays}: up to {amount(total)} more is used, not less. To make room, trash {it} afterwards.",))
 
     def steps(self, args: Any, seen: Any) -> Iterator[Step]:
-        yield from seen
+        yield from seen.steps
 
     examples = (
         Example(

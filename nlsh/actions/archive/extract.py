@@ -68,7 +68,7 @@ class Extract(Action):
 
     examples = (
         Example(
-            say=("unzip stuff.zip", "extract stuff.zip here", "unpack the archive stuff.zip", "解压stuff.zip"),
+            say=("unzip stuff.zip", "extract stuff.zip", "unpack the archive stuff.zip", "解压stuff.zip"),
             plan='archive.extract("stuff.zip")',
             given={"stuff.zip": {"members": {"a.txt": "a", "sub/b.txt": "b"}}},
             after={"stuff/a.txt": "a", "stuff/sub/b.txt": "b", "a.txt": ABSENT},
@@ -84,6 +84,18 @@ class Extract(Action):
             plan='archive.extract("stuff.zip", to="old")',
             given={"stuff.zip": {"members": {"a.txt": "a", "b.txt": "b"}}, "old/c.txt": "c"},
             after={"old/a.txt": "a", "old/b.txt": "b", "old/c.txt": "c"},
+        ),
+        Example(
+            say=("unpack loads/stuff.zip here", "extract loads/stuff.zip right here"),
+            plan='archive.extract("loads/stuff.zip", to="here")',
+            given={"loads/stuff.zip": {"members": {"a.txt": "a", "sub/b.txt": "b"}}},
+            after={"a.txt": "a", "sub/b.txt": "b", "loads/a.txt": ABSENT, "loads/stuff": ABSENT, "here": ABSENT},
+        ),
+        Example(
+            say=("把loads/stuff.zip解压到当前目录",),
+            plan='archive.extract("loads/stuff.zip", to="当前目录")',
+            given={"loads/stuff.zip": {"members": {"a.txt": "a", "sub/b.txt": "b"}}},
+            after={"a.txt": "a", "sub/b.txt": "b", "loads/a.txt": ABSENT, "当前目录": ABSENT},
         ),
         Example(
             say=("get b.txt out of stuff.zip", "extract only b.txt from stuff.zip", "I just need b.txt from stuff.zip", "只从stuff.zip里解压b.txt"),

@@ -23,6 +23,7 @@ _TOOLS = {
     "xfs": ("mkfs.xfs", "xfsprogs", ("-q", "-f")),
     "btrfs": ("mkfs.btrfs", "btrfs-progs", ("-q", "-f")),
 }
+_LIKE = {"ext2": "ext4", "ext3": "ext4", "msdos": "vfat", "fat": "vfat", "ntfs3": "ntfs"}
 
 
 class Format(Action):
@@ -34,7 +35,7 @@ class Format(Action):
 
     class Args(BaseArgs):
         device = arg(Device(), "The device.", required=True)
-        format = arg(Among(FILE_SYSTEMS), "ext4, vfat, exfat, …", default="ext4")
+        format = arg(Among(FILE_SYSTEMS), "ext4, vfat, exfat, …; left out: the one it has now, else exfat on what is plugged in and ext4 on what is built in.")
 
     def look(self, args: Any, world: World) -> Any:
         found = volumes.volumes()
@@ -47,11 +48,12 @@ class Format(Action):
                 raise Refused(f"{meant.node} is part of something bigger ({volume.shown()}): it is not formatted.", hint=_storage.NOTHING)
         if meant.read_only:
             raise Refused(f"{meant.shown()} is write-protected.", hint=_storage.NOTHING)
+        file_system = args.format or _as_it_was(meant, found)
         if _storage.need_service_or_root("format a device"):
-            return FormatVolume(*_storage.known(meant), args.format)
-        name, package, flags = _TOOLS[args.format]
-        program = tools.find(name, why=f"make a {args.format} file system", install=package)
-        words = FormatVolume(meant.node, "", meant.shown(), args.format).describe()
+            return FormatVolume(*_storage.known(meant), file_system)
+        name, package, flags = _TOOLS[file_system]
+        program = tools.find(name, why=f"make a {file_system} file system", install=package)
+        words = FormatVolume(meant.node, "", meant.shown(), file_system).describe()
         return RunOnDevice(*_storage.known(meant), (program, *flags, meant.node), words, "dev.format")
 
     def steps(self, args: Any, seen: Any) -> Iterator[Step]:
@@ -73,6 +75,14 @@ def _on(volume: Volume, found: list[Volume]) -> Iterator[Volume]:
             if below.node == node:
                 yield below
                 yield from _on(below, found)
+
+
+def _as_it_was(volume: Volume, found: list[Volume]) -> str:
+    """Return the file system that a device has, or its partitions have; where that is none that is made here, one that its other machines read."""
+    now = {_LIKE.get(v.file_system, v.file_system) for v in (volume, *_on(volume, found)) if v.file_system}
+    if len(now) == 1 and (one := now.pop()) in _TOOLS:
+        return one
+    return "exfat" if volume.external or volume.removable else "ext4"
 
 
 def _the_one_partition(volume: Volume, written: str, found: list[Volume]) -> Volume:

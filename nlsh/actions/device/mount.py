@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from typing import Any
 
 from nlsh.actions.device import _storage
-from nlsh.plan.action import Action, BaseArgs, Example, arg
+from nlsh.plan.action import Action, BaseArgs, Example, Looked, arg
 from nlsh.plan.errors import NotPossible, Refused
 from nlsh.plan.steps import Step
 from nlsh.plan.terms import Device
 from nlsh.plan.values import Path
 from nlsh.steps.storage import MountVolume
-from nlsh.world import World, volumes
+from nlsh.world import World, places, volumes
 from nlsh.world.volumes import Volume
 
 
@@ -24,7 +25,7 @@ class Mount(Action):
 
     class Args(BaseArgs):
         device = arg(Device(), "The device.", required=True)
-        to = arg(Path(), "The folder to mount it on; left out: the system picks one.")
+        to = arg(Path(), "The folder to mount it on; the system picks another, and says which.")
 
     def look(self, args: Any, world: World) -> Any:
         found = volumes.volumes()
@@ -34,13 +35,8 @@ class Mount(Action):
         if meant.mounts:
             raise Refused(f"{meant.node} is mounted already, on {', '.join(meant.mounts)}.", hint=_storage.NOTHING)
         _storage.need_service("mount a disk")
-        if args.to:
-            # LIMIT: mount(2) is closed to every worker by Landlock itself, and the disk service takes no folder.
-            raise NotPossible(
-                "The folder cannot be chosen here: the disk service picks it itself, and nlsh's confined workers may not mount anything.",
-                hint=f"{_storage.NOTHING} Leave the folder out, or run yourself: sudo mount DEVICE FOLDER",
-            )
-        return _storage.known(meant)
+        # LIMIT: mount(2) is closed to every worker by Landlock itself, and the disk service takes no folder.
+        return Looked((MountVolume(*_storage.known(meant)),), (_elsewhere(meant, args.to, world),) if args.to else ())
 
     @staticmethod
     def _meant(written: str, world: World, found: list[Volume]) -> Volume:
@@ -52,7 +48,7 @@ class Mount(Action):
             return volumes.choose(written, world, found, _storage.holds_files, lacking)
 
     def steps(self, args: Any, seen: Any) -> Iterator[Step]:
-        yield MountVolume(*seen)
+        yield from seen.steps
 
     examples = (
         Example(
@@ -68,3 +64,8 @@ class Mount(Action):
         ),
         Example(say=("mount /dev/sdz9 on /mnt", "把/dev/sdz9挂到/mnt"), plan='device.mount("/dev/sdz9", to="/mnt")', refused="world.not-found"),
     )
+
+
+def _elsewhere(volume: Volume, to: str, world: World) -> str:
+    command = f"sudo mount {volume.node} {shlex.quote(places.new(to, cwd=world.cwd, home=world.home))}"
+    return f"It will not be on {to}: the disk service picks the folder itself, and says which when it is done. For {to}, run yourself: {command}"

@@ -25,10 +25,10 @@ class Volume(Action):
     effects = ("bus.call",)
 
     class Args(BaseArgs):
-        level = arg(Percent(), "How loud.")
-        change = arg(Choice("up", "down"), "A step louder or quieter.")
+        level = arg(Percent(), "How loud; where it is muted, it is heard again.")
+        change = arg(Choice("up", "down"), "A step louder (and heard again, where it is muted) or quieter.")
         mute = arg(Flag(), "No sound at all.", default=False)
-        unmute = arg(Flag(), "Sound again.", default=False)
+        unmute = arg(Flag(), "Sound again; at 0%, a step of it.", default=False)
         need_one_of = ("level", "change", "mute", "unmute")
 
     def look(self, args: Any, world: World) -> Any:
@@ -44,7 +44,10 @@ class Volume(Action):
             # Never louder than it is meant to be, and not quieter either where it is already.
             most = max(100, now.percent)
             after = _scaled(now.volumes, min(max(now.percent + (_STEP_PERCENT if args.change == "up" else -_STEP_PERCENT), 0), most))
-        muted = args.mute or (now.muted and not args.unmute)
+        elif args.unmute and not now.percent:
+            after = _scaled(now.volumes, _STEP_PERCENT)  # sound again is sound that is heard
+        # Louder, or so loud, is for who wants to hear it, as every volume key has it. Quieter is not.
+        muted = args.mute or (now.muted and not (args.unmute or args.change == "up" or args.level is not None))
         if (after, muted) == (now.volumes, now.muted):
             state = "muted" if args.mute else "not muted" if args.unmute else f"at {now.percent}%"
             raise Refused(f"The sound is {state} already.", hint="Nothing was changed.")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nlsh.plan.errors import NotPossible, Refused
+from nlsh.plan.later import later
 from nlsh.plan.steps import Step
 from nlsh.steps.files import MakeFolder
 from nlsh.world import World, places
@@ -25,6 +26,15 @@ _SYSTEM = frozenset(
 )  # fmt: skip
 # Of these what people keep there themselves.
 _SHARED = frozenset(("/home", "/media", "/mnt", "/opt", "/root", "/srv", "/tmp", "/var/tmp"))
+# What an ending looks like: report.pdf, song.mp3; in “Dr. Ho”, “2024.05” and man.1 there is none.
+_ENDING = later(r"\.(?=[0-9_+-]*[A-Za-z])[\w+-]{1,12}")
+_BARE = frozenset(
+    (
+        "authors", "brewfile", "changelog", "changes", "codeowners", "containerfile", "contributing", "contributors", "copying", "copyright", "dockerfile",
+        "gemfile", "install", "jenkinsfile", "justfile", "licence", "license", "maintainers", "makefile", "news", "notice", "procfile", "rakefile",
+        "readme", "todo", "vagrantfile", "version",
+    )
+)  # fmt: skip
 
 
 def chosen(written: tuple[str, ...], world: World, verb: str) -> tuple[str, ...]:
@@ -128,30 +138,101 @@ def is_plural(args: Any, name: str = "paths") -> bool:
 
 @dataclass(frozen=True)
 class Goal:
-    """Where things go: `target` of each, in the order of the sources, after `folders` have been made."""
+    """Where things go: `target` of each, in the order of the sources, after `folders` have been made. `notes`: what the preview says of it.
+
+    `sources` are the things themselves, without those that are there already.
+    """
 
     targets: tuple[str, ...]
     folders: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
 
     def make(self) -> tuple[Step, ...]:
         """Return the steps that make the folders."""
         return tuple(MakeFolder(f) for f in self.folders)
 
 
-def goal(sources: tuple[str, ...], to: str, world: World, *, plural: bool, verb: str) -> Goal:
+def goal(sources: tuple[str, ...], to: str, world: World, *, plural: bool, verb: str, by_ending: bool = False, number: bool | None = None) -> Goal:
     """Return where `sources` go when they are to go `to`.
 
     A folder means into it. What is missing is the new name of a single thing, and a folder that is made when it is said to be one or
-    when several things go there. Raises Refused where something would be overwritten.
+    when several things go there; `by_ending`: also when it has no ending and the single thing is a file that has one (see `_into_new`).
+    Of several things, those are left out that lie there already, or that it lies in: they were found by the same words. `number`: where a name is taken,
+    a number is put behind it; None: that is not to be had. Raises Refused where something would be overwritten, and where all is there already.
     """
     target, into = _place(to, world, plural=plural)
-    if not into and world.exists(target):
+    notes: tuple[str, ...] = ()
+    if by_ending and not into and len(sources) == 1 and not world.exists(target):
+        into, notes = _into_new(sources[0], target, verb)
+    if not into and world.exists(target) and not number:
         raise Refused(f"There is already something at {target}.", hint=f"{_UNCHANGED} nlsh does not overwrite: choose another name, or move it away first.")
     if into and not world.is_folder(target) and plural and os.path.splitext(target)[1] and not _says_folder(to):
         raise Refused(f"Several things cannot become the one file {target}.", hint=f"{_UNCHANGED} End it with / if it is to be a folder.")
+    if into and len(sources) > 1:
+        sources, left_out = _without_there(sources, target)
+        notes += left_out
     targets = tuple(os.path.join(target, os.path.basename(s)) for s in sources) if into else (target,)
-    _refuse_clashes(sources, targets, world, verb)
-    return Goal(targets, missing_folders(target if into else os.path.dirname(target), world))
+    if number:
+        targets, numbered = _numbered(sources, targets, world)
+        notes += numbered
+    _refuse_clashes(sources, targets, world, verb, number)
+    return Goal(targets, missing_folders(target if into else os.path.dirname(target), world), notes, sources)
+
+
+def _without_there(sources: tuple[str, ...], folder: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return those of several things that can go into `folder`, and what is to be said of the others. Raises Refused where there are no others."""
+    left = tuple(s for s in sources if os.path.dirname(s) != folder and not (folder + "/").startswith(s + "/"))
+    if not left:
+        raise Refused(f"All of that is in {folder} already.", hint=f"{_UNCHANGED} Say another folder.")
+    above = tuple(s for s in sources if (folder + "/").startswith(s + "/"))
+    there = len(sources) - len(left) - len(above)
+    said = (f"{there:,} of the {len(sources):,} {'lies' if there == 1 else 'lie'} in {folder} already: left as {'it is' if there == 1 else 'they are'}.",)
+    held = tuple(f"{s} is where {'it goes' if len(left) == 1 else 'they go'}: it stays." for s in above)
+    return left, (*(said if there else ()), *held)
+
+
+def _numbered(sources: tuple[str, ...], targets: tuple[str, ...], world: World) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return `targets` with a number behind each name that is taken, by what is there or by an earlier one, and what is to be said of it."""
+    # What keeps its name has it: a later cat-2.jpg is not to find it taken.
+    names = set(targets)
+    used: set[str] = set()
+    last: dict[str, int] = {}
+    found: list[str] = []
+    for source, target in zip(sources, targets, strict=True):
+        place = target
+        if target in used or (target != source and world.exists(target)):
+            folder, name = os.path.split(target)
+            stem, ending = (name, "") if is_folder(source) else os.path.splitext(name)
+            if stem.endswith(".tar"):
+                stem, ending = stem[:-4], f".tar{ending}"
+            number = last.get(target, 1)
+            while place in used or place in names or world.exists(place):
+                number += 1
+                place = os.path.join(folder, f"{stem}-{number}{ending}")
+            last[target] = number
+            refuse_name(os.path.basename(place))
+        used.add(place)
+        found.append(place)
+    changed = sum(a != b for a, b in zip(found, targets, strict=True))
+    return tuple(found), (f"{changed:,} get{'s' if changed == 1 else ''} a number behind the name, which is taken.",) if changed else ()
+
+
+def _into_new(source: str, target: str, verb: str) -> tuple[bool, tuple[str, ...]]:
+    """Return whether one thing goes into a new folder, `target`, rather than getting that for its name, and what is to be said of it.
+
+    Who says “report.pdf into archive” means a folder: named archive, the file would have lost its ending, and the next one would find no place.
+    Known files that have none (LICENSE), hidden names, and the name of the file itself without its ending are names.
+    """
+    old, new = os.path.basename(source), os.path.basename(target)
+    stem, ending = os.path.splitext(old)
+    if new == old or os.path.splitext(new)[1]:
+        return False, ()
+    bare = new.startswith(".") or new.casefold() in (stem.casefold(), *_BARE)
+    if _ENDING.fullmatch(ending) and not bare and not is_folder(source):
+        return True, (f"There is no folder {target}: it is made, and {old} goes into it. With an ending, {new} would be the new name.",)
+    what = f"the copy of {old}" if verb == "copy" else old
+    return False, (f"There is no folder {target}: {what} will be called {new}. End it with / if it is to be a folder.",)
 
 
 def _place(to: str, world: World, *, plural: bool) -> tuple[str, bool]:
@@ -169,8 +250,9 @@ def _says_folder(to: str) -> bool:
     return text.endswith(("/", " folder", " directory", "文件夹", "目录", "资料夹"))
 
 
-def _refuse_clashes(sources: tuple[str, ...], targets: tuple[str, ...], world: World, verb: str) -> None:
+def _refuse_clashes(sources: tuple[str, ...], targets: tuple[str, ...], world: World, verb: str, number: bool | None) -> None:
     taken: dict[str, str] = {}
+    or_number = "" if number is None else " Or say number=true: then the name gets a number behind it."
     for source, target in zip(sources, targets, strict=True):
         if target == source:
             raise Refused(f"{source} is already there.", hint=f"{_UNCHANGED} Say another name or folder.")
@@ -178,10 +260,12 @@ def _refuse_clashes(sources: tuple[str, ...], targets: tuple[str, ...], world: W
             raise Refused(f"{source} cannot go into itself.", hint=f"{_UNCHANGED} Say a folder outside it.")
         if target in taken:
             raise Refused(
-                f"{taken[target]} and {source} have the same name: only one fits at {target}.", hint=f"{_UNCHANGED} {verb.capitalize()} them one by one."
+                f"{taken[target]} and {source} have the same name: only one fits at {target}.",
+                hint=f"{_UNCHANGED} {verb.capitalize()} them one by one.{or_number}",
             )
         if world.exists(target):
-            raise Refused(f"There is already something at {target}.", hint=f"{_UNCHANGED} nlsh does not overwrite: choose another name, or move it away first.")
+            hint = f"{_UNCHANGED} nlsh does not overwrite: choose another name, or move it away first.{or_number}"
+            raise Refused(f"There is already something at {target}.", hint=hint)
         taken[target] = source
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,6 +16,8 @@ from nlsh.steps import handles
 from nlsh.world import World
 from nlsh.world.files import Wanted, notes_reading, owner_id
 
+_NO_FILES = ("/proc/", "/sys/", "/dev/")  # what is mounted there are the kernel's tables and devices
+
 
 class SearchArgs(BaseArgs):
     """Below which folders, and what is wanted of a file."""
@@ -23,7 +26,8 @@ class SearchArgs(BaseArgs):
     named = arg(Glob(), "A name or pattern; without wildcards and file ending, any name it is part of.")
     kind = arg(Kind(), "A kind of file in anybody's words.")
     type = arg(
-        Choice("file", "folder", "link", "broken link"), "Files, folders, links, or links that lead nowhere; left out: no folders, unless only a name is given."
+        Choice("file", "folder", "link", "broken link"),
+        "Files, folders, links, or links that lead nowhere; left out: no folders, unless only a name, an owner or a mode is given.",
     )
     larger = arg(Bytes(), "Larger than this.")
     smaller = arg(Bytes(), "Smaller than this.")
@@ -46,12 +50,27 @@ def look(args: Any, world: World) -> dict[str, Any]:
 
         compiled(args.regex)
     found = roots(args.under, world)
+    sort = getattr(args, "sort", None)
     return {
         "roots": list(found),
         "now": world.now(),
         "uid": owner_id(args.owner) if args.owner else None,
-        "unread": [r for r in found if not notes_reading(r)] if args.unused is not None else [],
+        "unread": _unread(found) if args.unused is not None else [],
+        # Where all of a disk or of a home is asked for what takes room: most of that is in hidden folders.
+        "hidden": (args.larger is not None or sort == "largest") and any(r in ("/", os.path.realpath(world.home)) for r in found),
+        "dated": sort in ("newest", "oldest"),
     }
+
+
+def _unread(found: tuple[str, ...]) -> list[str]:
+    """Return where the file system does not note when a file is opened: of `found`, and of what is mounted below them."""
+    from nlsh.world.machine import mounts
+
+    unread = [r for r in found if not notes_reading(r)]
+    above = tuple(r.rstrip("/") + "/" for r in found)
+    # By what the kernel says: a network disk that does not answer is not waited for.
+    below = [m.mount for m in mounts() if "noatime" in m.options.split(",") and m.mount.startswith(above) and not m.mount.startswith(_NO_FILES)]
+    return list(dict.fromkeys((*unread, *(m for m in below if not any(m.startswith(u.rstrip("/") + "/") for u in unread)))))
 
 
 class Below(Action):
@@ -98,20 +117,57 @@ def wanted(args: Any, seen: dict[str, Any]) -> Wanted:
         mode=args.mode,
         regex=args.regex,
         empty=args.empty,
-        hidden=args.hidden,
-        containing=args.containing.encode("utf-8", "surrogateescape") if args.containing else None,
+        hidden=args.hidden or seen["hidden"],
+        containing=args.containing or None,
+        dated=seen["dated"],
         tell=handles.Meter(unit="folders").came,
+        opening=handles.checkpoint,
     )
+
+
+def notes(seen: dict[str, Any], wanted: Wanted, *, of_hidden: bool = False) -> Iterator[Note]:
+    """Yield what is to be said beside what was found: what was not looked into and why; of hidden folders where `of_hidden` says so."""
+    yield from unnoted(seen)
+    yield from left_out(wanted.skipped)
+    if wanted.unread:
+        longer = "" if wanted.asks_for_documents else ': say the kind, as kind="pdf", to give them more time'
+        yield Note(
+            f"Not looked into: {_documents(wanted.unread)}. Their text is of a kind that is not read here, locked, damaged, a picture, or takes too long"
+            f" to read{longer}."
+        )
+    if of_hidden and wanted.passed:
+        names = ", ".join(name for name, _ in wanted.passed.most_common(3)) + (", …" if len(wanted.passed) > 3 else "")
+        number = wanted.passed.total()
+        yield Note(f"{number} hidden folder{'s' if number > 1 else ''} ({names}) {'were' if number > 1 else 'was'} not looked into: hidden=true does.")
+
+
+def unopened(unread: Counter[str], *, asked: bool) -> Iterator[Note]:
+    """Yield one note that says of how many documents the lines were not looked at, if of any; `asked`: they were asked for, and cannot be read."""
+    if unread:
+        why = "cannot be read here: it is of another kind, locked, damaged, a picture, or too long" if asked else 'is packed: say the kind, as kind="pdf"'
+        yield Note(f"Not looked into: {_documents(unread)}. Their text {why}{'' if asked else ', to have them read'}.")
+
+
+def _documents(unread: Counter[str]) -> str:
+    number = unread.total()
+    kinds = ", ".join(f"{count} {ending.lstrip('.')}" for ending, count in unread.most_common())
+    return f"{number} document{'s' if number > 1 else ''} ({kinds})"
 
 
 def unnoted(seen: dict[str, Any]) -> Iterator[Note]:
     """Yield one note that names where nobody notes when a file is opened, if anywhere: there only changes count."""
     if seen["unread"]:
-        yield Note(f"When files are opened is not noted below {', '.join(seen['unread'])} (noatime): there, what was not changed for so long is shown.")
+        yield Note(
+            f"When files are opened is not noted below {_few(seen['unread'])} (noatime): there, what was not changed for so long counts as unused, "
+            "even if it is looked at every day."
+        )
 
 
 def left_out(skipped: list[str]) -> Iterator[Note]:
     """Yield one note that names what could not be read, if anything."""
     if skipped:
-        names = ", ".join(skipped[:3]) + (f" and {len(skipped) - 3} more" if len(skipped) > 3 else "")
-        yield Note(f"Could not be read, so left out: {names}.")
+        yield Note(f"Could not be read, so left out: {_few(skipped)}.")
+
+
+def _few(paths: list[str]) -> str:
+    return ", ".join(paths[:3]) + (f" and {len(paths) - 3} more" if len(paths) > 3 else "")

@@ -33,10 +33,14 @@ def tree(root: str) -> Tree:
 
 
 class Comparison:
-    """The folder `source` and the folder `target`, which may be missing, and the steps that bring the second up to date."""
+    """The folder `source` and the folder `target`, which may be missing, and the steps that bring the second up to date.
 
-    def __init__(self, source: str, target: str, bins: Bins) -> None:
-        self.source, self.target, self._bins = source, target, bins
+    A file that was changed later in the target stays as it is there, unless `force` says that it is replaced, too.
+    """
+
+    def __init__(self, source: str, target: str, bins: Bins, *, force: bool = False) -> None:
+        self.source, self.target, self._bins, self._force = source, target, bins, force
+        self._newer: list[str] = []
         self._from, self._to = tree(source), tree(target) if os.path.isdir(target) else {}
         self.bytes_needed = 0
         self._gone: set[str] = set()
@@ -63,6 +67,17 @@ class Comparison:
             else:
                 yield from self._other(way, status, there)
         yield from reversed(finished)
+
+    def notes(self) -> tuple[str, ...]:
+        """Return what the preview says of the files that are newer in the target, once the steps are known."""
+        if not self._newer:
+            return ()
+        one = len(self._newer) == 1
+        named = ", ".join(self._newer[:3]) + (f" and {len(self._newer) - 3:,} more" if len(self._newer) > 3 else "")
+        what = f"{named} {'is' if one else 'are'} newer in {self.target} than in {self.source}"
+        if self._force:
+            return (f"{what} and {'is' if one else 'are'} replaced, too: the newer {'one goes' if one else 'ones go'} to the trash.",)
+        return (f"{what} and {'stays as it is' if one else 'stay as they are'}. force=true replaces {'it' if one else 'them'}.",)
 
     def _extra(self) -> Iterator[Step]:
         for way, status in self._to.items():
@@ -98,6 +113,10 @@ class Comparison:
                     yield from self._mode(target, status, there)
                 self._names.setdefault((status.st_dev, status.st_ino), target)
                 return
+        if there is not None and stat.S_ISREG(there.st_mode) and there.st_mtime_ns > status.st_mtime_ns:
+            self._newer.append(way)
+            if not self._force:
+                return  # nor is it a copy of this one that another name of it could be made from
         first = self._names.setdefault((status.st_dev, status.st_ino), target) if status.st_nlink > 1 else target
         if there is None and first != target:
             yield AddName(first, target, loosened(identity(status)))

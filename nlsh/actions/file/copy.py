@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from nlsh.actions.file import _chosen
-from nlsh.plan.action import ABSENT, Action, BaseArgs, Example, arg
+from nlsh.plan.action import ABSENT, Action, BaseArgs, Example, Looked, arg
 from nlsh.plan.errors import NotPossible
 from nlsh.plan.steps import Step
-from nlsh.plan.values import Path, Paths
+from nlsh.plan.values import Flag, Path, Paths
 from nlsh.steps.files import CopyPath, MakeFolder, SetTimes
 from nlsh.steps.links import AddName
 from nlsh.world import World
@@ -26,19 +26,24 @@ class Copy(Action):
 
     class Args(BaseArgs):
         paths = arg(Paths(), "What to copy.", required=True)
-        to = arg(Path(), "A folder to copy it into (made if it is missing), or the name of the copy of a single thing.", required=True)
+        to = arg(
+            Path(),
+            "A folder to copy it into (made if it is missing), or the name of the copy of a single thing: of a file with an ending, one with an ending.",
+            required=True,
+        )
+        number = arg(Flag(), "Where a name is taken, put a number behind it: cat-2.jpg.", default=False)
 
     def look(self, args: Any, world: World) -> Any:
         sources = _chosen.outermost(_chosen.places_of(world.matches(args.paths)))
-        goal = _chosen.goal(sources, args.to, world, plural=len(sources) > 1 or _chosen.is_plural(args), verb="copy")
+        goal = _chosen.goal(sources, args.to, world, plural=len(sources) > 1 or _chosen.is_plural(args), verb="copy", by_ending=True, number=args.number)
         found: list[Step] = list(goal.make())
-        for source, target in zip(sources, goal.targets, strict=True):
+        for source, target in zip(goal.sources, goal.targets, strict=True):
             found += _copies(source, target)
-        _chosen.refuse_without_room(sum(tree_size(s)[0] for s in sources), goal.targets[0])
-        return tuple(found)
+        _chosen.refuse_without_room(sum(tree_size(s)[0] for s in goal.sources), goal.targets[0])
+        return Looked(tuple(found), goal.notes)
 
     def steps(self, args: Any, seen: Any) -> Iterator[Step]:
-        yield from seen
+        yield from seen.steps
 
     examples = (
         Example(
@@ -46,6 +51,12 @@ class Copy(Action):
             plan='file.copy("notes.txt", to="backup")',
             given={"notes.txt": "n", "backup": None},
             after={"notes.txt": "n", "backup/notes.txt": "n"},
+        ),
+        Example(
+            say=("copy thesis.tex into keep", "a copy of thesis.tex goes into the folder keep", "把thesis.tex复制进keep里"),
+            plan='file.copy("thesis.tex", to="keep")',
+            given={"thesis.tex": "t"},
+            after={"keep/thesis.tex": "t", "thesis.tex": "t"},
         ),
         Example(
             say=("duplicate config.ini as config.ini.bak", "copy config.ini to config.ini.bak", "把config.ini备份成config.ini.bak"),

@@ -30,9 +30,8 @@ class Count(Action):
     def observe(self, args: Any, seen: Any, world: World) -> Iterator[Record]:
         wanted = _search.wanted(args, seen)
         number = sum(wanted.count(root) for root in seen["roots"])
-        yield Tally(number, f"{args.type or 'file'}s")
-        yield from _search.unnoted(seen)
-        yield from _search.left_out(wanted.skipped)
+        yield Tally(number, f"{args.type or 'file'}s {_where(args, wanted.hidden)}")
+        yield from _search.notes(seen, wanted)
 
     examples = (
         Example(
@@ -60,3 +59,9 @@ class Count(Action):
             refused="world.not-found",
         ),
     )
+
+
+def _where(args: Any, hidden: bool) -> str:
+    """Return where was looked: what a file manager shows of a folder is another number."""
+    where = "in all folders below" if args.depth is None else "directly there" if args.depth == 1 else f"down to {args.depth} folders below"
+    return where if hidden else f"{where}, hidden ones left out"

@@ -9,7 +9,7 @@ from nlsh.actions.file import _search
 from nlsh.plan.action import Action, Example, arg
 from nlsh.plan.amounts import Count
 from nlsh.plan.effects import Effect
-from nlsh.plan.records import Record
+from nlsh.plan.records import Note, Record
 from nlsh.plan.values import Choice
 from nlsh.world import World
 from nlsh.world.files import record
@@ -44,6 +44,9 @@ class Find(Action):
     def needs(self, args: Any, seen: Any) -> tuple[Effect, ...]:
         return _search.reads(seen)
 
+    def is_ordered(self, args: Any) -> bool:
+        return args.sort is not None
+
     def observe(self, args: Any, seen: Any, world: World) -> Iterator[Record]:
         wanted = _search.wanted(args, seen)
         found: Iterator[tuple[str, os.stat_result]] = (hit for root in seen["roots"] for hit in wanted.below(root))
@@ -55,10 +58,14 @@ class Find(Action):
             from itertools import islice
 
             found = islice(found, args.limit)
+        nothing, is_hidden = True, False
         for path, status in found:
+            nothing = False
+            is_hidden = is_hidden or (seen["hidden"] and "/." in path)
             yield record(path, status)
-        yield from _search.unnoted(seen)
-        yield from _search.left_out(wanted.skipped)
+        if is_hidden and not args.hidden:
+            yield Note("Hidden files and folders were looked into, too: much of what takes room is there.")
+        yield from _search.notes(seen, wanted, of_hidden=nothing or args.larger is not None or args.sort == "largest")
 
     examples = (
         Example(

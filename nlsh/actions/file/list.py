@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,7 +11,7 @@ from nlsh.actions.file import _search
 from nlsh.plan.action import Action, BaseArgs, Example, arg
 from nlsh.plan.amounts import Count
 from nlsh.plan.effects import Effect
-from nlsh.plan.records import Record
+from nlsh.plan.records import Note, Record
 from nlsh.plan.values import Choice, Flag, Kind, Paths
 from nlsh.world import World
 from nlsh.world.files import record, status_of
@@ -43,14 +44,27 @@ class List(Action):
     def needs(self, args: Any, seen: Any) -> tuple[Effect, ...]:
         return tuple(Effect("fs.read", p) for p in seen["paths"])
 
+    def is_ordered(self, args: Any) -> bool:
+        return "sort" in args.written
+
     def observe(self, args: Any, seen: Any, world: World) -> Iterator[Record]:
         from nlsh.actions.file._order import ordered
 
         skipped: list[str] = []
         endings = _search.endings(args.kind)
         found = ((p, s) for p, s in _entries(seen["paths"], args.hidden, skipped) if not endings or (p.lower().endswith(endings) and not os.path.isdir(p)))
-        for path, status in ordered(found, args.sort, args.limit):
+        folders = 0
+
+        def counted() -> Iterator[tuple[str, os.stat_result]]:
+            nonlocal folders
+            for path, status in found:
+                folders += stat.S_ISDIR(status.st_mode)
+                yield path, status
+
+        for path, status in ordered(counted(), args.sort, args.limit):
             yield record(path, status)
+        if folders and args.sort in ("largest", "smallest"):
+            yield Note("By size, folders count here without what is in them; folder.size(each=true) measures that.")
         yield from _search.left_out(skipped)
 
     examples = (

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from nlsh.actions.file import _chosen
-from nlsh.plan.action import ABSENT, Action, BaseArgs, Example, arg
+from nlsh.plan.action import ABSENT, Action, BaseArgs, Example, Looked, arg
 from nlsh.plan.steps import Step
-from nlsh.plan.values import Path, Paths
+from nlsh.plan.values import Flag, Path, Paths
 from nlsh.steps.files import MovePath
 from nlsh.world import World
 from nlsh.world.files import identify, tree_size
@@ -23,20 +23,26 @@ class Move(Action):
 
     class Args(BaseArgs):
         paths = arg(Paths(), "What to move.", required=True)
-        to = arg(Path(), "A folder to move it into (made if it is missing), or the new name of a single thing.", required=True)
+        to = arg(
+            Path(),
+            "A folder to move it into (made if it is missing), or the new name of a single thing: of a file with an ending, one with an ending.",
+            required=True,
+        )
+        number = arg(Flag(), "Where a name is taken, put a number behind it: cat-2.jpg.", default=False)
 
     def look(self, args: Any, world: World) -> Any:
         sources = _chosen.chosen(args.paths, world, "move")
-        goal = _chosen.goal(sources, args.to, world, plural=len(sources) > 1 or _chosen.is_plural(args), verb="move")
+        goal = _chosen.goal(sources, args.to, world, plural=len(sources) > 1 or _chosen.is_plural(args), verb="move", by_ending=True, number=args.number)
         found = tuple(
-            MovePath(s, t, identify(s), _chosen.device_of(s) == _chosen.device_of(t), os.path.islink(s)) for s, t in zip(sources, goal.targets, strict=True)
+            MovePath(s, t, identify(s), _chosen.device_of(s) == _chosen.device_of(t), os.path.islink(s))
+            for s, t in zip(goal.sources, goal.targets, strict=True)
         )
         if far := [m.source for m in found if not m.same_device]:
             _chosen.refuse_without_room(sum(tree_size(s)[0] for s in far), goal.targets[0])
-        return (*goal.make(), *found)
+        return Looked((*goal.make(), *found), goal.notes)
 
     def steps(self, args: Any, seen: Any) -> Iterator[Step]:
-        yield from seen
+        yield from seen.steps
 
     examples = (
         Example(
@@ -71,6 +77,12 @@ class Move(Action):
             plan='folder.create("papers"); file.move("thesis.tex", to="papers")',
             given={"thesis.tex": "t"},
             after={"papers/thesis.tex": "t", "thesis.tex": ABSENT},
+        ),
+        Example(
+            say=("put thesis.tex into done", "thesis.tex goes into the folder done", "把thesis.tex放进done里"),
+            plan='file.move("thesis.tex", to="done")',
+            given={"thesis.tex": "t"},
+            after={"done/thesis.tex": "t", "thesis.tex": ABSENT},
         ),
         Example(
             say=("move draft.txt to final.txt", "draft.txt should become final.txt, move it", "把draft.txt移到final.txt"),

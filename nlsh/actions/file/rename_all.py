@@ -12,10 +12,10 @@ from nlsh.actions.file import _chosen
 from nlsh.actions.file._expression import by_expression
 from nlsh.actions.file._renaming import names_in, ordered, split_name
 from nlsh.actions.file.join import natural
-from nlsh.plan.action import ABSENT, Action, BaseArgs, Example, arg
+from nlsh.plan.action import ABSENT, Action, BaseArgs, Example, Looked, arg
 from nlsh.plan.errors import NotFound, NotPossible
 from nlsh.plan.steps import Step
-from nlsh.plan.values import Choice, Flag, Name, Paths, Text
+from nlsh.plan.values import Choice, Flag, Name, Paths, Text, Unordered
 from nlsh.steps.renames import RenamePath
 from nlsh.world import World
 from nlsh.world.files import Identity, identity, status_of
@@ -42,11 +42,16 @@ class RenameAll(Action):
         case = arg(Choice("lower", "upper", "title"), "Small letters, capitals, or a capital for each word.")
         spaces = arg(Name(), "What stands for each space.", common=("_", "-"))
         extension = arg(Name(), "The new ending.")
-        number = arg(Flag(), "Number them, in the order of their names: name-001, name-002, …", default=False)
+        number = arg(
+            Flag(),
+            "Number them, in the order of their names: 001, 002, … behind the prefix. Where a part of the names is changed, too, they stay: name-001.",
+            default=False,
+        )
+        keep = arg(Flag(), "With number: the old name stays before it, name-001.", default=False)
         need_one_of = ("replace", "regex", "prefix", "suffix", "case", "spaces", "extension", "number")
 
     def look(self, args: Any, world: World) -> Any:
-        paths = _meant(args, world)
+        paths, notes = _meant(args, world)
         known = {path: status_of(path) for path in paths}
         width = max(3, len(str(len(paths))))
         wanted: dict[str, str] = {}
@@ -54,17 +59,17 @@ class RenameAll(Action):
         replaced = by_expression(args.regex, args.by or "", list(named)) if args.regex else {name: name for name in named}
         for number, path in enumerate(paths, start=1):
             folder, old = os.path.split(path)
-            new = _new_name(replaced[old], args, stat.S_ISDIR(known[path].st_mode), f"-{number:0{width}d}" if args.number else "")
+            new = _new_name(replaced[old], args, stat.S_ISDIR(known[path].st_mode), f"{number:0{width}d}" if args.number else "")
             if new != old:
                 _chosen.refuse_name(new)
                 wanted[path] = os.path.join(folder, new)
         for folder in {os.path.dirname(p) for p in wanted}:
             if not os.access(folder, os.W_OK | os.X_OK):
                 raise NotPossible(f"You may not rename anything in {folder}.", hint="Nothing was changed. See who may with file.info.")
-        return tuple(_steps(ordered(wanted, names_in(world)), {p: identity(s) for p, s in known.items()}))
+        return Looked(tuple(_steps(ordered(wanted, names_in(world)), {p: identity(s) for p, s in known.items()})), notes)
 
     def steps(self, args: Any, seen: Any) -> Iterator[Step]:
-        yield from seen
+        yield from seen.steps
 
     examples = (
         Example(
@@ -128,8 +133,20 @@ class RenameAll(Action):
             after={"a.jpg": "a", "b.jpg": "b"},
         ),
         Example(
-            say=("number the files in scans", "add a number to each file name in scans", "给scans里的文件编号"),
+            say=("number the files in scans", "rename everything in scans to 1, 2, 3", "给scans里的文件编号"),
             plan='file.rename_all("scans", number=true)',
+            given={"scans/page2.png": "2", "scans/page10.png": "10"},
+            after={"scans/001.png": "2", "scans/002.png": "10", "scans/page2.png": ABSENT},
+        ),
+        Example(
+            say=("name the files in scans trip 1, trip 2 and so on", "scans里的文件依次改名为trip加编号"),
+            plan='file.rename_all("scans", prefix="trip ", number=true)',
+            given={"scans/page2.png": "2", "scans/page10.png": "10"},
+            after={"scans/trip 001.png": "2", "scans/trip 002.png": "10"},
+        ),
+        Example(
+            say=("add a number to each file name in scans", "keep the names in scans, put a number behind each", "scans里的文件名保留，后面加编号"),
+            plan='file.rename_all("scans", number=true, keep=true)',
             given={"scans/page2.png": "2", "scans/page10.png": "10"},
             after={"scans/page2-001.png": "2", "scans/page10-002.png": "10"},
         ),
@@ -142,20 +159,37 @@ class RenameAll(Action):
     )
 
 
-def _meant(args: Any, world: World) -> tuple[str, ...]:
-    """Return what is to be renamed, in the order of numbering: as given, but by name (2 before 10) where a folder or a pattern says what is meant."""
+def _meant(args: Any, world: World) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return what is to be renamed, in the order of numbering, and what the preview says of what is not.
+
+    The order is as given, but by name (2 before 10) where a folder, a pattern or a search that was told no order says what is meant.
+    """
     _chosen.refuse_everything(args.paths, world, "rename")
     found = _chosen.places_of(world.matches(args.paths))
     if len(found) == 1 and not _chosen.is_plural(args) and os.path.isdir(found[0]):
         folder = os.path.realpath(found[0])
         _chosen.refuse_all_in(folder, "rename")
+        inside, folders, hidden = [], 0, 0
         with os.scandir(folder) as entries:
-            inside = [e for e in entries if not e.name.startswith(".") and not e.is_dir(follow_symlinks=False)]
+            for entry in entries:
+                if entry.name.startswith("."):
+                    hidden += 1
+                elif entry.is_dir(follow_symlinks=False):
+                    folders += 1
+                else:
+                    inside.append(entry)
         if not inside:
             raise NotFound(f"There are no files directly in {found[0]}.", hint="Nothing was changed. Name the folder they are in.")
-        return tuple(e.path for e in sorted(inside, key=lambda e: natural(e.name)))
+        return tuple(e.path for e in sorted(inside, key=lambda e: natural(e.name))), _left_alone(found[0], folders, hidden)
     _chosen.refuse_precious(found, world, "rename")
-    return tuple(sorted(found, key=natural)) if isinstance(args.written["paths"], str) else found
+    by_name = isinstance(args.written["paths"], (str, Unordered))
+    return tuple(sorted(found, key=lambda p: tuple(map(natural, os.path.split(p))))) if by_name else found, ()
+
+
+def _left_alone(folder: str, folders: int, hidden: int) -> tuple[str, ...]:
+    left = [f"{folders:,} folder{'s' * (folders > 1)} and all in {'them' if folders > 1 else 'it'}"] * bool(folders)
+    left += [f"{hidden:,} hidden name{'s' * (hidden > 1)}"] * bool(hidden)
+    return (f"Only the files directly in {folder} get new names; left as they are: {' and '.join(left)}.",) if left else ()
 
 
 def _new_name(name: str, args: Any, folder: bool, number: str) -> str:
@@ -172,7 +206,14 @@ def _new_name(name: str, args: Any, folder: bool, number: str) -> str:
         stem, ending = (stem.lower(), ending.lower()) if args.case == "lower" else (stem.upper(), ending.upper())
     if args.extension and not folder:
         ending = "." + args.extension.strip().lstrip("*.")
-    return f"{args.prefix or ''}{stem}{args.suffix or ''}{number}{ending}"
+    if number and not (args.keep or args.replace or args.regex or args.suffix or args.case or args.spaces is not None):
+        # Nothing is said of what is in the old name: the number takes its place.
+        stem = number
+    elif number:
+        stem = f"{stem}{args.suffix or ''}-{number}"
+    else:
+        stem = f"{stem}{args.suffix or ''}"
+    return f"{args.prefix or ''}{stem}{ending}"
 
 
 def _steps(renames: Iterable[tuple[str, str]], known: dict[str, Identity]) -> Iterator[Step]:

@@ -15,6 +15,8 @@ from nlsh.plan.steps import Step
 from nlsh.plan.values import Path
 from nlsh.steps.making import MOST_PARTS, SplitFile, part_name
 from nlsh.world import World
+from nlsh.world.contents import open_text
+from nlsh.world.cuts import cuts
 from nlsh.world.files import identity, status_of
 
 
@@ -28,7 +30,7 @@ class Split(Action):
         path = arg(Path(), "The file.", required=True)
         size = arg(Bytes(), "The size of a part.")
         lines = arg(Count(), "The lines of a part.")
-        parts = arg(Count(), "How many parts, all of one size.")
+        parts = arg(Count(), "How many parts, all of one size; those of a text end with a line.")
         need_one_of = ("size", "lines", "parts")
 
     def look(self, args: Any, world: World) -> Any:
@@ -43,16 +45,22 @@ class Split(Action):
             raise Refused(f"{path} is empty.", hint="Nothing was changed.")
         if args.size == 0 or (args.parts or 0) > size:
             raise Refused(f"{path} has only {size:,} bytes.", hint="Nothing was changed. Say fewer parts.")
+        if args.parts and (found := _cuts(path, size, args.parts)) is not None:
+            return (self._step(path, status, world, args.parts, parts=args.parts, whole_lines=found[1]),)
         each = args.size or (0 if args.lines else -(-size // args.parts))
         count = -(-size // each) if each else 1
         if args.parts and count != args.parts:
             # 10 bytes in 6 parts: 2 bytes each would be only 5.
             raise Refused(f"{path} has {size:,} bytes: that does not make {args.parts:,} parts of one size.", hint=f"Nothing was changed. {count:,} would do.")
-        if count > MOST_PARTS:
-            raise Refused(f"That would be {count:,} parts; at most {MOST_PARTS:,} are made.", hint="Nothing was changed. Say bigger parts.")
+        return (self._step(path, status, world, count, each, args.lines or 0),)
+
+    @staticmethod
+    def _step(path: str, status: os.stat_result, world: World, count: int, size: int = 0, lines: int = 0, **more: Any) -> SplitFile:
+        """Return the step that makes `count` parts (of so many lines: at least so many). Raises Refused where they are too many or in the way."""
+        _refuse_too_many(count)
         width = max(3, len(str(count)))
         _refuse_in_the_way(path, count, width, world)
-        return (SplitFile(path, identity(status), each, args.lines or 0, width, int(world.now() * 1e9)),)
+        return SplitFile(path, identity(status), size, lines, width, int(world.now() * 1e9), **more)
 
     def steps(self, args: Any, seen: Any) -> Iterator[Step]:
         yield from seen
@@ -78,12 +86,36 @@ class Split(Action):
             after={"film.mkv.001": {}, "film.mkv.003": {}},
         ),
         Example(
+            say=("divide list.txt among 2 people", "把list.txt平均分给2个人"),
+            plan='file.split("list.txt", parts="2")',
+            given={"list.txt": "张三，北京\n李四\n王五\n"},
+            after={"list.txt.001": "张三，北京\n", "list.txt.002": "李四\n王五\n"},
+        ),
+        Example(
             say=("split data.csv into 2 parts", "把data.csv分成两份"),
             plan='file.split("data.csv", parts="2")',
             given={"data.csv": "a,b\n", "data.csv.001": "mine"},
             refused="action.refused",
         ),
     )
+
+
+def _cuts(path: str, size: int, parts: int) -> tuple[tuple[int, ...], bool] | None:
+    """Return where a text is cut, and whether at line ends; None for what is no text, or cannot be read, which is said later."""
+    _refuse_too_many(parts)
+    try:
+        descriptor = open_text(path)
+    except OSError:
+        return None
+    try:
+        return cuts(descriptor, size, parts)
+    finally:
+        os.close(descriptor)
+
+
+def _refuse_too_many(count: int) -> None:
+    if count > MOST_PARTS:
+        raise Refused(f"That would be {count:,} parts; at most {MOST_PARTS:,} are made.", hint="Nothing was changed. Say bigger parts.")
 
 
 def _refuse_in_the_way(path: str, count: int, width: int, world: World) -> None:

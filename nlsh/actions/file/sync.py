@@ -9,7 +9,7 @@ from typing import Any
 from nlsh.actions.file import _chosen
 from nlsh.actions.file._bins import Bins
 from nlsh.actions.file._syncing import Comparison
-from nlsh.plan.action import ABSENT, Action, BaseArgs, Example, arg
+from nlsh.plan.action import ABSENT, Action, BaseArgs, Example, Looked, arg
 from nlsh.plan.errors import Refused
 from nlsh.plan.steps import Step
 from nlsh.plan.values import Flag, Path
@@ -27,7 +27,8 @@ class Sync(Action):
     class Args(BaseArgs):
         path = arg(Path(), "The folder to take from.", required=True)
         to = arg(Path(), "The folder to bring up to date; made if it is missing. What changes in it is kept in the trash.", required=True)
-        mirror = arg(Flag(), "Also move to the trash what only the second has.", default=False)
+        mirror = arg(Flag(), "Also move to the trash what only the second has, and replace what is newer there.", default=False)
+        force = arg(Flag(), "Also replace what is newer in the second: it goes to the trash.", default=False)
 
     def look(self, args: Any, world: World) -> Any:
         source = os.path.realpath(world.resolve(args.path))
@@ -45,13 +46,13 @@ class Sync(Action):
                 f"{source} is empty: to mirror it would throw away all that is in {target}.",
                 hint=f"Nothing was changed. If that is meant, throw away what is in {target}.",
             )
-        compared = Comparison(source, target, Bins(world))
+        compared = Comparison(source, target, Bins(world), force=args.force or args.mirror)
         found = (*(MakeFolder(f) for f in folders), *compared.steps(args.mirror))
         _chosen.refuse_without_room(compared.bytes_needed, target)
-        return found
+        return Looked(found, compared.notes())
 
     def steps(self, args: Any, seen: Any) -> Iterator[Step]:
-        yield from seen
+        yield from seen.steps
 
     examples = (
         Example(
@@ -65,6 +66,21 @@ class Sync(Action):
                 "backup/a.jpg": "new a", "backup/sub/b.jpg": "b", "backup/same.jpg": "same", "backup/mine.txt": "mine",
                 ".local/share/Trash/files/a.jpg": "old a",
             },
+        ),
+        Example(
+            say=("update backup with the newer files from photos", "copy what was changed later in photos to backup", "把photos里改过的更新到backup"),
+            plan='file.sync("photos", to="backup")',
+            given={
+                "photos/a.jpg": {"text": "edited here", "age": "1d"}, "photos/b.jpg": {"text": "as it was", "age": "9d"},
+                "backup/a.jpg": {"text": "as it was", "age": "5d"}, "backup/b.jpg": {"text": "edited there", "age": "2d"},
+            },
+            after={"backup/a.jpg": "edited here", "backup/b.jpg": "edited there", ".local/share/Trash/files/b.jpg": ABSENT},
+        ),
+        Example(
+            say=("sync photos to backup, replace what is newer there too", "force photos onto backup", "把photos强制同步到backup，那边更新的也覆盖"),
+            plan='file.sync("photos", to="backup", force=true)',
+            given={"photos/b.jpg": {"text": "as it was", "age": "9d"}, "backup/b.jpg": {"text": "edited there", "age": "2d"}},
+            after={"backup/b.jpg": "as it was", ".local/share/Trash/files/b.jpg": "edited there"},
         ),
         Example(
             say=("mirror docs to usb, and throw away what is only in usb", "make usb an exact mirror of docs", "让usb和docs完全一样，多余的扔掉"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 from typing import Any
 
 from nlsh.plan.effects import Effect
@@ -12,8 +13,10 @@ from nlsh.world.git import Repository, find
 
 
 def look(args: Any, world: World) -> dict[str, Any]:
-    """Return the data of the repository that is meant. Raises NotFound, NotPossible and Refused."""
-    return find(world.resolve(args.path)).as_data()
+    """Return the data of the repository that is meant: what the path names in it, all of it where none was said. Raises NotFound, NotPossible and Refused."""
+    found = find(world.resolve(args.path))
+    # As with git itself: wherever in a repository one stands, it is the repository that one asks about.
+    return (found if "path" in args.written else replace(found, place=found.top)).as_data()
 
 
 def needs(seen: Any, *commands: tuple[str, ...]) -> tuple[Effect, ...]:

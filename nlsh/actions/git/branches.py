@@ -1,4 +1,4 @@
-"""git.branches: the branches of a repository, and how far each is from the one it follows."""
+"""git.branches: the branches of a repository, how far each is from the one it follows, and those that only its remotes have."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from nlsh.actions.git import _chosen
 from nlsh.actions.git._scene import repository
 from nlsh.plan.action import Action, BaseArgs, Example, arg
 from nlsh.plan.effects import Effect
-from nlsh.plan.records import Record
+from nlsh.plan.records import Note, Record
 from nlsh.plan.values import Path
-from nlsh.world import World, git
+from nlsh.world import World, git, git_changes
 
 
 class Branches(Action):
-    """List the branches."""
+    """List the branches, those of remotes that are not here yet as well."""
 
     name = "git.branches"
     effects = ("fs.read", "tool.read")
@@ -27,10 +27,17 @@ class Branches(Action):
         return _chosen.look(args, world)
 
     def needs(self, args: Any, seen: Any) -> tuple[Effect, ...]:
-        return _chosen.needs(seen, git.BRANCHES)
+        return _chosen.needs(seen, git.BRANCHES, git.REMOTE_BRANCHES)
 
     def observe(self, args: Any, seen: Any, world: World) -> Iterator[Record]:
-        yield from git.branches(git.Repository.from_data(seen))
+        found = git.Repository.from_data(seen)
+        here = list(git.branches(found))
+        yield from here
+        there = list(git.remote_branches(found, here))
+        yield from there
+        if there:
+            names = git_changes.listed([b.name for b in there])
+            yield Note(f"Not here yet, only on a remote as it was when last fetched: {names}. git.switch makes such a branch here.")
 
     examples = (
         Example(

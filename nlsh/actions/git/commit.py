@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from nlsh.actions.git._scene import repository
-from nlsh.plan.action import Action, BaseArgs, Example, arg
+from nlsh.plan.action import Action, BaseArgs, Example, Looked, arg
 from nlsh.plan.errors import Refused
 from nlsh.plan.steps import Step
 from nlsh.plan.values import Paths, Text
@@ -26,36 +26,44 @@ class Commit(Action):
 
     class Args(BaseArgs):
         message = arg(Text(), "What the commit says.", required=True)
-        paths = arg(Paths(), "The repository: all its changes, new files too; or files and folders in it: only theirs.", default=(".",))
+        paths = arg(
+            Paths(),
+            "The repository, all of it where left out: its changes, new files too; or files and folders in it: only theirs.",
+            default=(".",),
+        )
 
     def look(self, args: Any, world: World) -> Any:
         if not args.message.strip():
             raise Refused("A commit needs a message that says something.", hint=git.UNCHANGED)
         places = [os.path.realpath(world.resolve(p, must_exist=False)) for p in args.paths]
         found = [git.find(p) for p in places]
-        repository_, within = found[0], []
+        repository_ = found[0]
         if other := next((f.top for f in found if f.top != repository_.top), ""):
             raise Refused(f"{repository_.top} and {other} are two repositories.", hint=f"{git.UNCHANGED} Commit in one after the other.")
         git_changes.fit(repository_)
-        whole = repository_.top in places
+        # As `git commit --all`: wherever in the repository one stands.
+        whole = repository_.top in places or "paths" not in args.written
         within = [] if whole else [os.path.relpath(p, repository_.top) for p in places]
         names = tuple(git_changes.changed(repository_, within))
+        rest = [] if whole else sorted(git_changes.changed(repository_).keys() - set(names))
         if not names:
             where = git_changes.listed(within) if within else repository_.top
-            raise Refused(f"Nothing has changed in {where} since the last commit.", hint=f"{git.UNCHANGED} See git.status.")
+            elsewhere = f" {git_changes.listed(rest)} {'has' if len(rest) == 1 else 'have'}." if rest else ""
+            raise Refused(f"Nothing has changed in {where} since the last commit.{elsewhere}", hint=f"{git.UNCHANGED} See git.status.")
         if nested := next((n for n in names if n.endswith("/")), ""):
             raise Refused(f"{nested} is a repository of its own.", hint=f"{git.UNCHANGED} Name the files that are to be committed, without it.")
         git_changes.refuse_filtered(repository_, names)
         who, hooks = git_changes.who(repository_), git_changes.hooks(repository_, *_HOOKS)
         left_out = [*([f"without running its {' and '.join(hooks)}"] if hooks else []), *(["not signed"] if who.signs else [])]
-        return CommitStep(
+        step = CommitStep(
             tuple(repository_.as_data().items()), git_changes.branch_of(repository_), repository_.head(), args.message, names,
             git_changes.fingerprint(repository_.top, names), whole, who.name, who.email, int(world.now()), git_changes.line_endings(repository_),
             ", ".join(left_out),
         )  # fmt: skip
+        return Looked((step,), (f"Changed, and not in this commit: {git_changes.listed(rest)}.",) if rest else ())
 
     def steps(self, args: Any, seen: Any) -> Iterator[Step]:
-        yield seen
+        yield from seen.steps
 
     examples = (
         Example(

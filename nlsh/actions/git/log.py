@@ -24,21 +24,25 @@ class Log(Action):
     effects = ("fs.read", "tool.read")
 
     class Args(BaseArgs):
-        limit = arg(Count(), "At most this many.", default=20)
+        limit = arg(Count(), "At most this many; left out: the latest 20.", default=20)
         path = arg(Path(), "The repository, or a folder or file in it: then the commits that changed it.", default=".")
 
     def look(self, args: Any, world: World) -> Any:
         return _chosen.look(args, world)
 
     def needs(self, args: Any, seen: Any) -> tuple[Effect, ...]:
-        return _chosen.needs(seen, (*git.log_command(args.limit), *git.Repository.from_data(seen).within))
+        return _chosen.needs(seen, (*git.log_command(_asked(args)), *git.Repository.from_data(seen).within))
 
     def observe(self, args: Any, seen: Any, world: World) -> Iterator[Record]:
         found = git.Repository.from_data(seen)
-        if found.head():
-            yield from git.log(found, args.limit)
-        else:
+        if not found.head():
             yield Note("There are no commits yet.")
+            return
+        for number, commit in enumerate(git.log(found, _asked(args))):
+            if number == args.limit:
+                yield Note(f"These are the latest {args.limit}, and there are more: say how many, or look for some with git.search.")
+                return
+            yield commit
 
     examples = (
         Example(
@@ -62,3 +66,8 @@ class Log(Action):
             refused="world.not-found",
         ),
     )
+
+
+def _asked(args: Any) -> int:
+    """Return how many commits git is asked for: one more than are shown where nobody said a number, to know whether there are more."""
+    return int(args.limit) + ("limit" not in args.written)

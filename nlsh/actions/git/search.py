@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -29,8 +30,8 @@ class Search(Action):
         where = arg(Choice("message", "change"), "In what commits say, or in the lines that they added or removed.", default="message")
         author = arg(Name(), "Made by whom: a part of the name or address.")
         newer = arg(Age(), "Made within this time.")
-        path = arg(Path(), "The repository, or a folder or file in it.", default=".")
-        limit = arg(Count(), "At most this many.", default=50)
+        path = arg(Path(), "The repository, or a folder or file in it: only commits that changed it.", default=".")
+        limit = arg(Count(), "At most this many, the latest; left out: all.")
         need_one_of = ("text", "author", "newer")
 
     def look(self, args: Any, world: World) -> Any:
@@ -67,6 +68,13 @@ class Search(Action):
             may_lack=True,
         ),
         Example(
+            say=("which commits in code touched a line with sugar", "code里哪些提交动过带sugar的行"),
+            plan='git.search("sugar", where="change", path="code")',
+            given=repository("code", ("Start", {"a.txt": "1 sugar\n"}), ("More", {"a.txt": "2 sugar\n"}), ("Other", {"a.txt": "2 sugar\n", "b.txt": "b\n"})),
+            result=(None, None),
+            may_lack=True,
+        ),
+        Example(
             say=("what did Ada commit to code", "commits by Ada in code", "Ada在code里提交了什么"),
             plan='git.search(author="Ada", path="code")',
             given=repository("code", *_COMMITS),
@@ -90,9 +98,18 @@ class Search(Action):
     )
 
 
+def _changed(text: str) -> str:
+    """Return git's option for commits with `text` in a line that they added or removed."""
+    if "\n" in text or any("\udc80" <= c <= "\udcff" for c in text):
+        # No line holds it, or it is no text that a pattern could be made of: this finds where the number of its occurrences changed.
+        return f"-S{text}"
+    # An extended regular expression of POSIX, in which nothing else has a meaning.
+    return "-G" + re.sub(r"([\\^$.|?*+(){\[])", r"\\\1", text)
+
+
 def _wanted(args: Any, now: float) -> tuple[str, ...]:
     """Return git's options for what is asked for."""
-    text = () if not args.text else (f"--grep={args.text}",) if args.where == "message" else ("-S" + args.text, "--no-textconv")
+    text = () if not args.text else (f"--grep={args.text}",) if args.where == "message" else (_changed(args.text), "--no-textconv")
     return (
         "--fixed-strings", "--regexp-ignore-case", *text, *((f"--author={args.author}",) if args.author else ()),
         *((f"--since={int(now - args.newer)}",) if args.newer else ()),

@@ -28,8 +28,8 @@ class Show(Action):
         path = arg(Path(), "The repository, or a folder or file in it: only what changed there.", default=".")
 
     def look(self, args: Any, world: World) -> Any:
-        found = git.find(world.resolve(args.path))
-        return {"repository": found.as_data(), "commit": git_changes.commit_of(found, args.commit)}
+        seen = _chosen.look(args, world)
+        return {"repository": seen, "commit": git_changes.commit_of(git.Repository.from_data(seen), args.commit)}
 
     def needs(self, args: Any, seen: Any) -> tuple[Effect, ...]:
         return _chosen.needs(seen["repository"], (*_SHOW, seen["commit"], *git.Repository.from_data(seen["repository"]).within))

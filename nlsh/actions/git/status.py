@@ -23,7 +23,7 @@ class Status(Action):
     effects = ("fs.read", "tool.read")
 
     class Args(BaseArgs):
-        path = arg(Path(), "The repository, or a folder or file in it.", default=".")
+        path = arg(Path(), "The repository, or a folder or file in it: only what changed there.", default=".")
 
     def look(self, args: Any, world: World) -> Any:
         return _chosen.look(args, world)

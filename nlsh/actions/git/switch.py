@@ -35,12 +35,15 @@ class Switch(Action):
             raise Refused(f"There is no commit in {found.top} yet.", hint=f"{git.UNCHANGED} Make one first with git.commit.")
         if name.startswith("-") or not _says(found, "check-ref-format", "--branch", name):
             raise Refused(f"“{args.branch}” cannot be the name of a branch.", hint=git.UNCHANGED)
+        said, here = name, _last_commit(found, f"refs/heads/{name}")
+        if not here and not args.create and _last_commit(found, f"refs/remotes/{name}"):
+            name = name.partition("/")[2]  # as git.branches calls one that only a remote has
+            here = _last_commit(found, f"refs/heads/{name}")
         if name == old:
             raise Refused(f"{found.top} is on {name} already.", hint=git.UNCHANGED)
-        here = _says(found, "rev-parse", "-q", "--verify", f"refs/heads/{name}^{{commit}}")
         if args.create and here:
             raise Refused(f"There is a branch {name} in {found.top} already.", hint=f"{git.UNCHANGED} Switch to it without making it.")
-        origin, after = ("", head) if args.create else ("", here) if here else _of_a_remote(found, name)
+        origin, after = ("", head) if args.create else ("", here) if here else _of_a_remote(found, name, said)
         written = git_changes.differing(found, head, after)
         git_changes.refuse_filtered(found, written)
         git_changes.refuse_in_the_way(found, written, "switching", read=False)
@@ -98,13 +101,17 @@ def _says(found: git.Repository, *arguments: str) -> str:
     return found.output(*arguments, ok=(0, 1, 128)).strip()
 
 
-def _of_a_remote(found: git.Repository, name: str) -> tuple[str, str]:
-    """Return the one branch of a remote that is called so, and its last commit. Raises NotFound."""
+def _last_commit(found: git.Repository, ref: str) -> str:
+    return _says(found, "rev-parse", "-q", "--verify", f"{ref}^{{commit}}")
+
+
+def _of_a_remote(found: git.Repository, name: str, said: str) -> tuple[str, str]:
+    """Return the branch of a remote that was `said`, or else the one that is called `name`, and its last commit. Raises NotFound."""
     import difflib
 
     lines = found.output("for-each-ref", "--format=%(refname:lstrip=2)%00%(objectname)", "refs/remotes").splitlines()
     remote = dict(line.split("\0") for line in lines if "/" in line)
-    hits = [n for n in remote if n.partition("/")[2] == name]
+    hits = [said] if said in remote else [n for n in remote if n.partition("/")[2] == name]
     if len(hits) == 1:
         return hits[0], remote[hits[0]]
     known = found.output("for-each-ref", "--format=%(refname:lstrip=2)", "refs/heads").split()

@@ -17,7 +17,9 @@ def needs(seen: dict[str, Any]) -> tuple[Effect, ...]:
     return (*logs.effects(seen), Effect("sys.read", "*"))
 
 
-def notes(seen: dict[str, Any]) -> Iterator[Record]:
-    """Say where this log comes from, where it cannot tell what is an error."""
-    if seen["kind"] == "file":
+def notes(seen: dict[str, Any], *, errors: bool = False) -> Iterator[Record]:
+    """Say what is not in this log, and, where `errors` are looked for, that it cannot tell them."""
+    if seen.get("own"):
+        yield Note(f"Only what your own programs have logged is in this, and nothing of the system: you may not read that. {logs.WHO_MAY}")
+    if errors and seen["kind"] == "file":
         yield Note(f"{seen['paths'][0]} does not say how grave an entry is: those are shown that speak of errors and failures.")

@@ -31,6 +31,7 @@ class Search(Action):
         return _read.needs(seen)
 
     def observe(self, args: Any, seen: Any, world: World) -> Iterator[Record]:
+        yield from _read.notes(seen)
         yield from logs.entries(seen, text=args.text, since=world.now() - args.since if args.since is not None else None)
 
     examples = (

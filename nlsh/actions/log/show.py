@@ -30,6 +30,7 @@ class Show(Action):
         return _read.needs(seen)
 
     def observe(self, args: Any, seen: Any, world: World) -> Iterator[Record]:
+        yield from _read.notes(seen)
         # Who asks for a time and no number wants all of that time.
         last = None if args.since is not None and "last" not in args.written else args.last
         yield from logs.entries(seen, last=last, since=world.now() - args.since if args.since is not None else None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import os
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from typing import Any, TypedDict
@@ -40,14 +40,16 @@ class Programs(TypedDict):
     ffprobe: str
 
 
-def beside(paths: tuple[str, ...], world: World, mark: str, why: str, step: type[MakeMedia], ending: str = "", **fields: Any) -> Iterator[Step]:
-    """Yield a step for each file that is meant; what it makes is called as the file with `mark`, ending with `ending` where that is not empty.
+def beside(
+    paths: tuple[str, ...], world: World, mark: str, why: str, step: type[MakeMedia], ending: Callable[[str], str] = str, **fields: Any
+) -> Iterator[Step]:
+    """Yield a step for each file that is meant; what it makes is called as the file with `mark`, and ends with what `ending` makes of its ending.
 
     Raises NotPossible where ffmpeg is not installed, and what `_chosen.beside` raises.
     """
     refuse_wide(os.path.dirname(p) for p in _chosen.files(paths, world))
     make = partial(step, ffmpeg="", **fields)
-    found = list(_chosen.beside(paths, world, lambda stem, own: f"{stem}-{mark}{ending or own}", make))
+    found = list(_chosen.beside(paths, world, lambda stem, own: f"{stem}-{mark}{ending(own)}", make))
     # Last: what cannot be meant is said where there is no ffmpeg, too.
     tools_here = programs(step, why)
     yield from (replace(s, **tools_here) for s in found)

@@ -10,7 +10,7 @@ from nlsh.plan.action import Action, BaseArgs, Example, arg
 from nlsh.plan.steps import Step
 from nlsh.plan.terms import Moment
 from nlsh.plan.values import Path
-from nlsh.steps.media_edits import TakeFrame, clock
+from nlsh.steps.media_edits import TakeFrame, TakeThumbnail, clock
 from nlsh.world import World
 
 
@@ -21,12 +21,15 @@ class Frame(Action):
     effects = ("fs.read", "fs.write", "tool.run")
 
     class Args(BaseArgs):
-        path = arg(Path(), "The video. The picture is made beside it: film-0.12.png.", required=True)
-        at = arg(Moment(), "Where in it: 1:30, 12 seconds; left out: its first picture.", default=0.0)
+        path = arg(Path(), "The video. The picture is made beside it: film-0.12.png, or film-thumbnail.png.", required=True)
+        at = arg(Moment(), "Where in it: 1:30, 12 seconds, the start; left out: a tenth into it, as its very first pictures are mostly black.")
 
     def look(self, args: Any, world: World) -> Any:
         _made.refuse_sound((args.path,), world, "there is no picture in it")
-        return list(_made.beside((args.path,), world, clock(args.at).replace(":", "."), "take pictures out of videos", TakeFrame, ".png", at=args.at))
+        why = "take pictures out of videos"
+        if args.at is None:
+            return list(_made.beside((args.path,), world, "thumbnail", why, TakeThumbnail, lambda _: ".png"))
+        return list(_made.beside((args.path,), world, clock(args.at).replace(":", "."), why, TakeFrame, lambda _: ".png", at=args.at))
 
     def steps(self, args: Any, seen: Any) -> Iterator[Step]:
         yield from seen
@@ -40,12 +43,22 @@ class Frame(Action):
             may_lack=True,
         ),
         Example(
-            say=(
-                "make a thumbnail from the start of the video clips/sea.y4m",
-                "the first frame of clips/sea.y4m as a picture",
-                "把视频clips/sea.y4m的第一帧存成图片",
-            ),
+            say=("make a thumbnail of the video clips/sea.y4m", "any picture out of clips/sea.y4m will do as a cover", "给视频clips/sea.y4m截张封面图"),
             plan='media.frame("clips/sea.y4m")',
+            given={"clips/sea.y4m": _made.FILM},
+            after={"clips/sea-thumbnail.png": {}, "clips/sea.y4m": _made.FILM},
+            may_lack=True,
+        ),
+        Example(
+            say=("make a picture of the first frame of clips/sea.y4m", "the first frame of clips/sea.y4m as a picture"),
+            plan='media.frame("clips/sea.y4m", at="first frame")',
+            given={"clips/sea.y4m": _made.FILM},
+            after={"clips/sea-0.00.png": {}},
+            may_lack=True,
+        ),
+        Example(
+            say=("把视频clips/sea.y4m的第一帧存成图片",),
+            plan='media.frame("clips/sea.y4m", at="第一帧")',
             given={"clips/sea.y4m": _made.FILM},
             after={"clips/sea-0.00.png": {}},
             may_lack=True,

@@ -25,15 +25,15 @@ class Shrink(Action):
     effects = ("fs.read", "fs.write", "tool.run")
 
     class Args(BaseArgs):
-        paths = arg(Paths(), "The files. Each stays; the smaller one is made beside it: film-small.mp4.", required=True)
+        paths = arg(Paths(), "The files. Each stays; the smaller one is made beside it: film-small.mp4, talk-small.mp3 of a wav, flac or aiff.", required=True)
         to = arg(Bytes(), "At most so much: 25MB; left out: with lesser quality.")
-        height = arg(Pixels(), "At most so many pixels high, where no size is said.", default=720)
+        height = arg(Pixels(), "At most so many pixels on the shorter side, as in 720p, where no size is said.", default=720)
 
     def look(self, args: Any, world: World) -> Any:
         small = next((p for p in _chosen.files(args.paths, world) if args.to and os.path.getsize(p) <= args.to), "")
         if small:
             raise Refused(f"{small} is not larger than that.", hint="Nothing was changed. Leave it out.")
-        return list(_made.beside(args.paths, world, "small", "make recordings smaller", ShrinkMedia, size=args.to or 0, height=args.height))
+        return list(_made.beside(args.paths, world, "small", "make recordings smaller", ShrinkMedia, _smaller, size=args.to or 0, height=args.height))
 
     def steps(self, args: Any, seen: Any) -> Iterator[Step]:
         yield from seen
@@ -44,6 +44,13 @@ class Shrink(Action):
             plan='media.shrink("clips/sea.y4m", height="8px")',
             given={"clips/sea.y4m": _made.FILM},
             after={"clips/sea-small.y4m": {}, "clips/sea.y4m": _made.FILM},
+            may_lack=True,
+        ),
+        Example(
+            say=("make the recording Music/talk.wav smaller", "compress the audio of Music/talk.wav", "把录音Music/talk.wav压小"),
+            plan='media.shrink("Music/talk.wav")',
+            given={"Music/talk.wav": _made.BEEP},
+            after={"Music/talk-small.mp3": {}, "Music/talk.wav": _made.BEEP},
             may_lack=True,
         ),
         Example(
@@ -67,3 +74,8 @@ class Shrink(Action):
             refused="world.not-found",
         ),
     )
+
+
+def _smaller(ending: str) -> str:
+    """Return the ending of what a file with this one is made smaller as: what holds sound as it is takes as much of it in any quality."""
+    return ".mp3" if ending.lower() in (".wav", ".flac", ".aif", ".aiff") else ending

@@ -22,7 +22,7 @@ class Speed(Action):
 
     class Args(BaseArgs):
         paths = arg(Paths(), "The files. Each stays; its copy is made beside it: talk-150speed.mp3.", required=True)
-        by = arg(Factor(), "How many times as fast: 2x, 150%, half.", required=True)
+        by = arg(Factor("speed"), "How many times as fast: 2x, 150%, half; or by how much: 50% faster, 20% slower.", required=True)
 
     def look(self, args: Any, world: World) -> Any:
         return list(_made.beside(args.paths, world, f"{args.by * 100:.0f}speed", "change how fast recordings are", SpeedMedia, factor=args.by))

@@ -22,7 +22,7 @@ class Volume(Action):
 
     class Args(BaseArgs):
         paths = arg(Paths(), "The files. Each stays; its copy is made beside it: talk-loud150.mp3.", required=True)
-        by = arg(Factor(), "How many times as loud: 2x, 150%, half.", required=True)
+        by = arg(Factor("volume"), "How many times as loud: 2x, 150%, half; or by how much: 50% louder, 20% quieter.", required=True)
 
     def look(self, args: Any, world: World) -> Any:
         return list(_made.beside(args.paths, world, f"loud{args.by * 100:.0f}", "change how loud recordings are", LoudenMedia, factor=args.by))

@@ -8,10 +8,12 @@ from typing import Any
 from nlsh.plan.action import Action, Example
 from nlsh.plan.effects import Effect
 from nlsh.plan.errors import NotPossible
-from nlsh.plan.records import Record
+from nlsh.plan.records import Note, Record
 from nlsh.steps import _bus
-from nlsh.world import World, wifi
+from nlsh.world import World, machine, wifi
 from nlsh.world.bus import Bus
+
+_FRESH_S = 60.0  # about as often as it looks where it has something to look for
 
 
 class Wifi(Action):
@@ -29,6 +31,11 @@ class Wifi(Action):
 
     def observe(self, args: Any, seen: Any, world: World) -> Iterator[Record]:
         with _bus.asked("system", wifi.MANAGER, wifi.WHAT) as bus:
+            # LIMIT: NetworkManager looks for networks in its own time; to have it look is no reading.
+            ago = wifi.looked_s(bus)
+            if ago is None or ago > _FRESH_S:
+                last = "has not said when it last looked for networks" if ago is None else f"last looked for networks {machine.span(ago)} ago"
+                yield Note(f"{wifi.WHAT} {last}: what has come into reach since may be missing. Opening the system's own list of networks has it look.")
             for station in wifi.stations(bus):
                 yield station.record
 

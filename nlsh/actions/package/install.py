@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from nlsh.actions.package import _orders
-from nlsh.plan.action import Action, BaseArgs, Example, arg
+from nlsh.plan.action import Action, BaseArgs, Example, Looked, arg
 from nlsh.plan.steps import Step
 from nlsh.plan.terms import PACKAGE_BACKENDS, Among, Names
 from nlsh.world import World
@@ -22,12 +22,11 @@ class Install(Action):
         names = arg(Names(), "The packages.", required=True)
         backend = arg(Among(PACKAGE_BACKENDS), "As for package.search.")
 
-    def look(self, args: Any, world: World) -> Step | None:
-        return _orders.look("install", args.names, args.backend)
+    def look(self, args: Any, world: World) -> Looked:
+        return _orders.look("install", args.names, args.backend, world.now())
 
     def steps(self, args: Any, seen: Any) -> Iterator[Step]:
-        if seen is not None:
-            yield seen
+        yield from seen.steps
 
     examples = (
         Example(say=("install htop", "get me the package htop", "安装htop"), plan='package.install(names="htop")', may_lack=True),

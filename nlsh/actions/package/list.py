@@ -8,7 +8,7 @@ from typing import Any
 from nlsh.actions.package import _orders
 from nlsh.plan.action import Action, BaseArgs, Example, arg
 from nlsh.plan.effects import Effect
-from nlsh.plan.records import Record
+from nlsh.plan.records import Note, Record
 from nlsh.plan.terms import PACKAGE_BACKENDS, Among
 from nlsh.world import World, packages
 
@@ -22,14 +22,17 @@ class List(Action):
     class Args(BaseArgs):
         backend = arg(Among(PACKAGE_BACKENDS), "As for package.search.")
 
-    def look(self, args: Any, world: World) -> str:
-        return packages.backend(args.backend).name
+    def look(self, args: Any, world: World) -> dict[str, str]:
+        chosen = packages.backend(args.backend)
+        return {"backend": chosen.name, "more": packages.others(chosen) if args.backend is None else ""}
 
     def needs(self, args: Any, seen: Any) -> tuple[Effect, ...]:
-        return packages.backends()[seen].reads("list")
+        return packages.backends()[seen["backend"]].reads("list")
 
     def observe(self, args: Any, seen: Any, world: World) -> Iterator[Record]:
-        yield from _orders.reader(seen).installed()
+        yield from _orders.reader(seen["backend"]).installed()
+        if seen["more"]:
+            yield Note(seen["more"])
 
     examples = (
         Example(say=("list installed packages", "which packages are installed", "列出已安装的软件包"), plan="package.list()", may_lack=True),

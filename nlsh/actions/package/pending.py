@@ -9,7 +9,7 @@ from typing import Any
 from nlsh.actions.package import _orders
 from nlsh.plan.action import Action, BaseArgs, Example, arg
 from nlsh.plan.effects import Effect
-from nlsh.plan.records import Record
+from nlsh.plan.records import Note, Record
 from nlsh.plan.records.packages import Package
 from nlsh.plan.terms import PACKAGE_BACKENDS, Among
 from nlsh.world import World, packages
@@ -26,7 +26,10 @@ class Pending(Action):
 
     def look(self, args: Any, world: World) -> dict[str, Any]:
         chosen = packages.backend(args.backend)
-        return {"backend": chosen.name, "found": [asdict(p) for p in chosen.pending()] if "pending" in chosen.outside else None}
+        old = packages.of_lists(chosen, world.now())
+        notes = [f"{old} `{chosen.refresh}`, as root, fetches them anew."] if old else []
+        notes += [more] if args.backend is None and (more := packages.others(chosen)) else []
+        return {"backend": chosen.name, "found": [asdict(p) for p in chosen.pending()] if "pending" in chosen.outside else None, "notes": notes}
 
     def needs(self, args: Any, seen: Any) -> tuple[Effect, ...]:
         return packages.backends()[seen["backend"]].reads("pending")
@@ -36,6 +39,7 @@ class Pending(Action):
             yield from (Package(**p) for p in seen["found"])
         else:
             yield from _orders.reader(seen["backend"]).pending()
+        yield from (Note(text) for text in seen["notes"])
 
     examples = (
         Example(say=("which updates are there", "are there pending package updates", "有哪些更新"), plan="package.pending()", may_lack=True),

@@ -13,7 +13,7 @@ from nlsh.plan.action import Action, BaseArgs, Example, arg
 from nlsh.plan.errors import NotPossible, Refused
 from nlsh.plan.steps import Step
 from nlsh.plan.values import Path
-from nlsh.steps.pdfs import SplitPdf
+from nlsh.steps.pdfs import SplitPdf, is_page
 from nlsh.world import World
 from nlsh.world.files import identify, real_place
 
@@ -26,7 +26,10 @@ class Split(Action):
 
     class Args(BaseArgs):
         path = arg(Path(), "The PDF file.", required=True)
-        to = arg(Path(), "The new folder for the pages, or a folder in which it is made; left out: report-pages beside report.pdf.")
+        to = arg(
+            Path(),
+            "The folder for the pages, made if it is missing (report-pages in it, where it has such files); left out: report-pages beside report.pdf.",
+        )
 
     def look(self, args: Any, world: World) -> Any:
         source = _chosen.one(args.path, world)
@@ -36,11 +39,13 @@ class Split(Action):
         folder = os.path.dirname(source)
         if args.to is not None:
             folder = real_place(world.resolve(args.to, must_exist=False))
-        if args.to is None or world.is_folder(folder):
+        shared = args.to is not None and world.is_folder(folder) and not _has_pages(folder, stem)
+        if args.to is None or (world.is_folder(folder) and not shared):
             folder = os.path.join(os.path.realpath(folder), f"{stem}-pages")
-        if world.exists(folder):
+        if world.exists(folder) and not shared:
             raise Refused(f"There is already something at {folder}.", hint="Nothing was changed. Say another folder in to=.")
-        return SplitPdf(source, folder, stem, identify(source), int(world.now() * 1e9)), places_chosen.missing_folders(folder, world)
+        step = SplitPdf(source, folder, stem, identify(source), int(world.now() * 1e9), shared=shared)
+        return step, places_chosen.missing_folders(folder, world)
 
     def steps(self, args: Any, seen: Any) -> Iterator[Step]:
         step, folders = seen
@@ -61,9 +66,25 @@ class Split(Action):
             after={"pages/report-1.pdf": {}, "pages/report-2.pdf": {}},
         ),
         Example(
+            say=("in pages i'd like one file for each page of report.pdf", "report.pdf的每一页都放到pages里"),
+            plan='pdf.split("report.pdf", to="pages")',
+            given={"report.pdf": pdf("one", "two"), "pages/mine.txt": "mine"},
+            after={"pages/report-1.pdf": {}, "pages/report-2.pdf": {}, "pages/mine.txt": "mine"},
+        ),
+        Example(
             say=("split report.pdf by pages again", "take report.pdf apart into pages once more", "再次按页拆分report.pdf"),
             plan='pdf.split("report.pdf")',
             given={"report.pdf": pdf("one", "two"), "report-pages/report-1.pdf": "an older one"},
             refused="action.refused",
         ),
     )
+
+
+def _has_pages(folder: str, stem: str) -> bool:
+    """Return whether the names of pages are taken in a folder; what cannot be looked into may hold any. One that is yet to be made holds none."""
+    try:
+        return any(is_page(stem, name) for name in os.listdir(folder))
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True

@@ -20,7 +20,7 @@ class Count(Action):
     effects = ("proc.read",)
 
     class Args(BaseArgs):
-        name = arg(Name(), "only those of this program")
+        name = arg(Name(), "only those of this program; where none has the name, those whose name contains it")
         user = arg(Name(), "only those of this user")
 
     def look(self, args: Any, world: World) -> dict[str, Any]:
@@ -32,12 +32,17 @@ class Count(Action):
     def observe(self, args: Any, seen: Any, world: World) -> Iterator[Record]:
         looking = lookers()
         found = [p for p in processes.every() if not p.kernel_thread and p.pid not in looking and p.state not in "ZX"]
+        called = f" called {args.name}" if args.name else ""
         if args.name:
-            found = processes.named(args.name, found)
+            exact, found = processes.named(args.name, found), processes.resembling(args.name, found)
+            if exact:
+                found = exact
+            elif found:
+                called = f" with {args.name} in their name ({', '.join(sorted({p.called for p in found})[:5])})"
         if seen["user"] is not None:
             found = [p for p in found if processes.user_ids(p.pid)[1] == seen["user"]]
         whose = f" of {processes.user_name(seen['user'])}" if seen["user"] is not None else ""
-        yield Tally(len(found), f"processes{f' called {args.name}' if args.name else ''}{whose}")
+        yield Tally(len(found), f"processes{called}{whose}")
 
     examples = (
         Example(say=("how many processes are running", "count the processes", "有多少个进程在运行"), plan="process.count()", result=(None,)),

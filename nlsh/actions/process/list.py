@@ -9,9 +9,9 @@ from nlsh.actions.process._chosen import lookers
 from nlsh.plan.action import Action, BaseArgs, Example, arg
 from nlsh.plan.amounts import Count
 from nlsh.plan.effects import Effect
-from nlsh.plan.records import Process, Record
+from nlsh.plan.records import Note, Process, Record
 from nlsh.plan.values import Choice, Name
-from nlsh.world import World, processes
+from nlsh.world import World, machine, processes
 
 SAMPLE_S = 0.2
 _ORDER: dict[str, Callable[[Process], Any]] = {
@@ -21,6 +21,13 @@ _ORDER: dict[str, Callable[[Process], Any]] = {
     "oldest": lambda p: (p.started_at, p.pid),
     "name": lambda p: (p.name.casefold(), p.pid),
 }
+# What a program uses is what its processes use together: what they share in memory is counted for each of them.
+_USE: dict[str, tuple[Callable[[Process], float], Callable[[float], str]]] = {
+    "memory": (lambda p: p.memory_bytes, machine.amount),
+    "cpu": (lambda p: p.cpu_percent, lambda percent: f"{percent:.0f}%"),
+}
+_PROGRAMS = 3  # that are named beside the processes, at least where so many were asked for
+_MOST_PROGRAMS = 5
 
 
 class List(Action):
@@ -47,6 +54,8 @@ class List(Action):
             chosen = [p for p in chosen if processes.user_ids(p.pid)[1] == seen["user"]]
         found = sorted(processes.sampled(chosen, SAMPLE_S), key=_ORDER[args.sort])
         yield from found[: args.limit]
+        if args.sort in _USE and (said := _by_program(found, args.sort, args.limit or _PROGRAMS)):
+            yield Note(said)
 
     examples = (
         Example(
@@ -69,3 +78,17 @@ class List(Action):
         ),
         Example(say=("processes of user nlsh-nobody", "what is nlsh-nobody running"), plan='process.list(user="nlsh-nobody")', refused="world.not-found"),
     )
+
+
+def _by_program(found: list[Process], by: str, limit: int) -> str:
+    """Return which programs use the most with all their processes together; nothing where each of these has one process, as the list says it then."""
+    value, words = _USE[by]
+    together: dict[str, list[float]] = {}
+    for process in found:
+        together.setdefault(process.name, []).append(value(process))
+    first = sorted(together.items(), key=lambda item: (-sum(item[1]), item[0]))[: min(limit, _MOST_PROGRAMS)]
+    first = [(name, each) for name, each in first if round(sum(each), 1) > 0]
+    if all(len(each) == 1 for _, each in first):
+        return ""
+    said = (f"{name} {words(sum(each))}{f' ({len(each)} processes)' if len(each) > 1 else ''}" for name, each in first)
+    return f"By program, all its processes together: {', '.join(said)}."

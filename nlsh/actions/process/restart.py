@@ -14,7 +14,7 @@ from nlsh.actions.shell._folder import too_wide
 from nlsh.plan.action import Action, BaseArgs, Example, Never, arg
 from nlsh.plan.errors import NotPossible, Refused
 from nlsh.plan.steps import Step
-from nlsh.plan.values import Name
+from nlsh.plan.values import Flag, Name
 from nlsh.steps.start import RestartProgram
 from nlsh.world import World, process_facts, processes
 from nlsh.world.processes import Running
@@ -32,16 +32,19 @@ class Restart(Action):
     class Args(BaseArgs):
         name = arg(Name(), "the exact name of a program")
         pid = arg(Pids(), "process ids")
+        force = arg(Flag(), "end it at once, with no time to save: where it hangs", default=False)
         need_one_of = ("name", "pid")
 
     def look(self, args: Any, world: World) -> list[dict[str, Any]]:
-        return [_how(p, world) for p in _topmost(choose(_Chosen(args), "restart"))]
+        return [{**_how(p, world), "helpers": _helpers(p) if args.force else []} for p in _topmost(choose(_Chosen(args), "restart"))]
 
     def steps(self, args: Any, seen: Any) -> Iterator[Step]:
         for item in seen:
             network = tuple((kind, target) for kind, target in item["network"])
-            rest = (item[key] for key in ("command", "program", "cwd", "log", "token", "changes"))
-            yield RestartProgram(*(*identity(item), *rest, network))
+            pid, started, name = identity(item)
+            rest = {key: item[key] for key in ("command", "program", "cwd", "log", "token", "changes")}
+            helpers = tuple((helper, since) for helper, since in item["helpers"])
+            yield RestartProgram(pid, started, name, **rest, network=network, force=args.force, helpers=helpers)
 
     examples = (
         Example(
@@ -53,6 +56,11 @@ class Restart(Action):
             say=("restart process {pid:nlsh-idle}", "重新启动进程{pid:nlsh-idle}"),
             plan='process.restart(pid="{pid:nlsh-idle}")',
             processes=("nlsh-idle", "nlsh-other"),
+        ),
+        Example(
+            say=("force quit nlsh-idle and open it again", "nlsh-idle is frozen, kill it hard and start it again", "强制退出nlsh-idle再打开"),
+            plan='process.restart(name="nlsh-idle", force=true)',
+            processes=("nlsh-idle",),
         ),
         Example(say=("restart process 1",), plan='process.restart(pid="1")', refused="action.refused"),
         Example(say=("restart nlsh-absent",), plan='process.restart(name="nlsh-absent")', refused="world.not-found"),
@@ -70,6 +78,13 @@ def _topmost(found: list[Running]) -> list[Running]:
     """Return those that none of the others has started: a server's own helpers come and go with it."""
     pids = {p.pid for p in found}
     return [p for p in found if not pids & set(processes.lineage(p.pid)[1:])]
+
+
+def _helpers(process: Running) -> list[tuple[int, str]]:
+    """Return the processes of the same program that this one has started: killed, it cannot end them, and they may keep its port or its lock."""
+    owner = processes.user_ids(process.pid)
+    below = process_facts.below([process.pid], processes.every())
+    return [(p.pid, p.started) for p in below if p.pid != process.pid and p.called == process.called and processes.user_ids(p.pid) == owner]
 
 
 def _how(process: Running, world: World) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from nlsh.actions.process._chosen import Pids, choose, identity, noted, root_nee
 from nlsh.actions.resource import _held
 from nlsh.actions.resource._jobs import Job
 from nlsh.plan.action import Action, BaseArgs, Example, arg
-from nlsh.plan.amounts import Bytes, Cores, Percent, Processes, Rate
+from nlsh.plan.amounts import Bytes, Cores, CpuPart, Processes, Rate
 from nlsh.plan.errors import BadArgument, NotPossible
 from nlsh.plan.steps import Step
 from nlsh.plan.values import Name
@@ -22,6 +22,7 @@ from nlsh.world.processes import Running
 
 _NOTHING = "Nothing was changed."
 _PERIOD_US = 100_000  # the kernel's own default for cpu.max
+_LOOK_S = 0.2
 
 
 class Limit(Action):
@@ -36,7 +37,7 @@ class Limit(Action):
         pid = arg(Pids(), "process ids")
         cores = arg(Cores(), "how many cores, or which ones: all these processes share them")
         memory = arg(Bytes(), "how much memory: together by control group where that can be done, else each")
-        cpu = arg(Percent(), "a share of the whole processor, all cores together")
+        cpu = arg(CpuPart(), "a percentage of one core, as process.list counts it (250% is two and a half), or a part of the machine: half, 30% of the machine")
         io = arg(Rate(), "how much they may read from disks, and as much write, in a second")
         need_one_of = ("what", "name", "pid")
 
@@ -51,7 +52,10 @@ class Limit(Action):
             about = noted(process, root=roots[process.pid])
             if cores and (old := _affinity(process.pid)) and any(set(c) != set(cores) for _, c in old):
                 found.append({**about, "limit": "cores", "old": old, "cores": cores})
-        wanted = limits.settings(cores=args.cpu and len(machine.online_cores()) * args.cpu / 100, memory=args.memory, io=args.io)
+        time = _time(*args.cpu) if args.cpu is not None else None
+        if time is not None:
+            found.append({"limit": "said", "note": _said(args.cpu, time, args.name or chosen[0].called, chosen)})
+        wanted = limits.settings(cores=time, memory=args.memory, io=args.io)
         by = limits.find(args.name or chosen[0].called, tuple(p.pid for p in chosen), wanted) if wanted else limits.Means("priority")
         if by.kind in ("unit", "scope", "new") or (args.io is not None and by.kind == "own"):
             job = Job(args.name or chosen[0].called, tuple(chosen), tuple(roots[p.pid] for p in chosen))
@@ -64,9 +68,12 @@ class Limit(Action):
             )
         if args.memory is not None:
             found += _memory(args.memory, chosen, roots)
-        if args.cpu is not None:
-            found += _share(args.cpu, chosen, roots)
+        if time is not None:
+            found += _share(time, chosen, roots)
         return found
+
+    def notes(self, args: Any, seen: Any) -> tuple[str, ...]:
+        return tuple(item["note"] for item in seen if item["limit"] == "said")
 
     def steps(self, args: Any, seen: Any) -> Iterator[Step]:
         for item in seen:
@@ -74,6 +81,8 @@ class Limit(Action):
                 case "cores":
                     old = tuple((t, tuple(c)) for t, c in item["old"])
                     yield SetAffinity(*identity(item), old, tuple((t, tuple(item["cores"])) for t, _ in old), item["root"])
+                case "said":
+                    pass
                 case "held":
                     yield from _held.steps([item])
                 case "memory":
@@ -102,6 +111,12 @@ class Limit(Action):
             processes=("nlsh-idle",),
             may_lack=True,
         ),
+        Example(
+            say=("nlsh-idle is hogging, hold it to 50% cpu", "cap nlsh-idle at 50% cpu", "nlsh-idle的cpu压到50%"),
+            plan='resource.limit(name="nlsh-idle", cpu="50%")',
+            processes=("nlsh-idle",),
+            may_lack=True,
+        ),
         Example(say=("limit process 1 to one core",), plan='resource.limit(pid="1", cores="1")', refused="action.refused"),
         Example(
             say=("nlsh-idle gets 5000 cores",), plan='resource.limit(name="nlsh-idle", cores="5000")', processes=("nlsh-idle",), refused="world.not-possible"
@@ -127,7 +142,7 @@ def _cores(wanted: int | tuple[int, ...], chosen: list[Running]) -> tuple[int, .
             raise NotPossible(f"This machine has no core {', '.join(map(str, missing))}: it has {online[0]} to {online[-1]}.", hint=_NOTHING)
         return wanted
     if wanted > len(online):
-        raise NotPossible(f"This machine has {len(online)} core{'' if len(online) == 1 else 's'}, not {wanted}.", hint=_NOTHING)
+        raise NotPossible(f"This machine has {_cores_of(len(online))}, not {wanted}.", hint=_NOTHING)
     allowed = {c for p in chosen for _, cores in _affinity(p.pid) for c in cores}
     candidates = tuple(sorted(allowed)) if len(allowed) >= wanted else online
     return candidates if len(candidates) == wanted else tuple(sorted(machine.idlest_cores(candidates)[:wanted]))
@@ -161,11 +176,33 @@ def _memory(limit: int, chosen: list[Running], roots: dict[int, str]) -> list[di
     return found
 
 
-def _share(percent: float, chosen: list[Running], roots: dict[int, str]) -> list[dict[str, Any]]:
+def _time(percent: float, of: str) -> float:
+    """Return how many cores' time that is. Raises NotPossible where it is more than there is: it would be no limit."""
+    there = len(machine.online_cores())
+    cores = percent / 100 * (there if of == "machine" else 1)
+    if cores > there:
+        raise NotPossible(f"This machine has {_cores_of(there)}: {100 * there}% is all of it, and {percent:g}% is no limit.", hint=_NOTHING)
+    return cores
+
+
+def _said(asked: tuple[float, str], cores: float, name: str, chosen: list[Running]) -> str:
+    """Return what the percentage comes to, beside what is used now, as process.list shows it."""
+    percent, of = asked
+    there = len(machine.online_cores())
+    used = sum(p.cpu_percent or 0.0 for p in processes.sampled(chosen, _LOOK_S)) / 100
+    of_what = "one core, as process.list counts it," if of == "core" else "the machine"
+    idle = " That is no more: nothing gets slower until it wants more." if used <= cores else ""
+    return f"{percent:g}% of {of_what} is the time of {cores:.3g} of {_cores_of(there)}; {name} uses {used:.2g} now.{idle}"
+
+
+def _cores_of(count: int) -> str:
+    return f"{count} core{'' if count == 1 else 's'}"
+
+
+def _share(cores: float, chosen: list[Running], roots: dict[int, str]) -> list[dict[str, Any]]:
     found = []
     done: set[str] = set()
     everyone = tuple(p.pid for p in chosen)
-    cores = len(machine.online_cores()) * percent / 100
     for process in chosen:
         group = machine.cgroup_for(everyone, process.pid, "cpu.max")
         if not group:

@@ -34,7 +34,7 @@ class Share(Action):
         name = arg(Names(), "the exact names of programs, each with all its processes")
         what = arg(Processes(), "processes found by an earlier call, each by itself")
         pid = arg(Pids(), "process ids, each by itself")
-        share = arg(Shares(), "a share of the whole processor for each of them, or one for all alike; left out: even parts of what is left")
+        share = arg(Shares(), "the most of the whole processor for each of them, or one for all alike; left out: even parts of what is left")
         memory = arg(Sizes(), "the most memory for each of them, or one for all alike")
         first = arg(Names(), "programs that must stay responsive: they are served first")
         need_one_of = ("name", "what", "pid")

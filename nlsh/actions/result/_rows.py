@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 from nlsh.plan.action import Action
 from nlsh.plan.effects import Effect
@@ -24,19 +24,22 @@ Data = dict[str, Any]
 class OnResult(Action):
     """Base of the actions on results: `pick` says which rows are left."""
 
-    effects = ()
+    effects: ClassVar[tuple[str, ...]] = ()
 
     def pick(self, args: Any, rows: Sequence[Record], world: World) -> Iterable[Record]:
         """Return what is left of the rows. Raises NotFound and NotPossible."""
         raise NotImplementedError
 
-    def look(self, args: Any, world: World) -> list[Data]:
+    def look(self, args: Any, world: World) -> Any:
         rows: Rows = args.what
         if not rows.records:
             raise NotFound("There is no earlier result that this could be about.", hint="Nothing was changed. Ask for something first.")
         # They may have been found from another folder.
         placed = rows.records if rows.cwd == world.cwd else tuple(_placed(r, rows.cwd) for r in rows.records)
         return [r.as_data() for r in self.pick(args, placed, world)]
+
+    def is_ordered(self, args: Any) -> bool:
+        return not args.what.unordered
 
     def needs(self, args: Any, seen: Any) -> tuple[Effect, ...]:
         return ()

@@ -34,6 +34,9 @@ class Sort(OnResult):
         what = arg(Result(), "the result of an earlier call", required=True)
         by = arg(Choice("name", "largest", "smallest", "newest", "oldest", "memory", "cpu"), "In which order.", required=True)
 
+    def is_ordered(self, args: Any) -> bool:
+        return True
+
     def pick(self, args: Any, rows: Sequence[Record], world: World) -> Sequence[Record]:
         key, what, largest_first = _ORDERS[args.by]
         known = [r for r in rows if key(r) is not None]

@@ -7,7 +7,7 @@ from typing import Any
 
 from nlsh.plan.action import Action, BaseArgs, Example, arg
 from nlsh.plan.effects import Effect
-from nlsh.plan.records import Record
+from nlsh.plan.records import Note, Record
 from nlsh.plan.values import Choice
 from nlsh.steps._bus import asked
 from nlsh.world import World, services
@@ -22,9 +22,9 @@ class List(Action):
     class Args(BaseArgs):
         state = arg(Choice("running", "failed", "stopped", "enabled"), "Only those that are so.")
 
-    def look(self, args: Any, world: World) -> None:
+    def look(self, args: Any, world: World) -> str:
         with asked("system", services.SYSTEMD, "systemd"):
-            pass
+            return services.of_own(world.home, ".service", "list-units --type=service")
 
     def needs(self, args: Any, seen: Any) -> tuple[Effect, ...]:
         return (Effect("bus.read", "system"),)
@@ -32,6 +32,8 @@ class List(Action):
     def observe(self, args: Any, seen: Any, world: World) -> Iterator[Record]:
         with asked("system", services.SYSTEMD, "systemd") as bus:
             yield from services.services(bus, args.state)
+        if seen:
+            yield Note(seen)
 
     examples = (
         Example(say=("list services", "what services are there", "有哪些服务"), plan="service.list()", may_lack=True),

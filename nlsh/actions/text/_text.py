@@ -52,6 +52,11 @@ def reads(paths: Iterable[str]) -> tuple[Effect, ...]:
     return tuple(Effect("fs.read", p) for p in paths)
 
 
+def stays(path: str) -> Note:
+    """Return the note behind what was only shown: the sentence may have been meant as a change."""
+    return Note(f"{os.path.basename(path)} stays as it is.")
+
+
 def left_out(errors: Sequence[NlshError]) -> Iterator[Note]:
     """Yield a note for each file that was left out, and why."""
     for error in errors[:5]:

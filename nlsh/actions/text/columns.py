@@ -42,9 +42,12 @@ class ColumnsAction(Action):
         table = Table(seen["path"], args.separator, handles.progress_in_bytes)
         positions = [table.position(c) for c in args.columns]
         names = tuple(table.names[i] for i in positions) if table.names else ()
+        number = 0
         for number, row in table.rows():
             cells = tuple(row[i] if i < len(row) else "" for i in positions)
             yield Row.of(number, cells, names)
+        if number:
+            yield _text.stays(seen["path"])
 
     examples = (
         Example(

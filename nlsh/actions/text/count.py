@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 from nlsh.actions.file import _search
 from nlsh.plan.action import Action, BaseArgs, Example, arg
 from nlsh.plan.effects import Effect
 from nlsh.plan.errors import NotPossible
-from nlsh.plan.records import Record, Tally, TextCount
+from nlsh.plan.records import Note, Record, Tally, TextCount
 from nlsh.plan.values import Choice, Paths
 from nlsh.world import World
 
@@ -39,9 +40,10 @@ class TextLength(Action):
         """One file and one unit: the number. Several files: a row for each, and with a unit their sum at the end."""
         from nlsh.world.contents import count_text
         from nlsh.world.texts import encoding_in
+        from nlsh.world.texts import lines as lines_of
 
         several = len(seen["paths"]) > 1
-        total = 0
+        total = dense = 0
         skipped: list[str] = []
         for path in seen["paths"]:
             try:
@@ -54,8 +56,14 @@ class TextLength(Action):
             if several or args.unit is None:
                 yield counted
             total += getattr(counted, args.unit) if args.unit else 0
+            if args.unit == "characters":
+                # What a writer is paid for has no blanks in it; wc counts them, and line ends.
+                with suppress(NotPossible):  # what is no text has only characters to be counted
+                    dense += sum(len("".join(text.split())) for text in lines_of(path))
         if args.unit is not None:
             yield Tally(total, args.unit, "" if several else seen["paths"][0])
+        if dense and dense != total:
+            yield Note(f"{dense:,} of them are no blanks or line ends.")
         yield from _search.left_out(skipped)
 
     examples = (
@@ -70,6 +78,12 @@ class TextLength(Action):
             plan='text.count("essay.txt", unit="words")',
             given={"essay.txt": "to be or\nnot to be"},
             result=(6,),
+        ),
+        Example(
+            say=("how many characters are in essay.txt", "essay.txt多少字"),
+            plan='text.count("essay.txt", unit="characters")',
+            given={"essay.txt": "今天 很好\n再见\n"},
+            result=(9,),
         ),
         Example(
             say=("how long is essay.txt: lines, words and characters", "wc essay.txt", "统计essay.txt的行数、词数和字数"),

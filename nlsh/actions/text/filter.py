@@ -36,13 +36,18 @@ class Filter(Action):
         return _text.reads(seen.values())
 
     def observe(self, args: Any, seen: Any, world: World) -> Iterator[Record]:
+        from nlsh.world.contents import means_any_case
         from nlsh.world.texts import lines
 
-        wanted, unwanted = (t.casefold() if t and args.ignore_case else t for t in (args.containing, args.without))
+        # As for names: without a capital, any case is meant.
+        wanted, unwanted = ((t, t is not None and (args.ignore_case or means_any_case(t))) for t in (args.containing, args.without))
+        some = False
         for number, text in enumerate(lines(seen["path"], handles.progress_in_bytes), start=1):
-            looked_at = text.casefold() if args.ignore_case else text
-            if (wanted is None or wanted in looked_at) and (unwanted is None or unwanted not in looked_at):
+            if (wanted[0] is None or _stands(*wanted, text)) and (unwanted[0] is None or not _stands(*unwanted, text)):
+                some = True
                 yield Line(text, number)
+        if some:
+            yield _text.stays(seen["path"])
 
     examples = (
         Example(
@@ -70,3 +75,7 @@ class Filter(Action):
         ),
         Example(say=("filter app.log", "过滤app.log"), plan='text.filter("app.log")', given={"app.log": _LOG}, refused="plan.bad-argument"),
     )
+
+
+def _stands(sought: str, any_case: bool, text: str) -> bool:
+    return sought.casefold() in text.casefold() if any_case else sought in text

@@ -12,7 +12,7 @@ from nlsh.plan.action import Action, BaseArgs, Example, arg
 from nlsh.plan.amounts import Count
 from nlsh.plan.effects import Effect
 from nlsh.plan.errors import NotPossible
-from nlsh.plan.records import Record
+from nlsh.plan.records import Note, Record
 from nlsh.plan.records.text import Occurrence
 from nlsh.plan.values import Choice, Path
 from nlsh.steps import handles
@@ -21,6 +21,7 @@ from nlsh.world import World
 # LIMIT: Chinese and Japanese are written without blanks, and telling their words apart needs a dictionary: each character counts as one.
 _WORD = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\u3040-\u30ff]|[^\W_\u3400-\u4dbf\u4e00-\u9fff\u3040-\u30ff]+(?:['’-][^\W_]+)*")
 _MOST_DIFFERENT = 5_000_000
+_SHOWN = 20
 
 
 class Frequency(Action):
@@ -32,7 +33,7 @@ class Frequency(Action):
     class Args(BaseArgs):
         path = arg(Path(), "The text file.", required=True)
         unit = arg(Choice("words", "lines", "characters"), "Of what; words in capitals and small letters are the same.", default="words")
-        limit = arg(Count(), "The most frequent so many.", default=20)
+        limit = arg(Count(), "The most frequent so many; left out: 20 words or characters, all lines.")
 
     def look(self, args: Any, world: World) -> Any:
         return _text.one(args.path, world)
@@ -54,8 +55,11 @@ class Frequency(Action):
             if len(counts) > _MOST_DIFFERENT:
                 raise NotPossible(f"There are more than {_MOST_DIFFERENT:,} different {args.unit} in it.", hint="Nothing was changed. Filter it first.")
         # What is as frequent stands in the order in which it was met.
-        for text, count in counts.most_common(args.limit):
+        limit = args.limit if args.limit is not None or args.unit == "lines" else _SHOWN
+        for text, count in counts.most_common(limit):
             yield Occurrence(text, count)
+        if limit is not None and len(counts) > limit:
+            yield Note(f"These are {limit:,} of {len(counts):,} different {args.unit}.")
 
     examples = (
         Example(

@@ -7,6 +7,7 @@ from decimal import Overflow
 from typing import Any
 
 from nlsh.actions.text import _text
+from nlsh.actions.text._order import order_in
 from nlsh.actions.text.statistics import Sum
 from nlsh.plan.action import Action, BaseArgs, Example, arg
 from nlsh.plan.amounts import Count
@@ -67,11 +68,13 @@ class Group(Action):
             raise NotFound(f"There are no numbers in that column of {seen['path']}.", hint="Nothing was changed. See it with text.table.")
         order = list(groups.items())
         if args.sort == "name":
-            order.sort(key=lambda item: item[0].casefold())
+            by = order_in(groups)
+            order.sort(key=lambda item: by(item[0]))
         elif args.sort == "count":
             order.sort(key=lambda item: -item[1][0])
         elif args.sort:
-            order.sort(key=lambda item: -_size(item[1][1], args.sort))
+            # A group without numbers has no sum and no mean, which is not the same as zero: it stands behind all others.
+            order.sort(key=lambda item: (not item[1][1].count, -_size(item[1][1], args.sort)))
         for name, (count, total) in order[: args.limit]:
             if not total.count:
                 yield GroupStatistic(name, count, others=total.others)
@@ -109,6 +112,12 @@ class Group(Action):
             plan='text.group("sales.csv", by="item", column="price", sort="mean")',
             given={"sales.csv": _SALES},
             result=("tea", "milk", "coffee"),
+        ),
+        Example(
+            say=("balance by account in book.csv, highest first", "book.csv按account合计balance，从高到低"),
+            plan='text.group("book.csv", by="account", column="balance", sort="sum")',
+            given={"book.csv": "account,balance\nnew,\nshop,-5\nrent,-20\n"},
+            result=("shop", "rent", "new"),
         ),
         Example(
             say=("sum of price per country in sales.csv", "sales.csv按country汇总price"),

@@ -48,7 +48,7 @@ class Replace(Action):
             alone = not os.path.isdir(root)
             for path in (root,) if alone else _files(root, endings):
                 if (counted := _counted(path, args, left, alone=alone)) is not None:
-                    fields = {"text": args.text, "by": args.by, "ignore_case": args.ignore_case, "count": counted[0], "shown": counted[1]}
+                    fields = {"text": args.text, "by": args.by, "ignore_case": args.ignore_case, "count": counted[0], "shown": counted[1], "inside": counted[2]}
                     found.append(ReplaceText(**fields, **kept(path, world, taken)))
         if not found:
             raise NotFound(f"“{args.text}” does not stand in {', '.join(args.under)}.", hint=f"{_UNCHANGED} text.search looks for it elsewhere.")
@@ -115,10 +115,11 @@ def _files(root: str, endings: tuple[str, ...]) -> Iterator[str]:
             continue
 
 
-def _counted(path: str, args: Any, left: list[int], *, alone: bool) -> tuple[int, tuple[str, ...]] | None:
-    """Return how often the text stands in a file, with a few lines; -1 for one too large to be counted; None where it does not.
+def _counted(path: str, args: Any, left: list[int], *, alone: bool) -> tuple[int, tuple[str, ...], int] | None:
+    """Return how often the text stands in a file, with a few lines, and how often inside a longer word; None where it does not stand there.
 
-    `left` is how many bytes and files may still be read. Raises NotPossible and Refused for a file named alone (`alone`) that cannot be changed.
+    -1 is for a file too large to be counted. `left` is how many bytes and files may still be read. Raises NotPossible and Refused for a file named
+    alone (`alone`) that cannot be changed.
     """
     replacer = Replacer(args.text, args.by, ignore_case=args.ignore_case)
     try:
@@ -132,7 +133,7 @@ def _counted(path: str, args: Any, left: list[int], *, alone: bool) -> tuple[int
         left[0], left[1] = left[0] - size, left[1] - 1
         if min(left) < 0:
             if alone:
-                return -1, ()
+                return -1, (), 0
             raise NotPossible(
                 f"There is too much below that folder to count it first: more than {_MOST_FILES:,} files or {_MOST_BYTES >> 20} MB.",
                 hint=f"{_UNCHANGED} Say a kind of file or a smaller folder, or name the files.",
@@ -150,4 +151,4 @@ def _counted(path: str, args: Any, left: list[int], *, alone: bool) -> tuple[int
         os.close(descriptor)
     if replacer.unsafe:
         raise Refused(replacer.why_unsafe(path), hint=f"{_UNCHANGED} Convert it with text.encoding first, or leave it out.")
-    return (replacer.count, tuple(replacer.samples)) if replacer.count else None
+    return (replacer.count, tuple(replacer.samples), replacer.inside) if replacer.count else None

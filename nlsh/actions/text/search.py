@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nlsh.actions.file import _search
 from nlsh.plan.action import BaseArgs, Example, arg
@@ -15,6 +16,13 @@ from nlsh.plan.values import Flag, Kind, Paths, Text
 from nlsh.steps import handles
 from nlsh.world import World
 from nlsh.world.files import walk
+
+if TYPE_CHECKING:
+    from nlsh.world.documents import Reader
+
+# What finds lines in a file, given its path and whether its name is that of a document; and in the lines of a document.
+_InFile = Callable[[str, bool], Iterable[tuple[int, str]]]
+_InLines = Callable[[Iterable[str]], Iterable[tuple[int, str]]]
 
 _TREE = {
     "src/main.py": "import os\n# TODO tidy\nprint(os.name)\n",
@@ -49,32 +57,61 @@ class Search(_search.Below):
         return super().look(args, world)
 
     def observe(self, args: Any, seen: Any, world: World) -> Iterator[Record]:
-        from nlsh.world.contents import Sought, lines_that, matching_lines
+        from nlsh.world.contents import Sought, fitting, lines_that, matching_lines, means_any_case
 
         if args.regex:
             from nlsh.world.patterns import bounded, compiled
 
             with bounded(compiled(args.regex, re.IGNORECASE if args.ignore_case else 0)) as fits:
-                yield from self._found(args, seen, lambda path: lines_that(path, fits))
+                yield from self._found(args, seen, lambda path, document: lines_that(path, fits, document=document), lambda lines: fitting(lines, fits))
             return
-        sought = Sought.of(args.text, ignore_case=args.ignore_case)
-        yield from self._found(args, seen, lambda path: matching_lines(path, sought))
+        # As for names: without a capital, any case is meant.
+        any_case = args.ignore_case or means_any_case(args.text)
+        sought = Sought.of(args.text, ignore_case=any_case)
 
-    def _found(self, args: Any, seen: Any, lines_of: Callable[[str], Iterable[tuple[int, str]]]) -> Iterator[Record]:
+        def in_document(lines: Iterable[str]) -> Iterator[tuple[int, str]]:
+            from nlsh.world.documents import Phrase
+
+            return Phrase(args.text, ignore_case=any_case).lines_of(lines)
+
+        yield from self._found(args, seen, lambda path, document: matching_lines(path, sought, document=document), in_document)
+
+    def _found(self, args: Any, seen: Any, in_file: _InFile, in_lines: _InLines) -> Iterator[Record]:
+        from nlsh.world.contents import READ_ENDINGS, SHOWN, Packed, is_document
+
         endings = _search.endings(args.kind)
         skipped: list[str] = []
+        unread: Counter[str] = Counter()
+        reader: Reader | None = None
+        # To read documents takes long: it is done where they are asked for, and not in every search through all there is.
+        asked = any(e in READ_ENDINGS for e in endings)
         meter = handles.Meter(unit="files")
         for root in seen["roots"]:
+            named = asked or not os.path.isdir(root)
             for path in _files(root, args.hidden, endings, skipped):
                 try:
-                    for number, text in lines_of(path):
+                    for number, text in in_file(path, is_document(path)):
                         yield Match(path, number, text)
+                except Packed:
+                    if not named:
+                        unread[os.path.splitext(path)[1].lower()] += 1
+                        continue
+                    if reader is None:
+                        from nlsh.world.documents import Reader
+
+                        reader = Reader(unread, asked=True, opening=handles.checkpoint)
+                    try:
+                        for number, text in in_lines(reader.lines(path)):
+                            yield Match(path, number, text[:SHOWN])
+                    except OSError:
+                        skipped.append(path)
                 except FileNotFoundError:
                     continue  # vanished meanwhile
                 except OSError:
                     skipped.append(path)
                 meter.came()
         yield from _search.left_out(skipped)
+        yield from _search.unopened(unread, asked=asked or reader is not None)
 
     examples = (
         Example(

@@ -7,13 +7,14 @@ from itertools import islice
 from typing import Any
 
 from nlsh.actions.text import _text
+from nlsh.actions.text._order import order_in
 from nlsh.plan.action import Action, BaseArgs, Example, arg
 from nlsh.plan.amounts import Count
 from nlsh.plan.effects import Effect
 from nlsh.plan.errors import BadArgument, NotPossible
 from nlsh.plan.records import Record
 from nlsh.plan.records.text import Row
-from nlsh.plan.values import Name, Path, Text
+from nlsh.plan.values import Flag, Name, Path, Text
 from nlsh.steps import handles
 from nlsh.world import World
 
@@ -29,6 +30,7 @@ class Table(Action):
     class Args(BaseArgs):
         path = arg(Path(), "The CSV file.", required=True)
         sort = arg(Name(), "By which column.")
+        reverse = arg(Flag(), "The largest or last of that column first.", default=False)
         column = arg(Name(), "Only rows in which this column …")
         equals = arg(Text(), "… is this.")
         limit = arg(Count(), "At most this many rows.")
@@ -36,6 +38,8 @@ class Table(Action):
     def look(self, args: Any, world: World) -> Any:
         if (args.column is None) != (args.equals is None):
             raise BadArgument("text.table: column and equals belong together.", hint='For example column="city", equals="Paris".')
+        if args.reverse and args.sort is None:
+            raise BadArgument("text.table: reverse needs a column to sort by.", hint='For example sort="price", reverse=true.')
         seen = _text.one(args.path, world)
         if seen["path"].lower().endswith((".json", ".yaml", ".yml", ".toml", ".xml")):
             raise NotPossible(
@@ -57,7 +61,7 @@ class Table(Action):
         if args.column is not None:
             rows = _where(rows, table.position(args.column), args.equals)
         if args.sort is not None:
-            rows = iter(_ordered(list(rows), table.position(args.sort)))
+            rows = iter(_ordered(list(rows), table.position(args.sort), reverse=args.reverse))
         wide = len(table.first or ())
         for number, row in islice(rows, args.limit):
             # A row that is longer or shorter than the others is brought to their length: what is too much goes into its last cell.
@@ -76,6 +80,18 @@ class Table(Action):
             plan='text.table("people.csv", sort="age")',
             given={"people.csv": _PEOPLE},
             result=("Bob\t9\tRome", "Ann\t30\tParis", "Cleo\t100\tParis"),
+        ),
+        Example(
+            say=("people.csv sorted by age, oldest first", "people.csv按age从大到小"),
+            plan='text.table("people.csv", sort="age", reverse=true)',
+            given={"people.csv": _PEOPLE + "Dan,,Oslo\n"},
+            result=("Cleo\t100\tParis", "Ann\t30\tParis", "Bob\t9\tRome", "Dan\t\tOslo"),
+        ),
+        Example(
+            say=("the top 2 of people.csv by age", "the 2 rows of people.csv with the highest age", "people.csv里age最高的2行"),
+            plan='text.table("people.csv", sort="age", reverse=true, limit="2")',
+            given={"people.csv": _PEOPLE},
+            result=("Cleo\t100\tParis", "Ann\t30\tParis"),
         ),
         Example(
             say=("rows of people.csv where city is Paris", "people.csv里city是Paris的行"),
@@ -114,15 +130,18 @@ def _where(rows: Iterator[tuple[int, tuple[str, ...]]], position: int, wanted: s
             yield item
 
 
-def _ordered(rows: list[tuple[int, tuple[str, ...]]], position: int) -> list[tuple[int, tuple[str, ...]]]:
-    """Return rows by a column: by number where all its cells hold one, else by letters; rows without such a cell come last."""
+def _ordered(rows: list[tuple[int, tuple[str, ...]]], position: int, *, reverse: bool) -> list[tuple[int, tuple[str, ...]]]:
+    """Return rows by a column: by number where most of its cells hold one, else by letters. Rows that have no place in it come last, as they stand."""
     from nlsh.world.tables import number
 
     full = [r for r in rows if position < len(r[1]) and r[1][position].strip()]
-    values = [number(r[1][position]) for r in full]
-    if all(v is not None for v in values):
-        full = [r for _, r in sorted(zip(values, full, strict=True), key=lambda pair: (pair[0], pair[1][0]))]
+    numbered = [(value, r) for r in full if (value := number(r[1][position])) is not None]
+    if len(numbered) * 2 > len(full):
+        # “n/a” among prices must not make 100 stand before 9.
+        numbered.sort(key=lambda pair: pair[0], reverse=reverse)
+        full = [r for _, r in numbered]
     else:
-        full.sort(key=lambda r: r[1][position].strip().casefold())
+        order = order_in([r[1][position] for r in full])
+        full.sort(key=lambda r: order(r[1][position].strip()), reverse=reverse)
     known = {r[0] for r in full}
     return full + [r for r in rows if r[0] not in known]

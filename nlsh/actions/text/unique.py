@@ -9,7 +9,7 @@ from typing import Any
 from nlsh.actions.text import _text
 from nlsh.plan.action import Action, BaseArgs, Example, arg
 from nlsh.plan.effects import Effect
-from nlsh.plan.records import Line, Record
+from nlsh.plan.records import Line, Note, Record
 from nlsh.plan.values import Path
 from nlsh.steps import handles
 from nlsh.world import World
@@ -35,11 +35,16 @@ class Unique(Action):
 
         # Of each line a hash is kept, not the line: a hundred bytes for each different one, however long.
         known: set[bytes] = set()
+        number = 0
         for number, text in enumerate(lines(seen["path"], handles.progress_in_bytes), start=1):
             mark = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
             if mark not in known:
                 known.add(mark)
                 yield Line(text, number)
+        if again := number - len(known):
+            yield Note(f"{again:,} repeated line{' is' if again == 1 else 's are'} not shown.")
+        if number:
+            yield _text.stays(seen["path"])
 
     examples = (
         Example(

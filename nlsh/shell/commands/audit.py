@@ -30,7 +30,9 @@ def run(options: Options, look: Look) -> int:
         case ["show", number] if number.isascii() and number.isdigit() and int(number) > 0:
             amount = min(int(number), sys.maxsize)
         case words:
-            hint = "There is: nlsh audit show [N] [--plan RUN|DIGEST] [--step N] [--decision allow|deny] [--since WHEN], nlsh audit verify, nlsh audit export."
+            hint = (
+                "There is: nlsh audit show [N] [--plan RUN|DIGEST] [--step N] [--decision allow|ask|deny] [--since WHEN], nlsh audit verify, nlsh audit export."
+            )
             raise not_so("audit", words, ("show", "verify", "export"), hint)
     _show(Audit().entries(amount, _wanted(options)), look, verbose=options.verbose)
     return 0

@@ -85,8 +85,8 @@ def status() -> dict[str, Any]:
     return wire.ask({"ask": "status"}, seconds=_ASKED_S)
 
 
-def wake() -> bool:
-    """Have the daemon look at the jobs again, and start it where it does not run; return whether it runs then."""
+def wake(*, start: bool = True) -> bool:
+    """Have the daemon look at the jobs again, and `start` it where it does not run; return whether it runs then."""
     from nlsh.shell.warm import start_daemon
 
     try:
@@ -95,6 +95,8 @@ def wake() -> bool:
     except wire.NoDaemon as error:
         if error.code not in ("daemon.absent", "daemon.stale"):
             return False
+    if not start:
+        return False
     start_daemon()
     return _came_up() is not None
 

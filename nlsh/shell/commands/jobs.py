@@ -284,9 +284,10 @@ def run(options: Options, look: Look) -> int:
 
 
 def _woken() -> int:
+    from nlsh.settings import load_settings
     from nlsh.shell.commands import daemon
 
-    if not daemon.wake():
+    if not daemon.wake(start=load_settings().daemon != "off"):
         print("nlsh: the daemon does not run, so no job is started: nlsh daemon start.", file=sys.stderr)
         return 1
     return 0

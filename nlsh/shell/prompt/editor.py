@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,7 @@ from nlsh.shell.show import escape, here, place
 if TYPE_CHECKING:
     from prompt_toolkit import PromptSession
     from prompt_toolkit.formatted_text import FormattedText
+    from prompt_toolkit.input import Input
     from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 
     from nlsh.shell.line.job_control import JobControl
@@ -62,6 +63,24 @@ class PlainEditor:
         """Say nothing."""
 
 
+def _hear_to_the_end(keys: Input) -> None:
+    """Have what comes when the editor has stopped reading, and the terminal is not yet as it was, read ahead: a Ctrl-C is no signal then, and no key later."""
+    from prompt_toolkit.input.typeahead import store_typeahead
+
+    raw_mode = keys.raw_mode
+
+    @contextmanager
+    def until_the_end() -> Iterator[None]:
+        with raw_mode():
+            try:
+                yield
+            finally:
+                if not keys.closed:
+                    store_typeahead(keys, keys.read_keys())
+
+    keys.raw_mode = until_the_end  # type: ignore[method-assign]
+
+
 class LineEditor:
     """Lines from a real terminal, over one session."""
 
@@ -70,6 +89,7 @@ class LineEditor:
         sys.setswitchinterval(0.0005)
         self._session, self._jobs = session, jobs
         self._prompt = self._made(history)
+        _hear_to_the_end(self._prompt.input)
         self._typed = Typed(session, self.redraw)
         self._prompt.default_buffer.on_text_changed += lambda buffer: self._typed.typed(buffer.text)
         self._begun = False  # whether a line is between its marks

@@ -69,6 +69,7 @@ class Repl:
             threading.Thread(target=session.planning.warm_up, args=(session.context(), editor.ready), name="load-models", daemon=True).start()
             if first and not self.options.quiet:
                 session.say(*(session.look.prose(line) for line in (*_WELCOME, self._confinement())))
+            signal.signal(signal.SIGINT, signal.default_int_handler)
             try:
                 with Sampler():
                     self._offer_unfinished()
@@ -169,8 +170,9 @@ class Repl:
         self._before = text
         if text.startswith("/") and (status := self.slash.handle(text)) is not None:
             return status
-        if text in ("redo", "redo that", "redo it", "重做"):
-            return self.slash.handle("/redo") or 0
+        for slash, words in (("/redo", ("redo", "redo that", "redo it", "重做")), ("/help", ("help", "帮助", "幫助"))):
+            if text in words:
+                return self.slash.handle(slash) or 0
         if (status := self.words.handle(text)) is not None:
             return status
         if self.job_control is not None and (status := self.job_control.handle(text)) is not None:

@@ -500,3 +500,15 @@ def test_a_tar_may_hold_a_file_that_it_was_told_of_twice(home: Path) -> None:
         tarred.addfile(again)
     run(*steps("archive.extract", archive="a.tar", to="out"))
     assert (home / "out/d/a").read_text() == "a"
+
+
+def test_the_preview_of_compressing_says_that_the_originals_stay(home: Path) -> None:
+    for name in ("a.log", "b.log"):
+        (home / name).write_text("x" * 1024)
+    unit = registry.get("archive.compress")
+    for written, said in (
+        ("a.log", "a.log stays: up to 1 KB more is used, not less. To make room, trash it afterwards."),
+        ("*.log", "The 2 originals stay: up to 2 KB more is used, not less. To make room, trash them afterwards."),
+    ):
+        args = unit.Args.bind("archive.compress", {"paths": written})
+        assert unit.notes(args, unit.look(args, World())) == (said,)

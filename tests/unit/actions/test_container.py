@@ -212,20 +212,24 @@ def test_names_ids_and_parts_of_names(scene: Scene, engine: Engine) -> None:
         found("222")  # the start of an id, but too short to be meant as one
 
 
-def test_prune_removes_exactly_what_it_shows(scene: Scene, engine: Engine) -> None:
+def several(engine: Engine) -> None:
     engine.add("web")
     engine.add("old", "exited", "redis:7")
     engine.add("paused", "paused", "busybox:1")
     for tags in (("nginx:1",), ("redis:7", "redis:latest"), ("busybox:1",)):
         engine.add_image(*tags)
     engine.add_image(identity="sha256:" + "f" * 64)
-    preview = scene.kernel.preview(registry.parse("container.prune()"))  # type: ignore[union-attr]
+
+
+def test_prune_removes_exactly_what_it_shows(scene: Scene, engine: Engine) -> None:
+    several(engine)
+    preview = scene.kernel.preview(registry.parse("container.prune(all=true)"))  # type: ignore[union-attr]
     assert [s.describe() for s in preview.calls[0].steps] == [
         "remove the stopped container old, 2 KB",
         "remove the image redis:7, redis:latest, at most 1 MB",
         "remove the image ffffffffffff, at most 1 MB",
     ]
-    assert preview.calls[0].no_undo
+    assert preview.calls[0].no_undo and not preview.calls[0].notes
     engine.add("newer", "exited", "redis:8")  # since then: it was not shown
     outcome = scene.kernel.run(preview)  # type: ignore[union-attr]
     assert outcome.status == "done", outcome.errors
@@ -233,6 +237,27 @@ def test_prune_removes_exactly_what_it_shows(scene: Scene, engine: Engine) -> No
     assert [i["RepoTags"] for i in engine.images] == [["nginx:1"], ["busybox:1"]]
     undo = scene.play("history.undo()").error
     assert undo is not None
+
+
+def test_prune_leaves_images_that_have_a_name_and_says_so(scene: Scene, engine: Engine) -> None:
+    several(engine)
+    played = done(scene.play("container.prune()"))
+    assert played.preview is not None
+    assert "No container uses redis:7, redis:latest, and it stays: container.prune(all=true) removes it." in played.preview.calls[0].notes
+    assert [c["Names"] for c in engine.containers] == [["/web"], ["/paused"]]
+    assert [i["RepoTags"] for i in engine.images] == [["nginx:1"], ["redis:7", "redis:latest"], ["busybox:1"]]
+    nothing = scene.play("container.prune()").error
+    assert nothing is not None and nothing.code == "action.refused"
+    assert "without a name" in nothing.message and "redis:7" in nothing.hint and len(engine.images) == 3
+
+
+def test_prune_of_what_is_stopped_takes_no_image(scene: Scene, engine: Engine) -> None:
+    several(engine)
+    done(scene.play('container.prune(state="stopped")'))
+    assert [c["Names"] for c in engine.containers] == [["/web"], ["/paused"]] and len(engine.images) == 4
+    assert scene.play('container.prune(state="stopped")').error.code == "action.refused"  # type: ignore[union-attr]
+    assert scene.play('container.prune(all=true, state="stopped")').error.code == "plan.bad-argument"  # type: ignore[union-attr]
+    assert len(engine.images) == 4
 
 
 def test_prune_leaves_what_runs_again(scene: Scene, engine: Engine) -> None:

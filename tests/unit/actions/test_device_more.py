@@ -13,6 +13,7 @@ import struct
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
@@ -135,12 +136,45 @@ def test_the_system_and_what_is_mounted_is_never_formatted(machine: list[Volume]
 
 @pytest.mark.skipif(not ROOT or shutil.which("mkfs.ext4") is None, reason="needs root and mkfs.ext4")
 def test_the_whole_disk_is_formatted_only_when_it_is_named(machine: list[Volume]) -> None:
-    machine[4] = volume("sdb1", file_system="vfat", label="KINGSTON", transport="usb")
+    machine[4] = volume("sdb1", file_system="ext4", label="KINGSTON", transport="usb")
     del machine[5:9]  # the others are pulled out
     for said, node in (("the usb stick", "/dev/sdb1"), ("sdb", "/dev/sdb"), ("KINGSTON", "/dev/sdb1")):
         (step,) = look("device.format", device=said)
         assert [e.target for e in step.effects() if e.kind == "dev.format"] == [node]
         assert step.inverse() is None and step.no_undo()
+
+
+def test_a_stick_is_formatted_as_it_was(machine: list[Volume], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who says no file system wants an empty stick that its camera, television or other machine reads as before."""
+    monkeypatch.setattr("nlsh.actions.device._storage.has_service", lambda: True)
+
+    def made(said: str, **more: Any) -> str:
+        (step,) = look("device.format", device=said, **more)
+        assert f"make a new {step.file_system} file system" in step.describe()
+        return str(step.file_system)
+
+    machine[4] = volume("sdb1", file_system="vfat", label="KINGSTON", external=True, transport="usb")
+    assert (made("KINGSTON"), made("sdb"), made("KINGSTON", format="ntfs")) == ("vfat", "vfat", "ntfs")
+    assert (made("sdc1"), made("sdc"), made("mmcblk0")) == ("ext4", "ext4", "exfat")
+    for now, new in (("", "exfat"), ("crypto_LUKS", "exfat"), ("hfsplus", "exfat"), ("ext3", "ext4"), ("ntfs", "ntfs"), ("msdos", "vfat")):
+        machine[4] = volume("sdb1", file_system=now, part_label="stick", external=True, transport="usb")
+        assert made("sdb1") == new
+    machine[4] = volume("sdb1", file_system="vfat", removable=True)
+    machine[6] = volume("sdc1", file_system="ntfs", external=True)
+    assert made("sdc") == "exfat"  # of two kinds, neither is what it was
+    machine.append(volume("nvme0n1", "disk"))
+    assert made("nvme0n1") == "ext4"
+
+
+def test_a_folder_that_cannot_be_chosen_does_not_keep_it_from_being_mounted(machine: list[Volume], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nlsh.actions.device._storage.need_service", lambda what: None)
+    unit = registry.get("device.mount")
+    for to, notes in ((None, 0), ("/mnt/my stick", 1)):
+        args = unit.Args.bind("device.mount", {"device": "sdc1", **({"to": to} if to else {})})
+        seen = unit.look(args, World())
+        (step,) = unit.steps(args, seen)
+        assert step.describe().startswith("mount /dev/sdc1") and len(unit.notes(args, seen)) == notes
+    assert "will not be on /mnt/my stick" in unit.notes(args, seen)[0] and "sudo mount /dev/sdc1 '/mnt/my stick'" in unit.notes(args, seen)[0]
 
 
 def test_without_the_disk_service_it_is_said(machine: list[Volume], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -372,9 +406,13 @@ def test_mount_and_its_undo_by_the_disk_service(scene: Scene, disks: Service, lo
     assert os.path.ismount(tmp_path / "mnt")
 
 
-def test_a_folder_to_mount_on_cannot_be_chosen(disks: Service, loop: str) -> None:
-    with pytest.raises(NotPossible, match="cannot be chosen"):
-        look("device.mount", device=loop, to="/mnt")
+def test_a_folder_to_mount_on_is_the_services_to_choose(scene: Scene, disks: Service, loop: str) -> None:
+    preview = scene.kernel.preview(registry.parse(f'device.mount("{loop}", to="/mnt")'))  # type: ignore[union-attr]
+    assert any("will not be on /mnt" in note for note in preview.calls[0].notes)
+    (change,) = [r for r in done(scene.play(f'device.mount("{loop}", to="/mnt")')).records if getattr(r, "path", "")]
+    assert os.path.ismount(change.path) and change.path != "/mnt"
+    done(scene.play("history.undo()"))
+    assert not os.path.ismount(change.path)
 
 
 def test_unmount_by_the_folder_and_back_read_only(scene: Scene, disks: Service, loop: str, tmp_path: Path) -> None:
@@ -600,6 +638,42 @@ def test_volume_and_mute_of_a_real_sound_server(scene: Scene, sound: str) -> Non
     assert output(sound).percent == 40
     done(scene.play("history.undo()"))
     assert output(sound).percent == 50
+
+
+@pytest.mark.parametrize(
+    ("now", "muted", "written", "after", "silent", "words"),
+    [
+        (30, True, {"change": "up"}, 40, False, "and unmute it"),
+        (30, True, {"level": "50%"}, 50, False, "and unmute it"),
+        (30, True, {"level": "30%"}, 30, False, "unmute the sound"),
+        (100, True, {"change": "up"}, 100, False, "unmute the sound"),
+        (30, True, {"change": "down"}, 20, True, "which stays muted"),
+        (0, True, {"unmute": True}, 10, False, "and unmute it"),
+        (0, False, {"unmute": True}, 10, False, "from 0% to 10%"),
+        (30, True, {"unmute": True}, 30, False, "unmute the sound"),
+        (30, False, {"mute": True}, 30, True, "mute the sound"),
+        (30, False, {"unmute": True}, None, False, ""),
+        (30, True, {"mute": True}, None, False, ""),
+    ],
+)
+def test_what_is_made_louder_is_heard(
+    monkeypatch: pytest.MonkeyPatch, now: int, muted: bool, written: dict[str, Any], after: int | None, silent: bool, words: str
+) -> None:
+    class Server:
+        def output(self) -> pulse.Output:
+            return pulse.Output("speakers", "Speakers", (round(FULL * now / 100),) * 2, muted)
+
+    monkeypatch.setattr(pulse, "socket_path", lambda: "/run/native")
+    monkeypatch.setattr("nlsh.actions.device.volume.opened", lambda *_: nullcontext(Server()))
+    if after is None:
+        with pytest.raises(Refused, match="already"):
+            look("device.volume", **written)
+        return
+    (step,) = look("device.volume", **written)
+    assert isinstance(step, SetVolume) and step.muted_after is silent and words in step.describe()
+    assert step.after == (round(FULL * after / 100),) * 2
+    back = step.inverse()
+    assert isinstance(back, SetVolume) and (back.after, back.muted_after) == (step.before, muted)
 
 
 def test_volume_keeps_the_balance_and_comes_back_exactly(scene: Scene, sound: str) -> None:

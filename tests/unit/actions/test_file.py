@@ -60,7 +60,20 @@ def makes(home: Path, found: tuple[Step, ...]) -> list[str]:
     [
         ("a.txt", "folder/sub", [("a.txt", "folder/sub/a.txt")], []),
         ("a.txt", "new.txt", [("a.txt", "new.txt")], []),
-        ("a.txt", "new", [("a.txt", "new")], []),
+        ("a.txt", "new", [("a.txt", "new/a.txt")], ["new"]),
+        ("a.txt", "x/2024", [("a.txt", "x/2024/a.txt")], ["x", "x/2024"]),
+        ("a.txt", "new.bak", [("a.txt", "new.bak")], []),
+        ("a.txt", "A", [("a.txt", "A")], []),
+        ("a.txt", "x/License", [("a.txt", "x/License")], ["x"]),
+        ("a.txt", ".config", [("a.txt", ".config")], []),
+        ("plain", "new", [("plain", "new")], []),
+        ("plain", "plain.old", [("plain", "plain.old")], []),
+        ("plain", "x/plain", [("plain", "x/plain")], ["x"]),
+        ("Dr. Ho", "new", [("Dr. Ho", "new")], []),
+        ("man.1", "new", [("man.1", "new")], []),
+        ("dir.d", "new", [("dir.d", "new")], []),
+        ("folder", "new", [("folder", "new")], []),
+        ("folder", "new/", [("folder", "new/folder")], ["new"]),
         ("a.txt", "new/", [("a.txt", "new/a.txt")], ["new"]),
         ("a.txt", "the new folder", [("a.txt", "new/a.txt")], ["new"]),
         ("a.txt", "x/y/z.txt", [("a.txt", "x/y/z.txt")], ["x", "x/y"]),
@@ -75,6 +88,7 @@ def makes(home: Path, found: tuple[Step, ...]) -> list[str]:
     ],
 )
 def test_where_things_go(tree: Path, what: Any, to: str, moved: list[tuple[str, str]], made: list[str]) -> None:
+    build(tree, {"plain": "p", "Dr. Ho": "h", "man.1": "m", "dir.d": None})
     found = steps("file.move", paths=what, to=to)
     assert moves(tree, found) == moved
     assert makes(tree, found) == made
@@ -136,6 +150,28 @@ def test_a_link_is_meant_and_not_what_it_leads_to(tree: Path) -> None:
 def test_a_path_through_a_link_is_shown_as_what_it_is(tree: Path) -> None:
     (step,) = steps("file.trash", paths="link/a.txt")
     assert step.path == str(tree / "folder" / "a.txt")  # type: ignore[attr-defined]
+
+
+def notes(action: str, **written: Any) -> tuple[str, ...]:
+    unit = registry.get(action)
+    args = unit.Args.bind(action, written)
+    return unit.notes(args, unit.look(args, World()))
+
+
+def test_the_preview_says_whether_a_missing_place_is_a_folder_or_a_name(tree: Path) -> None:
+    into = f"There is no folder {tree}/new: it is made, and a.txt goes into it. With an ending, new would be the new name."
+    assert notes("file.move", paths="a.txt", to="new") == notes("file.copy", paths="a.txt", to="new") == (into,)
+    called = f"There is no folder {tree}/new: {{}} will be called new. End it with / if it is to be a folder."
+    assert notes("file.move", paths="folder", to="new") == (called.format("folder"),)
+    assert notes("file.copy", paths="folder", to="new") == (called.format("the copy of folder"),)
+    for to in ("folder/sub", "new.txt", "new/", "x/a.txt", "the new folder"):
+        assert notes("file.move", paths="a.txt", to=to) == ()
+    assert notes("file.move", paths=("a.txt", "b.txt"), to="new") == notes("file.move", paths="folder", to="x/folder") == ()
+
+
+def test_what_is_linked_to_or_cloned_still_gets_the_name_that_is_said(tree: Path) -> None:
+    (step,) = steps("file.link", path="a.txt", to="latest")
+    assert step.path == str(tree / "latest")  # type: ignore[attr-defined]
 
 
 def test_two_calls_do_not_choose_the_same_name_in_the_trash(tree: Path) -> None:

@@ -7,22 +7,28 @@ import stat
 import struct
 import subprocess
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from nlsh.plan import registry
 from nlsh.plan.errors import BadArgument, NlshError, NotFound, NotPossible, Refused, StaleStep
 from nlsh.plan.plan import Call, Plan
+from nlsh.plan.records import Note
 from nlsh.plan.steps import Step, step_from_data
 from nlsh.steps.links import AddName
 from nlsh.steps.making import JoinFiles, MakeFile, SplitFile
 from nlsh.steps.marks import SetFlag
 from nlsh.testing import Scene, build, snapshot
 from nlsh.world import World
+from nlsh.world import cuts as cutting
 from nlsh.world.files import identify, identity
 from nlsh.world.flags import FLAGS, flags_of
+from nlsh.world.texts import encoding_of
 from tests.unit.actions.conftest import act, look
 
 ODD = ["two\nlines", "-rf", "it's", 'a "quoted" name', os.fsdecode(b"caf\xe9\xff"), "文件", "a b", "x" * 255]
@@ -375,6 +381,91 @@ def test_what_is_split_and_joined_is_the_same_again(scene: Scene, how: dict[str,
     assert snapshot(scene.home) == before
 
 
+def test_a_text_is_split_at_line_ends(scene: Scene) -> None:
+    rows = [f"第{n}行 " + "x" * (n * 7 % 50) + "\n" for n in range(400)]
+    (scene.home / "a.txt").write_text("".join(rows))
+    before = snapshot(scene.home)
+    act(scene, "file.split", path="a.txt", parts="7")
+    parts = [(scene.home / f"a.txt.{n:03}").read_text() for n in range(1, 8)]
+    assert "".join(parts) == "".join(rows) and all(p.endswith("\n") for p in parts)
+    sizes = [len(p.encode()) for p in parts]
+    assert max(sizes) - min(sizes) <= 2 * max(len(r.encode()) for r in rows)
+    act(scene, "history.undo")
+    assert snapshot(scene.home) == before
+
+
+def test_a_text_of_too_few_lines_is_cut_between_characters(scene: Scene) -> None:
+    (scene.home / "a.txt").write_text("张三李四王五\n" + "赵六")
+    (step,) = look("file.split", path="a.txt", parts="5")
+    assert "in the middle of lines" in step.describe() and len(step.makes()) == 5
+    act(scene, "file.split", path="a.txt", parts="5")
+    assert "".join((scene.home / f"a.txt.00{n}").read_text() for n in range(1, 6)) == "张三李四王五\n赵六"
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    text=st.lists(st.sampled_from(["a", "é", "苹", "\n", "\r\n", "long"]), min_size=1, max_size=40).map("".join),
+    encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-16-be", "utf-32"]),
+    parts=st.integers(2, 8),
+)
+def test_cuts_are_line_ends_wherever_there_are_lines_enough(tmp_path: Path, text: str, encoding: str, parts: int) -> None:
+    data = text.encode(encoding)
+    (tmp_path / "a").write_bytes(data)
+    if encoding_of(data) not in (encoding, "ascii"):  # a few characters without a mark may look like something else
+        return
+    with open(tmp_path / "a", "rb") as file, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cutting, "CHUNK", 8)
+        found = cutting.cuts(file.fileno(), len(data), parts)
+    lines = text.count("\n") + (not text.endswith("\n"))
+    if found is None:
+        assert lines < parts
+        return
+    places, whole = found
+    codec = encoding if encoding.endswith("be") else {"utf-16": "utf-16-le", "utf-32": "utf-32-le"}.get(encoding, "utf-8")
+    edges = [0, *places, len(data)]
+    pieces = [data[a:b].decode(codec) for a, b in pairwise(edges)]
+    assert edges == sorted(set(edges)) and len(pieces) == parts and whole == (lines >= parts)
+    assert not whole or all(p.endswith("\n") for p in pieces[:-1])
+
+
+def test_joined_texts_keep_their_lines_and_pieces_their_bytes(scene: Scene) -> None:
+    build(scene.home, {
+        "a.txt": "no end", "b.txt": "win\r\nend", "c.md": "", "d.md": "last", "x.csv": "\ufeffid,n\r\n1,2\r\n", "y.csv": "id,n\n3,4", "z.csv": "id,n",
+        "w.csv": "id,m\n5,6\n", "log.txt.001": "ha", "log.txt.002": "lf\n", "xaa": "ha", "xab": "lf", "p.bin": b"\0", "q.txt": "q",
+    })  # fmt: skip
+    for sources, whole in (
+        (("a.txt", "b.txt", "c.md", "d.md"), "no end\nwin\r\nend\r\nlast"),
+        (("x.csv", "y.csv", "z.csv", "y.csv"), "\ufeffid,n\r\n1,2\r\n3,4\n3,4"),
+        (("y.csv", "w.csv"), "id,n\n3,4\nid,m\n5,6\n"),
+        (("y.csv", "a.txt"), "id,n\n3,4\nno end"),
+        ("log.txt.*", "half\n"),
+        (("xaa", "xab"), "half"),
+        (("q.txt", "p.bin", "q.txt"), "q\0q"),
+    ):
+        before = snapshot(scene.home)
+        act(scene, "file.join", paths=sources, to="whole")
+        assert (scene.home / "whole").read_bytes().decode() == whole
+        act(scene, "history.undo")
+        assert snapshot(scene.home) == before
+    wide = ",".join(f"column{n}" for n in range(10_000)) + "\n"
+    (scene.home / "wide.csv").write_text(wide)
+    (step,) = look("file.join", paths=("wide.csv", "wide.csv"), to="whole")
+    assert not step.starts, "what is longer than was read of it is not taken for a row of names"  # type: ignore[attr-defined]
+    (step,) = look("file.join", paths=("x.csv", "y.csv", "y.csv"), to="whole")
+    assert "their first row once" in step.describe() and "a line end behind y.csv" in step.describe()
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"), [("a.pdf", "pdf.merge"), ("a.JPG", "image.join"), ("a.mp3", "media.join"), ("a.mkv", "media.join"), ("a.docx", "document.convert")]
+)
+def test_files_with_an_inner_order_are_not_put_one_behind_the_other(scene: Scene, name: str, hint: str) -> None:
+    build(scene.home, {name: "x", "b.txt": "y"})
+    for paths in ((name, "b.txt"), ("b.txt", name)):
+        with pytest.raises(NotPossible) as caught:
+            look("file.join", paths=paths, to="whole")
+        assert hint in caught.value.hint and ".001" in caught.value.hint
+
+
 def test_undo_of_split_keeps_parts_that_were_changed(scene: Scene) -> None:
     build(scene.home, {"a": "0123456789"})
     act(scene, "file.split", path="a", size="3")
@@ -385,10 +476,10 @@ def test_undo_of_split_keeps_parts_that_were_changed(scene: Scene) -> None:
 
 
 def test_split_and_join_refuse(scene: Scene) -> None:
-    build(scene.home, {"a": "0123456789", "empty": "", "folder/x": "x"})
-    for written in ({"size": "1", "lines": "1"}, {"parts": "11"}, {"parts": "6"}, {"size": "0.1"}):
+    build(scene.home, {"a": "0123456789", "zero": b"\x00123456789", "empty": "", "folder/x": "x"})
+    for path, written in (("a", {"size": "1", "lines": "1"}), ("a", {"parts": "11"}), ("zero", {"parts": "6"}), ("a", {"size": "0.1"})):
         with pytest.raises(Refused):
-            look("file.split", path="a", **written)
+            look("file.split", path=path, **written)
     with pytest.raises(BadArgument):
         look("file.split", path="a")
     with pytest.raises(Refused, match="is empty"):
@@ -483,7 +574,12 @@ def names(scene: Scene, under: str = ".") -> list[str]:
         (["a b c", "d e"], {"spaces": "dashes"}, ["a-b-c", "d-e"]),
         (["a b c"], {"spaces": "下划线"}, ["a_b_c"]),
         (["a", "b.md", "c.tar.gz"], {"extension": ".txt"}, ["a.txt", "b.txt", "c.txt"]),
-        (["x1", "x10", "x2"], {"number": True}, ["x1-001", "x10-003", "x2-002"]),
+        (["x1", "x10", "x2"], {"number": True, "keep": True}, ["x1-001", "x10-003", "x2-002"]),
+        (["x1.JPG", "y.tar.gz", ".h"], {"number": True}, ["001.JPG", "002.tar.gz", ".h"]),
+        (["x1.jpeg", "x2.jpeg"], {"number": True, "prefix": "trip ", "extension": "jpg"}, ["trip 001.jpg", "trip 002.jpg"]),
+        (["a.txt", "b.txt"], {"number": True, "suffix": "-old"}, ["a-old-001.txt", "b-old-002.txt"]),
+        (["IMG a", "IMG b"], {"number": True, "replace": "IMG "}, ["a-001", "b-002"]),
+        (["a b"], {"number": True, "spaces": "_"}, ["a_b-001"]),
         (["a.txt", "b.txt"], {"prefix": "n-", "case": "upper", "number": True}, ["n-A-001.TXT", "n-B-002.TXT"]),
         (["two\nlines", "-rf"], {"prefix": "x"}, ["x-rf", "xtwo\nlines"]),
         ([os.fsdecode(b"\xff.txt")], {"prefix": "x"}, [os.fsdecode(b"x\xff.txt")]),
@@ -499,6 +595,61 @@ def test_new_names(scene: Scene, there: list[str], written: dict[str, Any], then
     assert names(scene, "d") == sorted([*then, "inner"])
     act(scene, "history.undo")
     assert snapshot(scene.home) == before
+
+
+@pytest.mark.parametrize(
+    ("plan", "order"),
+    [
+        ('file.rename_all("d", number=true)', "1 2 10"),
+        ('file.rename_all("d/*", number=true)', "1 2 10"),
+        ('a = file.find(under="d"); file.rename_all(a, number=true)', "1 2 10"),
+        ('a = file.find(under="d"); b = result.filter(a, containing="IMG"); file.rename_all(b, number=true)', "1 2 10"),
+        ('a = file.list("d"); file.rename_all(a, number=true)', "1 2 10"),
+        # An order that was asked for is the order.
+        ('a = file.find(under="d", sort="newest"); file.rename_all(a, number=true)', "10 1 2"),
+        ('a = file.find(under="d"); b = result.sort(a, by="oldest"); file.rename_all(b, number=true)', "2 1 10"),
+        ('a = file.find(under="d", sort="newest"); b = result.take(a, first="2"); file.rename_all(b, number=true)', "10 1"),
+        ('file.rename_all(["d/IMG10.jpg", "d/IMG2.jpg", "d/IMG1.jpg"], number=true)', "10 2 1"),
+    ],
+)
+def test_numbers_are_given_in_the_order_of_the_names_unless_another_was_asked_for(scene: Scene, plan: str, order: str) -> None:
+    build(scene.home, {"d/IMG1.jpg": {"text": "1", "age": "5d"}, "d/IMG2.jpg": {"text": "2", "age": "9d"}, "d/IMG10.jpg": {"text": "10", "age": "1d"}})
+    before = snapshot(scene.home)
+    assert scene.play(plan).error is None
+    assert [(scene.home / f"d/{n:03d}.jpg").read_text() for n in range(1, len(order.split()) + 1)] == order.split()
+    act(scene, "history.undo")
+    assert snapshot(scene.home) == before
+
+
+def test_what_was_found_in_an_earlier_turn_is_numbered_by_name(scene: Scene) -> None:
+    for sort, order in (("", "1 2 10"), (', sort="oldest"', "2 1 10")):
+        folder = f"d{len(sort)}"
+        build(scene.home, {f"{folder}/IMG{n}.jpg": {"text": str(n), "age": age} for n, age in ((1, "5d"), (2, "9d"), (10, "1d"))})
+        assert scene.play(f'file.find(under="{folder}"{sort})').error is None
+        assert scene.play("file.rename_all(_, number=true)").error is None
+        assert [(scene.home / f"{folder}/{n:03d}.jpg").read_text() for n in (1, 2, 3)] == order.split()
+
+
+def test_numbering_again_renames_only_what_is_new(scene: Scene) -> None:
+    build(scene.home, {"d/a.jpg": "a", "d/b.jpg": "b"})
+    act(scene, "file.rename_all", paths="d", number=True)
+    build(scene.home, {"d/c.jpg": "c"})
+    (step,) = look("file.rename_all", paths="d", number=True)
+    assert step.describe().endswith("/d/c.jpg to 003.jpg")
+
+
+def noted(scene: Scene, plan: str) -> tuple[str, ...]:
+    """Return what the preview of a plan says beside its steps."""
+    assert scene.kernel is not None
+    return tuple(note for call in scene.kernel.preview(registry.parse(plan)).calls for note in call.notes)
+
+
+def test_the_preview_names_what_keeps_its_name(scene: Scene) -> None:
+    build(scene.home, {"d/A": "a", "d/Sub/B": "b", "d/Other": None, "d/.hidden": "h", "e/A": "a", "f/A": "a", "f/Sub": None})
+    left = f"Only the files directly in {scene.home}/"
+    assert noted(scene, 'file.rename_all("d", case="lower")') == (f"{left}d get new names; left as they are: 2 folders and all in them and 1 hidden name.",)
+    assert noted(scene, 'file.rename_all("f", case="lower")') == (f"{left}f get new names; left as they are: 1 folder and all in it.",)
+    assert noted(scene, 'file.rename_all("e", case="lower")') == noted(scene, 'file.rename_all("d/*", case="lower")') == ()
 
 
 def test_a_row_of_renames_gives_way_in_the_right_order(scene: Scene) -> None:
@@ -644,6 +795,43 @@ def test_sync_replaces_what_is_older_and_keeps_it_in_the_trash(scene: Scene) -> 
     assert between["to/a"] == between["from/a"] and between["to/l"][-1] == "b" and "0" not in between["to/mode"][0]
     assert between[".local/share/Trash/files/a"][5] == (("user.note", b"mine"),)
     assert between["to/mode"][0] == "-rwx------"
+
+
+def test_sync_leaves_what_is_newer_there_and_says_so(scene: Scene) -> None:
+    build(
+        scene.home,
+        {
+            "from/a": {"text": "old", "age": "5d"}, "to/a": {"text": "edited there", "age": "1d"}, "from/b": {"text": "new", "age": "1d"},
+            "to/b": {"text": "old", "age": "5d"}, "from/link": {"link": "a"}, "to/link": {"text": "edited, too", "age": "0s"},
+        },
+    )  # fmt: skip
+    os.link(scene.home / "from/a", scene.home / "from/second")
+    note = f"a, link are newer in {scene.home}/to than in {scene.home}/from"
+    assert noted(scene, 'file.sync("from", to="to")') == (f"{note} and stay as they are. force=true replaces them.",)
+    between = there_and_back(scene, "file.sync", path="from", to="to")
+    assert between["to/a"][4] == len("edited there") and between["to/link"][4] == len("edited, too") and between["to/b"] == between["from/b"]
+    assert between["to/second"][4] == 3, "its other name there holds something else by now"
+    for more in ({"force": True}, {"mirror": True}):
+        plan = f'file.sync("from", to="to", {next(iter(more))}=true)'
+        assert noted(scene, plan) == (f"{note} and are replaced, too: the newer ones go to the trash.",)
+        between = there_and_back(scene, "file.sync", path="from", to="to", **more)
+        assert between["to/a"] == between["from/a"] and between["to/link"][-1] == "a"
+        assert between[".local/share/Trash/files/a"][4] == len("edited there")
+
+
+def test_where_all_is_newer_there_nothing_is_done_and_the_reason_is_told(scene: Scene) -> None:
+    build(scene.home, {"from/a": {"text": "old", "age": "5d"}, "to/a": {"text": "edited", "age": "1d"}})
+    assert scene.kernel is not None
+    outcome = scene.kernel.run(scene.kernel.preview(registry.parse('file.sync("from", to="to")')))
+    assert outcome.status == "nothing"
+    assert [r.text for r in outcome.records] == [f"a is newer in {scene.home}/to than in {scene.home}/from and stays as it is. force=true replaces it."]
+
+
+def test_what_the_preview_notes_is_among_the_results_too_where_nothing_asks(scene: Scene) -> None:
+    build(scene.home, {"from/a": {"text": "old", "age": "5d"}, "to/a": {"text": "edited", "age": "1d"}, "from/b": "b"})
+    played = scene.play('file.sync("from", to="to")')
+    assert played.outcome is not None and [r.text[:13] for r in played.outcome.records if isinstance(r, Note)] == ["a is newer in"]
+    assert scene.kernel is not None and scene.kernel.last is not None and not scene.kernel.last.notes, "it is not what a later call works on"
 
 
 def test_mirror_moves_to_the_trash_and_never_deletes(scene: Scene) -> None:

@@ -126,6 +126,28 @@ def test_find_only_so_deep(home: Path) -> None:
     refused(BadArgument, "file.find", depth="0")
 
 
+def test_hidden_folders_are_looked_into_where_room_is_asked_for(home: Path) -> None:
+    build(home, {"a.iso": "a" * 3000, ".cache/b": "b" * 4000, "sub/.git/c": "c" * 5000, "sub/d": "d" * 2000})
+    found = records("file.find", under="~", larger="2500B")
+    assert paths(home, found) == ["a.iso", ".cache/b", "sub/.git/c"]
+    assert next(r.text for r in found if isinstance(r, Note)).startswith("Hidden files and folders were looked into")
+    assert paths(home, records("file.find", under="~", sort="largest", limit="1")) == ["sub/.git/c"]
+    assert records("file.count", under="~", larger="2500B")[0].count == 3
+    # Elsewhere, and where something else is asked for, it is said.
+    found = records("file.find", under="sub", larger="1KB")
+    assert paths(home, found) == ["sub/d"]
+    assert [r.text for r in found if isinstance(r, Note)] == ["1 hidden folder (.git) was not looked into: hidden=true does."]
+    assert [r.text for r in records("file.find", under="~", named="nowhere")] == ["2 hidden folders (.cache, .git) were not looked into: hidden=true does."]
+    assert paths(home, found := records("file.find", under="~")) == ["a.iso", "sub/d"] and not [r for r in found if isinstance(r, Note)]
+
+
+def test_empty_folders_in_empty_folders_go_at_once(tmp_path: Path) -> None:
+    with Scene(tmp_path / "scene", {"x/y/z": None, "x/w": None, "keep/a": "a", "keep/e": None}) as scene:
+        played = scene.play('a = file.find(type="folder", empty=true); file.trash(a)')
+        assert played.error is None, played.error
+        assert not (scene.home / "x").exists() and [p.name for p in (scene.home / "keep").iterdir()] == ["a"]
+
+
 def test_find_what_nobody_opened(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     now, day = time.time(), 86_400
     for name, read, changed in (("stale", 90, 90), ("read", 1, 90), ("written", 90, 1), ("both", 1, 1)):
@@ -139,6 +161,22 @@ def test_find_what_nobody_opened(home: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(os, "statvfs", lambda _: type("Noatime", (), {"f_flag": os.ST_NOATIME})())
     notes = [r.text for r in records("file.find", unused="30 days") if isinstance(r, Note)]
     assert len(notes) == 1 and "noatime" in notes[0]
+
+
+def test_find_says_where_below_a_folder_opening_is_not_noted(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that is mounted somewhere below; many of them are named by a few."""
+    from nlsh.plan.records import Mount
+    from nlsh.world import machine
+
+    def said(*mounts: Mount) -> list[str]:
+        monkeypatch.setattr(machine, "mounts", lambda: list(mounts))
+        return [r.text for r in records("file.find", unused="30 days") if isinstance(r, Note)]
+
+    nas = Mount(f"{home}/nas", "nas:/photos", "nfs4", "rw,noatime,vers=4.2")
+    assert said(Mount(f"{home}/usb", "/dev/sdb1", "ext4", "rw,relatime"), Mount(f"{home}2/nas", "nas:/x", "nfs4", "rw,noatime")) == []
+    assert [f"below {home}/nas (noatime)" in note for note in said(nas)] == [True]
+    (note,) = said(*(Mount(f"{home}/{n}", "d", "ext4", "rw,noatime") for n in range(9)))
+    assert f"{home}/2 and 6 more (noatime)" in note
 
 
 # --- file.read ---------------------------------------------------------------------------------------------------
@@ -250,6 +288,27 @@ def test_the_oldest_copy_is_never_among_what_a_later_call_gets(home: Path, tmp_p
         assert sorted(p.name for p in scene.home.iterdir() if p.name[0] != ".") == ["old", "other"]
 
 
+@pytest.mark.parametrize(
+    ("kept", "copies"),
+    [
+        ("cat.jpg", ["cat (1).jpg", "cat (2).jpg"]),
+        ("x.txt", ["Copy of x.txt", "x - Copy.txt", "x copy 2.txt"]),
+        ("报告.docx", ["报告 - 副本.docx", "报告(1).docx"]),
+        ("cat in the garden.jpg", ["cat (1).jpg", "cat - Copy.jpg"]),
+        ("a/img.png", ["b/img.png"]),
+    ],
+)
+def test_of_equally_old_files_the_one_that_is_not_called_a_copy_is_kept(home: Path, kept: str, copies: list[str]) -> None:
+    build(home, dict.fromkeys((*copies, kept), "same"))
+    for path in (*copies, kept):
+        os.utime(home / path, (1e9, 1e9))
+    found = records("file.duplicates")
+    assert {r.same_as for r in found} == {str(home / kept)} and sorted(paths(home, found)) == sorted(copies)
+    # Age comes first all the same.
+    os.utime(home / copies[0], (1e8, 1e8))
+    assert {r.same_as for r in records("file.duplicates")} == {str(home / copies[0])}
+
+
 def test_duplicates_pass_over_what_cannot_be_read_or_goes_away(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     build(home, {"a": "same", "b": "same", "c": "same", "d": "same"})
     real = sameness.open_text
@@ -277,6 +336,57 @@ def test_duplicates_are_what_hashing_everything_says(tmp_path_factory: pytest.Te
     groups = [g for _, g in sameness.Duplicates(lambda done, total: None).groups([str(folder)])]
     assert sorted(len(g) for g in groups) == sorted(n for n in by_content.values() if n > 1)
     assert all(len({Path(p).read_bytes() for p in g}) == 1 for g in groups)
+
+
+# --- file.list, file.count, folder.size ---------------------------------------------------------------------------
+
+
+def test_folders_in_a_list_by_size_are_said_to_be_listed_without_what_is_in_them(home: Path) -> None:
+    build(home, {"d/big/film": "x" * 100_000, "d/a": "aa", "d/b": "b", "flat/a": "aa", "flat/b": "b"})
+    for sort in ("largest", "smallest"):
+        for limit in ({}, {"limit": "1"}):
+            *_, note = records("file.list", paths="d", sort=sort, **limit)
+            assert isinstance(note, Note) and "folder.size(each=true)" in note.text
+        assert not any(isinstance(r, Note) for r in records("file.list", paths="flat", sort=sort))
+    assert not any(isinstance(r, Note) for r in (*records("file.list", paths="d"), *records("file.list", paths="d", sort="newest")))
+
+
+def test_a_count_says_of_what(home: Path) -> None:
+    build(home, {"a": "a", "d/b": "b", "d/.c": "c"})
+    for written, said in (
+        ({}, (2, "files in all folders below, hidden ones left out")), ({"hidden": True}, (3, "files in all folders below")),
+        ({"depth": "1"}, (1, "files directly there, hidden ones left out")),
+        ({"type": "folder", "depth": "2"}, (1, "folders down to 2 folders below, hidden ones left out")),
+    ):  # fmt: skip
+        (tally,) = records("file.count", **written)
+        assert (tally.count, tally.of) == said
+
+
+def test_the_parts_of_a_folder_add_up_to_all_of_it(home: Path) -> None:
+    build(home, {"d/a/x": "x" * 50_000, "d/b/y": "y" * 9000, "d/film": "f" * 400_000, "d/.hidden/z": "z" * 20_000})
+    for number in range(30):
+        (home / f"d/{number:02d}").write_bytes(b"s" * 5000)
+    os.link(home / "d/film", home / "d/film again")
+    whole = records("folder.size", paths="d")[0]
+    *parts, note = records("folder.size", paths="d", each=True)
+    assert {os.path.basename(p.path) for p in parts} >= {"a", "b", ".hidden", "film"} or os.path.basename(parts[0].path) == "film again"
+    assert [p.size_bytes for p in parts] == sorted((p.size_bytes for p in parts), reverse=True)
+    assert len(parts) == 3 + 20 and note.text.startswith("11 smaller files directly in there take together ")
+    assert sum(p.files for p in parts) + 11 == whole.files
+    own = os.lstat(home / "d").st_blocks * 512
+    assert sum(p.size_bytes for p in parts) + 11 * 8192 + own == whole.size_bytes
+    # Those who ask for folders get as many of them, those who ask for things the largest.
+    found = [r for r in records("folder.size", paths="d", each=True, limit="2") if not isinstance(r, Note)]
+    assert [os.path.basename(p.path).removesuffix(" again") for p in found] == ["film", "a", ".hidden"]
+
+
+def test_a_folder_of_files_alone_has_parts_too(home: Path) -> None:
+    build(home, {"d/a": "a" * 9000, "d/b": "b", "d/link": {"link": "a"}, "e": None})
+    found = records("folder.size", paths="d", each=True)
+    assert [os.path.basename(r.path) for r in found] == ["a", "b", "link"] and [r.files for r in found] == [1, 1, 1]
+    assert records("folder.size", paths="e", each=True) == []
+    found = records("folder.size", paths=("d/a", "d"), each=True, limit="1")
+    assert os.path.basename(found[0].path) == "a"
 
 
 # --- file.hash ---------------------------------------------------------------------------------------------------

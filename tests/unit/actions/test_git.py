@@ -169,6 +169,112 @@ def test_diff_is_of_staged_and_unstaged(repo: Path) -> None:
     assert {"-a", "+A", "-b", "+B"} <= {r.text for r in records("git.diff", path=str(repo))}  # type: ignore[attr-defined]
 
 
+@pytest.fixture
+def inside(repo: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of a repository, in which one stands, with a change beside it."""
+    (repo / "sub").mkdir()
+    commit(repo, "Sub", **{"sub/x": "x\n"})
+    (repo / "a.txt").write_text("A\n")
+    monkeypatch.chdir(repo / "sub")
+    return repo
+
+
+def test_without_a_path_it_is_the_whole_repository(inside: Path) -> None:
+    assert [r.path for r in records("git.status") if not isinstance(r, Note)] == [str(inside / "a.txt")]  # type: ignore[attr-defined]
+    assert "+A" in [r.text for r in records("git.diff")]  # type: ignore[attr-defined]
+    assert [r.subject for r in records("git.log")] == ["Sub", "Start"]  # type: ignore[attr-defined]
+    assert [r.subject for r in records("git.search", text="start")] == ["Start"]  # type: ignore[attr-defined]
+    assert "+a" in [r.text for r in records("git.show", commit="HEAD~1")]  # type: ignore[attr-defined]
+
+
+def test_a_path_that_is_said_narrows_even_where_one_stands(inside: Path) -> None:
+    assert [r for r in records("git.status", path=".") if not isinstance(r, Note)] == [] and records("git.diff", path=".") == []
+    assert [r.subject for r in records("git.log", path=".")] == ["Sub"]  # type: ignore[attr-defined]
+    (none,) = records("git.search", text="start", path=".")
+    assert isinstance(none, Note) and none.text == "There is no such commit."
+    assert records("git.show", commit="HEAD~1", path=".") == []
+
+
+def test_diff_names_new_files(repo: Path) -> None:
+    (repo / "new").write_text("n\n")
+    assert notes("git.diff", repo) == "A new file is not in this, as git does not know it yet: new."
+    (repo / "sub").mkdir()
+    (repo / "sub" / "x").write_text("x\n")
+    assert notes("git.diff", repo).endswith("them yet: new, sub.") and notes("git.diff", repo / "sub").endswith("it yet: sub.")
+    do(repo, "add", "-A")
+    assert not [r for r in records("git.diff", path=str(repo)) if isinstance(r, Note)]
+
+
+def test_log_says_that_there_is_more_where_nobody_said_how_many(repo: Path) -> None:
+    for n in range(19):
+        commit(repo, f"Commit {n}")
+    assert len(records("git.log", path=str(repo))) == 20
+    commit(repo, "One more")
+    *commits, last = records("git.log", path=str(repo))
+    assert len(commits) == 20 and isinstance(last, Note) and "there are more" in last.text
+    assert len(records("git.log", path=str(repo), limit="20")) == 20 and len(records("git.log", path=str(repo), limit="30")) == 21
+
+
+def test_search_finds_all_unless_a_number_is_said(repo: Path) -> None:
+    for n in range(55):
+        commit(repo, f"Tidy {n}")
+    assert len(records("git.search", text="tidy", path=str(repo))) == 55
+    assert [r.subject for r in records("git.search", text="tidy", path=str(repo), limit="2")] == ["Tidy 54", "Tidy 53"]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("text", ["f(a[0]) == {x|y}?", "a.b*c+^$", "back\\slash", "-dash", "ümlaut ]}"])
+def test_search_in_changes_finds_lines_that_stayed_in_number(repo: Path, text: str) -> None:
+    commit(repo, "Brought", c__txt=f"1 {text}\n")
+    commit(repo, "Moved and changed", c__txt=f"other\n2 {text} more\n")
+    commit(repo, "Beside it", c__txt=f"other still\n2 {text} more\n")
+    commit(repo, "Took", c__txt="other still\n")
+    found = [r.subject for r in records("git.search", text=text, where="change", path=str(repo))]  # type: ignore[attr-defined]
+    assert found == ["Took", "Moved and changed", "Brought"]
+
+
+def test_search_in_changes_for_several_lines(repo: Path) -> None:
+    commit(repo, "Brought", c__txt="one\ntwo\n")
+    commit(repo, "Apart", c__txt="one\nand\ntwo\n")
+    assert [r.subject for r in records("git.search", text="one\ntwo", where="change", path=str(repo))] == ["Apart", "Brought"]  # type: ignore[attr-defined]
+
+
+def test_search_in_changes_for_bytes_that_are_no_text(repo: Path) -> None:
+    (repo / "latin").write_bytes(b"caf\xe9\n")
+    commit(repo, "Brought")
+    assert [r.subject for r in records("git.search", text="caf\udce9", where="change", path=str(repo))] == ["Brought"]  # type: ignore[attr-defined]
+
+
+def test_a_subject_with_a_carriage_return_is_one_commit(repo: Path) -> None:
+    tree = do(repo, "rev-parse", "HEAD^{tree}")
+    who = "Ada <ada@example.org> 1700000000 +0000"
+    whole = f"tree {tree}\nauthor {who}\ncommitter {who}\n\nodd\rsubject\r\n\r\nbody\r\n"
+    made = subprocess.run(["git", "hash-object", "-w", "-t", "commit", "--stdin"], cwd=repo, input=whole.encode(), capture_output=True, check=True)
+    do(repo, "update-ref", "refs/heads/main", made.stdout.decode().strip())
+    commit(repo, "After")
+    first, second = records("git.log", path=str(repo))
+    assert first.subject == "After" and second.subject.startswith("odd subject")  # type: ignore[attr-defined]
+
+
+def test_branches_that_only_a_remote_has(repo: Path, home: Path) -> None:
+    do(repo, "branch", "other")
+    do(repo, "branch", "mine")
+    do(home, "clone", "-q", str(repo), "clone")
+    do(home / "clone", "branch", "-q", "--track", "called-otherwise", "origin/mine")
+    *found, note = records("git.branches", path="clone")
+    assert [(r.name, r.current) for r in found] == [("called-otherwise", False), ("main", True), ("origin/other", False)]  # type: ignore[attr-defined]
+    assert isinstance(note, Note) and "only on a remote" in note.text and "origin/other." in note.text
+    # It is called so for switching to it, and the second time it is there.
+    for _ in range(2):
+        do(home / "clone", "config", "user.name", "Ada")
+        (step,) = steps("git.switch", branch="origin/other", path="clone")
+        run(step)
+        assert do(home / "clone", "branch", "--show-current") == "other"
+        do(home / "clone", "switch", "-q", "main")
+    assert not [r for r in records("git.branches", path="clone") if isinstance(r, Note)]
+    with pytest.raises(Refused, match="on main already"):
+        steps("git.switch", branch="origin/main", path="clone")
+
+
 # --- what a repository could run -------------------------------------------------------------------------------------
 
 

@@ -107,6 +107,22 @@ def test_commit_of_some_files_leaves_what_is_staged(repo: Path) -> None:
     assert status(repo) == "M  b.txt"
 
 
+def test_commit_without_paths_takes_the_whole_repository_wherever_one_stands(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (repo / "sub").mkdir()
+    (repo / "sub" / "new").write_text("n\n")
+    (repo / "a.txt").write_text("A\n")
+    monkeypatch.chdir(repo / "sub")
+    unit = registry.get("git.commit")
+    args = unit.Args.bind("git.commit", {"message": "Only here", "paths": "."})
+    seen = unit.look(args, World())
+    assert seen.steps[0].names == ("sub/new",) and unit.notes(args, seen) == ("Changed, and not in this commit: a.txt.",)
+    run(*steps("git.commit", message="All of it"))
+    assert status(repo) == "" and do(repo, "show", "--name-only", "--format=").split() == ["a.txt", "sub/new"]
+    (repo / "b.txt").write_text("B\n")
+    with pytest.raises(Refused, match=r"Nothing has changed in sub since the last commit\. b\.txt has\."):
+        steps("git.commit", message="x", paths=".")
+
+
 def test_the_first_commit_can_be_taken_back(home: Path, repo: Path) -> None:
     new = home / "new"
     new.mkdir()

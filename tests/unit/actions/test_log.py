@@ -11,9 +11,11 @@ from typing import Any
 
 import pytest
 
+from nlsh.plan import registry
 from nlsh.plan.errors import NotPossible
+from nlsh.plan.records import Note
 from nlsh.testing import Scene
-from nlsh.world import logs
+from nlsh.world import World, logs
 from tests.unit.actions.fake_bus import scene
 
 JOURNALD = "/usr/lib/systemd/systemd-journald"
@@ -133,6 +135,75 @@ def test_a_file_without_an_end(files: Path) -> None:
     assert [e.text for e in logs.entries(logs.find(), last=1)] == ["two"]
     files.write_text("")
     assert list(logs.entries(logs.find(), last=5)) == []
+
+
+def observed(plan_action: str, **written: Any) -> list[Any]:
+    unit = registry.get(plan_action)
+    args = unit.Args.bind(plan_action, written)
+    seen = unit.look(args, World())
+    assert unit.needs(args, seen)
+    return list(unit.observe(args, seen, World()))
+
+
+def test_errors_are_the_last_ones_unless_a_time_or_a_number_is_said(files: Path) -> None:
+    lines = [f"2024-05-06T07:08:09Z host a: error {n}" for n in range(51)]
+    write(files, lines)
+    told, *found, more = observed("log.errors")
+    assert isinstance(told, Note) and [e.text for e in found] == [f"error {n}" for n in range(1, 51)]
+    assert isinstance(more, Note) and "last 50 errors" in more.text
+    for written in ({"since": "20 years"}, {"last": "51"}, {"since": "20 years", "last": "60"}):
+        assert len([e for e in observed("log.errors", **written) if not isinstance(e, Note)]) == 51, written
+    assert [e.text for e in observed("log.errors", last="1")[1:]] == ["error 50"]
+    write(files, lines[1:])
+    assert [isinstance(e, Note) for e in observed("log.errors")] == [True, *[False] * 50]
+
+
+@pytest.fixture
+def shut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: Path) -> Path:
+    """A journal as an ordinary user meets it: of the system's file only the name can be seen."""
+    folder = tmp_path / "journal" / "0123"
+    folder.mkdir(parents=True)
+    for name in ("system.journal", "system@1-2.journal", "user-1000.journal"):
+        (folder / name).touch()
+    allowed = os.access
+    monkeypatch.setattr(os, "access", lambda p, mode: allowed(p, mode) and "/system" not in str(p))
+    monkeypatch.setattr(logs, "JOURNALS", (str(tmp_path / "journal"),))
+    monkeypatch.setattr(logs, "KERNEL_BUFFER", str(tmp_path / "none"))
+    monkeypatch.setattr(logs.tools, "present", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr(logs, "_journal", lambda *_, **__: iter(()))
+    return folder
+
+
+def test_a_journal_of_which_only_the_own_part_may_be_read_says_so(shut: Path) -> None:
+    for action, written in (("log.show", {}), ("log.errors", {}), ("log.search", {"text": "x"})):
+        first, *_ = observed(action, **written)
+        assert isinstance(first, Note) and "your own programs" in first.text and "systemd-journal" in first.text, action
+    for action, written in (("log.kernel", {}), ("service.logs", {"name": "nginx"})):
+        with pytest.raises(NotPossible, match="may not read the system's journal") as said:
+            observed(action, **written)
+        assert "Nothing was changed." in said.value.hint and "systemd-journal" in said.value.hint
+    (shut / "user-1000.journal").unlink()
+    with pytest.raises(NotPossible, match="may not read the system's journal"):
+        logs.find()
+
+
+def test_who_may_read_the_systems_journal_is_told_nothing(shut: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "access", lambda p, mode: True)
+    assert logs.find()["own"] is False and observed("log.show") == [] and observed("log.kernel") == [] and observed("service.logs", name="nginx") == []
+
+
+def test_a_log_file_is_read_rather_than_a_journal_that_is_shut(shut: Path, files: Path) -> None:
+    assert write(files, NEW)["kind"] == "file"
+
+
+def test_a_journal_whose_files_cannot_be_seen_is_no_missing_one(tmp_path: Path, files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "run" / "0123").mkdir(parents=True)
+    allowed = os.access
+    monkeypatch.setattr(os, "access", lambda p, mode: allowed(p, mode) and not str(p).endswith("0123/"))
+    monkeypatch.setattr(logs, "JOURNALS", (str(tmp_path / "run"),))
+    monkeypatch.setattr(logs.tools, "present", lambda name: f"/usr/bin/{name}")
+    with pytest.raises(NotPossible, match="may not read the system's journal"):
+        logs.find(journal_only=True)
 
 
 def test_no_log_at_all(files: Path) -> None:

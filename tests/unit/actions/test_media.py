@@ -20,6 +20,7 @@ import pytest
 
 from nlsh.plan import registry
 from nlsh.plan.errors import NlshError, NotFound, NotPossible, Refused, StaleStep
+from nlsh.plan.records.media import Media
 from nlsh.plan.steps import Step, step_from_data
 from nlsh.testing import Scene, snapshot
 from nlsh.world import World, tools
@@ -243,3 +244,70 @@ def test_ffprobe_is_not_needed_to_convert(home: Path, ffmpeg: Path) -> None:
     except NlshError as error:
         pytest.fail(str(error))
     assert (home / "m" / "a.mp3").exists()
+
+
+def films(home: Path, *names: str) -> None:
+    (home / "m").mkdir(exist_ok=True)
+    for name in names:
+        (home / "m" / name).write_bytes(b"film")
+
+
+def seen(length: float | None, sound: str = "aac") -> Media:
+    return Media("", "mov,mp4", length, None, "h264", 1280, 720, None, sound)
+
+
+def test_a_silent_film_among_others_takes_no_sound_away(home: Path, ffmpeg: Path) -> None:
+    films(home, "card.mp4", "episode.mp4", "end.mp4")
+    (step,) = steps("media.join", paths=("m/card.mp4", "m/episode.mp4", "m/end.mp4"), to="m/all.mp4")
+    argv = step.argv("OUT", (seen(4.5, ""), seen(60.0), seen(None, "")))  # type: ignore[attr-defined]
+    filters = argv[argv.index("-filter_complex") + 1].split(";")
+    assert [f for f in filters if f.startswith("anullsrc")] == [
+        "anullsrc=channel_layout=stereo:sample_rate=48000,atrim=duration=4.500[a0]",
+        "anullsrc=channel_layout=stereo:sample_rate=48000,atrim=duration=0.100[a2]",
+    ]
+    assert filters[-1] == "[v0][a0][v1][1:a:0][v2][a2]concat=n=3:v=1:a=1[film][sound]" and "[sound]" in argv
+    # Where none has sound, there is none to make.
+    argv = step.argv("OUT", (seen(4.5, ""),) * 3)  # type: ignore[attr-defined]
+    filters = argv[argv.index("-filter_complex") + 1].split(";")
+    assert filters[-1] == "[v0][v1][v2]concat=n=3:v=1:a=0[film]" and "[sound]" not in argv and not any("anullsrc" in f for f in filters)
+
+
+def test_a_thumbnail_is_not_the_first_picture(home: Path, ffmpeg: Path) -> None:
+    films(home, "film.mp4")
+    (step,) = steps("media.frame", path="m/film.mp4")
+    assert step.describe().startswith(f"make {home}/m/film-thumbnail.png, a picture from a tenth into")
+    argv = step.argv("OUT", (seen(61.5),))  # type: ignore[attr-defined]
+    assert argv[argv.index("-ss") + 1] == "6.150" and argv.index("-ss") < argv.index("-i")
+    assert "0.000" in step.argv("OUT", (seen(None),))  # type: ignore[attr-defined]
+    run(step)
+    assert "arg 6.150" in (home / "m" / "film-thumbnail.png").read_text()
+    (first,) = steps("media.frame", path="m/film.mp4", at="first frame")
+    assert first.argv("OUT")[6:8] == ("-ss", "0.000") and first.target == f"{home}/m/film-0.00.png"  # type: ignore[attr-defined]
+
+
+def test_what_stands_upright_is_not_made_tiny(home: Path, ffmpeg: Path) -> None:
+    films(home, "film.mp4")
+    (step,) = steps("media.shrink", paths="m/film.mp4", height="480p")
+    argv = step.argv("OUT", (seen(9.0),))  # type: ignore[attr-defined]
+    assert argv[argv.index("-filter:v") + 1] == "scale='if(gt(iw,ih),-2,min(480,trunc(iw/2)*2))':'if(gt(iw,ih),min(480,trunc(ih/2)*2),-2)'"
+    assert "at most 480 pixels on its shorter side" in step.describe()
+
+
+@pytest.mark.parametrize(("name", "made"), [("a.wav", "a-small.mp3"), ("b.FLAC", "b-small.mp3"), ("c.aif", "c-small.mp3"), ("d.ogg", "d-small.ogg")])
+def test_sound_as_it_is_gets_smaller_as_an_mp3(home: Path, ffmpeg: Path, name: str, made: str) -> None:
+    films(home, name)
+    for more in ({}, {"to": "1B"}):
+        (step,) = steps("media.shrink", paths=f"m/{name}", **more)
+        assert step.target == f"{home}/m/{made}"  # type: ignore[attr-defined]
+
+
+def test_more_and_less_are_what_people_mean(home: Path, ffmpeg: Path) -> None:
+    films(home, "talk.mp3")
+    for action, by, name, words in (
+        ("media.volume", "50% louder", "talk-loud150.mp3", "1.5 times as loud"), ("media.volume", "20% quieter", "talk-loud80.mp3", "0.8 times as loud"),
+        ("media.speed", "2x slower", "talk-50speed.mp3", "0.5 times as fast"), ("media.speed", "快50%", "talk-150speed.mp3", "1.5 times as fast"),
+    ):  # fmt: skip
+        (step,) = steps(action, paths="m/talk.mp3", by=by)
+        assert step.target == f"{home}/m/{name}" and words in step.describe()  # type: ignore[attr-defined]
+    with pytest.raises(NlshError, match="less was asked for"):
+        steps("media.speed", paths="m/talk.mp3", by="down to 2x")

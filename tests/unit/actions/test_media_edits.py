@@ -80,7 +80,7 @@ def test_what_is_made(clips: Path) -> None:
     do("media.frame", path="clips/film.mp4", at="2s")
     assert (clips / "film-0.02.png").read_bytes().startswith(b"\x89PNG")
     (step,) = do("media.join", paths=("clips/film.mp4", "clips/silent.mp4"), to="clips/all.mp4")
-    assert facts(clips / "all.mp4") == (pytest.approx(6, abs=0.3), {"video"})
+    assert facts(clips / "all.mp4") == (pytest.approx(6, abs=0.3), {"video", "audio"})
     step.inverse().apply()  # type: ignore[union-attr]
     assert not (clips / "all.mp4").exists()
     (clips / "again.mp4").write_bytes((clips / "film-0.03-end.mp4").read_bytes())
@@ -96,12 +96,20 @@ def test_smaller(clips: Path) -> None:
     made("-i", str(clips / "loud.wav"), "-b:a", "256k", str(clips / "noise.mp3"))
     do("media.shrink", paths="clips/noise.mp3", to="60KB")
     assert (clips / "noise-small.mp3").stat().st_size <= 60 << 10 and facts(clips / "noise-small.mp3")[0] == pytest.approx(8, abs=0.3)
+    do("media.shrink", paths="clips/loud.wav")
+    assert (clips / "loud-small.mp3").stat().st_size < (clips / "loud.wav").stat().st_size / 5
+    (clips / "loud-small.mp3").unlink()
+    # A film that stands upright keeps its shorter side.
+    made("-f", "lavfi", "-i", "testsrc=s=480x960:r=5:d=2", "-c:v", "mpeg4", "-q:v", "1", str(clips / "tall.mp4"))
+    do("media.shrink", paths="clips/tall.mp4", height="240p")
+    asked = ["ffprobe", "-v", "error", "-of", "csv=p=0", "-show_entries", "stream=width,height", str(clips / "tall-small.mp4")]
+    assert subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip() == "240,480"
     # What cannot be made small enough is not made at all.
     with pytest.raises(NotPossible, match="does not fit"):
-        do("media.shrink", paths="clips/loud.wav", to="10KB")
+        do("media.shrink", paths="clips/loud.wav", to="1KB")
     with pytest.raises(Refused, match="not larger"):
         do("media.shrink", paths="clips/tone.wav", to="1GB")
-    assert not (clips / "loud-small.wav").exists() and not [n for n in os.listdir(clips) if n.startswith(".nlsh")]
+    assert not (clips / "loud-small.mp3").exists() and not [n for n in os.listdir(clips) if n.startswith(".nlsh")]
 
 
 def test_what_is_refused(clips: Path) -> None:

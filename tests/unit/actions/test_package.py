@@ -10,6 +10,7 @@ import socketserver
 import subprocess
 import sys
 import threading
+import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,13 +18,16 @@ from typing import Any
 
 import pytest
 
+from nlsh.plan import registry
 from nlsh.plan.errors import BadArgument, NotFound, Refused
-from nlsh.steps.packages import ChangePackages
+from nlsh.plan.records import Note
+from nlsh.steps.packages import ChangePackages, words
 from nlsh.testing import Scene
+from nlsh.world import World, packages
 from nlsh.world.packages import backend
 from nlsh.world.packages_of_rpm import Dnf, Zypper
 from nlsh.world.packages_of_system import Apt, Pacman
-from nlsh.world.packages_of_user import Npm, Pip, Snap
+from nlsh.world.packages_of_user import Flatpak, Npm, Pip, Snap
 from tests.unit.actions.fake_bus import Bus, Systemd, scene
 
 needs_apt = pytest.mark.skipif(not all(map(shutil.which, ("apt-get", "dpkg-deb", "dpkg-query"))) or os.geteuid() != 0, reason="needs apt and root")
@@ -84,6 +88,7 @@ def debian(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(Apt, "status", f"{root}/var/lib/dpkg/status")
     monkeypatch.setattr(Apt, "lists", f"{root}/var/lib/apt/lists")
     monkeypatch.setattr(Apt, "index", f"{root}/var/cache/apt/pkgcache.bin")
+    monkeypatch.setattr(Apt, "stamp", f"{root}/var/lib/apt/periodic/update-success-stamp")
     subprocess.run(["apt-get", *options, "-q", "update"], check=True, capture_output=True)
     return root
 
@@ -159,6 +164,77 @@ def test_update_and_pending(debian: Path, machine: Scene, tmp_path: Path) -> Non
     assert installed()["nlsh-lib"] == "2.0~beta+1"
     error = machine.play('package.update(names="nlsh-rival", backend="apt")').error
     assert error is not None and error.code == "world.not-found"
+
+
+def aged(debian: Path, days: float) -> None:
+    """Make the lists as old as that."""
+    at = time.time() - days * 86400
+    for place in ("lists", "lists/partial"):
+        os.utime(debian / "var/lib/apt" / place, (at, at))
+
+
+@needs_apt
+def test_old_lists_are_told_of_and_never_taken_for_up_to_date(debian: Path, machine: Scene, tmp_path: Path) -> None:
+    rows(machine, 'package.install(names="nlsh-tool", backend="apt")')
+    aged(debian, 21.5)
+    note = "apt goes by package lists of 21 days ago: newer updates are not in them."
+    played = machine.play('package.pending(backend="apt")')
+    assert played.error is None and [r.text for r in played.outcome.records if isinstance(r, Note)] == [f"{note} `apt-get update`, as root, fetches them anew."]  # type: ignore[union-attr]
+    error = machine.play('package.update(backend="apt")').error
+    assert error is not None and error.code == "action.refused" and note in error.message and "Nothing was changed." in error.hint
+    played = machine.play('package.install(names="nlsh-vital", backend="apt")')
+    assert played.error is None and played.preview is not None and any(note in n for n in played.preview.calls[0].notes)
+    # Fetched anew, though nothing is new: that is up to date.
+    subprocess.run(["apt-get", *Apt.apt_options, "-q", "update"], check=True, capture_output=True)
+    outcome = machine.play('package.update(backend="apt")').outcome
+    assert outcome is not None and outcome.status == "nothing"
+    # Something to do, and lists that may lack more.
+    deb(tmp_path / "pool", "nlsh-lib", "2.0")
+    index(tmp_path / "pool")
+    subprocess.run(["apt-get", *Apt.apt_options, "-q", "update"], check=True, capture_output=True)
+    aged(debian, 2)
+    played = machine.play('package.update(backend="apt")')
+    assert played.error is None and played.preview is not None and any("of 2 days ago" in n for n in played.preview.calls[0].notes)
+    assert installed()["nlsh-lib"] == "2.0"
+
+
+@needs_apt
+def test_lists_that_were_never_fetched(debian: Path, machine: Scene) -> None:
+    shutil.rmtree(debian / "var/lib/apt/lists")
+    error = machine.play('package.update(backend="apt")').error
+    assert error is not None and error.code == "action.refused" and "fetched no package lists" in error.message
+
+
+def test_pacman_fetches_its_lists_and_says_that_more_may_come(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nlsh.world.tools.find", lambda name, **_: f"/usr/bin/{name}")
+    monkeypatch.setattr("nlsh.world.tools.output", lambda argv, **_: "vim 9.1-2\n")
+    order = Pacman().order("update", ())
+    assert order.argv == ("/usr/bin/pacman", "-Syu", "--noconfirm") and not order.complete
+    assert words(order.changes, order.complete) == "update vim 9.1-2, whatever else has a newer version by then, and what that needs or frees"
+    monkeypatch.setattr("nlsh.world.tools.output", lambda argv, **_: "")
+    assert words(Pacman().order("update", ()).changes, True) == "update everything that has a newer version by then"
+    assert Pacman().order("install", ("vim",)).argv == ("/usr/bin/pacman", "-S", "--needed", "--noconfirm", "--", "vim")
+    monkeypatch.setattr(Pacman, "lists", str(tmp_path))
+    assert "no package lists" in packages.of_lists(Pacman(), 1e9)
+    (tmp_path / "core.db").touch()
+    for place, at in ((tmp_path / "core.db", 5 * 86400), (tmp_path, 86400)):
+        os.utime(place, (at, at))
+    assert packages.of_lists(Pacman(), 5.5 * 86400) == "" and "of 3 days ago" in packages.of_lists(Pacman(), 8.5 * 86400)
+
+
+def test_what_else_installs_programs_is_named_where_nobody_said_which(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Snap, "present", lambda self: True)
+    monkeypatch.setattr(Flatpak, "present", lambda self: False)
+    assert packages.others(Apt()) == 'This is what apt has. snap is here, too: backend="snap".' and packages.others(Snap()) == ""
+    monkeypatch.setattr(Flatpak, "present", lambda self: True)
+    assert packages.others(Apt()).endswith('flatpak and snap are here, too: backend="flatpak" or backend="snap".')
+    monkeypatch.setattr(packages, "backend", lambda name: Apt())
+    for action in ("package.list", "package.pending"):
+        unit = registry.get(action)
+        monkeypatch.setattr(Apt, "pending", lambda self: iter(()))
+        for written, told in (({}, True), ({"backend": "apt"}, False)):
+            args = unit.Args.bind(action, written)
+            assert any("flatpak" in str(text) for text in unit.look(args, World()).values()) is told
 
 
 @needs_apt

@@ -157,12 +157,40 @@ def test_undo_of_split_leaves_what_was_changed(home: Path, report: Path, change:
     assert len(os.listdir(home / "out")) == (4 if change == "edit" else 5)
 
 
-def test_split_into_a_folder_that_is_there_makes_one_in_it(home: Path, report: Path) -> None:
+def test_split_into_a_folder_that_is_there(home: Path, report: Path) -> None:
     (home / "docs").mkdir()
-    assert steps("pdf.split", path="report.pdf", to="docs")[-1].folder == str(home / "docs" / "report-pages")  # type: ignore[attr-defined]
+    (home / "docs" / "mine.txt").write_text("mine")
+    (home / "docs" / "report-x.pdf").write_text("mine")
+    before = snapshot(home / "docs")
+    found = steps("pdf.split", path="report.pdf", to="docs")
+    assert found[-1].folder == str(home / "docs") and found[-1].state() == "undone"  # type: ignore[attr-defined]
+    run(*found)
+    assert found[-1].state() == "done" and sorted(os.listdir(home / "docs")) == ["mine.txt", *(f"report-{n}.pdf" for n in (1, 2, 3, 4)), "report-x.pdf"]
+    # The names are taken now: the pages get a folder of their own in it, until that is taken, too.
+    again = steps("pdf.split", path="report.pdf", to="docs")
+    assert again[-1].folder == str(home / "docs" / "report-pages")  # type: ignore[attr-defined]
     (home / "docs" / "report-pages").mkdir()
     with pytest.raises(Refused, match="already something"):
         steps("pdf.split", path="report.pdf", to="docs")
+    (home / "docs" / "report-pages").rmdir()
+    # What else is there stays, and so do pages that were changed.
+    page = (home / "docs" / "report-2.pdf").read_bytes()
+    (home / "docs" / "report-2.pdf").write_bytes(b"mine")
+    with pytest.raises(StaleStep, match="added or changed"):
+        back(*found)
+    (home / "docs" / "report-2.pdf").write_bytes(page)
+    os.utime(home / "docs" / "report-2.pdf", ns=(found[-1].stamp_ns,) * 2)  # type: ignore[attr-defined]
+    back(*found)
+    assert {n: v for n, v in snapshot(home / "docs").items() if n != "."} == {n: v for n, v in before.items() if n != "."}
+
+
+def test_a_page_that_comes_to_be_there_meanwhile_makes_it_stale(home: Path, report: Path) -> None:
+    (home / "docs").mkdir()
+    found = steps("pdf.split", path="report.pdf", to="docs")
+    (home / "docs" / "report-3.pdf").write_text("mine")
+    with pytest.raises(StaleStep, match="something in"):
+        run(*found)
+    assert (home / "docs" / "report-3.pdf").read_text() == "mine" and len(os.listdir(home / "docs")) == 1
 
 
 def test_many_pages_sort_by_name(home: Path) -> None:

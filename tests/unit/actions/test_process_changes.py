@@ -323,6 +323,28 @@ def test_raising_a_priority_says_that_it_needs_root(start: Callable[..., subproc
     assert nices(child.pid) == [0]
 
 
+@pytest.mark.parametrize(
+    ("nice", "level", "after"),
+    [(15, "low", 15), (19, "low", 19), (12, "lowest", 19), (3, "low", 10), (10, "low", 10), (-10, "high", -10), (-10, "highest", -15), (15, "normal", 0)],
+)
+def test_a_lower_priority_is_never_a_higher_one(start: Callable[..., subprocess.Popen[str]], nice: int, level: str, after: int) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can raise a priority")
+    child = start(ONE)
+    os.setpriority(os.PRIO_PROCESS, child.pid, nice)
+    unit = registry.get("process.priority")
+    args = unit.Args.bind("process.priority", {"pid": str(child.pid), "level": level})
+    seen = unit.look(args, World())
+    steps = tuple(unit.steps(args, seen))
+    run(steps)
+    assert os.getpriority(os.PRIO_PROCESS, child.pid) == after
+    notes = unit.notes(args, seen)
+    further = nice == after and nice not in (10,)
+    assert [f"stays at nice {nice}: that is {'lower' if nice > 0 else 'higher'} than {level}" in n for n in notes] == ([True] if further else [])
+    undo(steps)
+    assert os.getpriority(os.PRIO_PROCESS, child.pid) == nice
+
+
 def test_priority_needs_one_of_level_and_nice(start: Callable[..., subprocess.Popen[str]]) -> None:
     child = start(ONE)
     for more in ("", ', level="low", nice="5"'):
@@ -476,6 +498,38 @@ def test_a_control_group_of_its_own_is_preferred(start: Callable[..., subprocess
     undo(steps)
     assert (group / "memory.max").read_text() == "max"
     assert (group / "cpu.max").read_text() == "max 100000"
+
+
+@pytest.mark.parametrize(
+    ("cpu", "quota", "words"),
+    [
+        ("50%", 50_000, "50% of one core, as process.list counts it, is the time of 0.5 of 16 cores"),
+        ("100%", 100_000, "the time of 1 of 16 cores"),
+        ("250%", 250_000, "the time of 2.5 of 16 cores"),
+        ("50% of the machine", 800_000, "50% of the machine is the time of 8 of 16 cores"),
+        ("half", 800_000, "the time of 8 of 16 cores"),
+    ],
+)
+def test_per_cent_are_of_one_core_as_in_the_list(
+    start: Callable[..., subprocess.Popen[str]], group: Path, monkeypatch: pytest.MonkeyPatch, cpu: str, quota: int, words: str
+) -> None:
+    child = start(ONE)
+    (group / "cgroup.procs").write_text(f"{child.pid}\n")
+    monkeypatch.setattr(machine, "online_cores", lambda: tuple(range(16)))
+    unit = registry.get("resource.limit")
+    args = unit.Args.bind("resource.limit", {"pid": str(child.pid), "cpu": cpu})
+    seen = unit.look(args, World())
+    (step,) = unit.steps(args, seen)
+    assert step.new == f"{quota} 100000"
+    (note,) = unit.notes(args, seen)
+    # It sleeps: it uses none now.
+    assert words in note and "uses 0 now. That is no more" in note
+
+
+def test_more_per_cent_than_there_are_cores_is_no_limit(start: Callable[..., subprocess.Popen[str]], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "online_cores", lambda: (0, 1))
+    with pytest.raises(NotPossible, match="200% is all of it"):
+        steps_of(f'resource.limit(pid="{start(ONE).pid}", cpu="250%")')
 
 
 def test_a_control_group_with_others_in_it_is_left_alone(start: Callable[..., subprocess.Popen[str]], group: Path) -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from nlsh.plan import registry
 from nlsh.plan.errors import NlshError, NotFound
-from nlsh.plan.records import Note, Record, record_from_data
+from nlsh.plan.records import Note, Process, Record, record_from_data
 from nlsh.world import World, machine, processes
 from tests.unit.actions.conftest import mounted
 
@@ -24,6 +24,10 @@ NAME = f"nlshl{os.getpid()}"
 
 def look(text: str) -> list[Record]:
     """Return what a plan of one reading call finds, through JSON as from a worker, notes left out."""
+    return [r for r in with_notes(text) if not isinstance(r, Note)]
+
+
+def with_notes(text: str) -> list[Record]:
     (call,) = registry.parse(text).calls
     action = registry.get(call.action)
     args = action.Args.bind(call.action, call.args)
@@ -31,7 +35,7 @@ def look(text: str) -> list[Record]:
     assert step.reads_only and {e.kind for e in step.effects()} <= set(action.effects)
     found = step.apply()
     assert found is not None
-    return [r for r in (record_from_data(json.loads(json.dumps(r.as_data()))) for r in found) if not isinstance(r, Note)]
+    return [record_from_data(json.loads(json.dumps(r.as_data()))) for r in found]
 
 
 @pytest.fixture
@@ -128,6 +132,25 @@ def test_list_sorts_and_limits_and_leaves_kernel_threads_out(idle: subprocess.Po
         keys = [key(p) for p in look(f'process.list(sort="{sort}", limit="20")')]
         assert keys == sorted(keys) and 1 < len(keys) <= 20
     assert len(look('process.list(sort="memory", limit="1")')) == 1
+
+
+def test_list_says_what_programs_use_with_all_their_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """“Which app uses the most memory”: 40 processes of a browser use more than the one that is first in the list."""
+    mib = 1 << 20
+    used = [("render", 800 * mib, 3.0), *(("chrome", 150 * mib, 5.0) for _ in range(40)), ("sh", mib, 0.0), ("sh", mib, 0.0)]
+    records = [Process(n, name, cpu_percent=cpu, memory_bytes=memory) for n, (name, memory, cpu) in enumerate(used, start=1)]
+    monkeypatch.setattr(processes, "sampled", lambda chosen, seconds: iter(records))
+    first, note = with_notes('process.list(sort="memory", limit="1")')
+    assert (first.name, note.text) == ("render", "By program, all its processes together: chrome 5.9 GB (40 processes).")  # type: ignore[attr-defined]
+    *rows, note = with_notes('process.list(sort="memory")')
+    assert len(rows) == 43
+    assert note.text.endswith("chrome 5.9 GB (40 processes), render 800 MB, sh 2 MB (2 processes).")  # type: ignore[attr-defined]
+    *_, note = with_notes('process.list(sort="cpu", limit="3")')
+    assert note.text.endswith("chrome 200% (40 processes), render 3%.")  # type: ignore[attr-defined]
+    assert not any(isinstance(r, Note) for r in with_notes('process.list(sort="newest", limit="1")'))
+    # Where each program has one process, the list says it all.
+    del records[1:]
+    assert len(with_notes('process.list(sort="memory", limit="1")')) == 1
 
 
 def test_list_measures_who_is_busy() -> None:

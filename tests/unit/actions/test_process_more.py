@@ -177,6 +177,10 @@ def test_limits_and_count(child: Callable[..., subprocess.Popen[str]]) -> None:
     (mine,) = look('process.count(user="me")')
     assert mine.count >= 2 and process.poll() is None  # type: ignore[attr-defined]
     assert [t.count for t in look('process.count(name="nlsh-absent")')] == [0]  # type: ignore[attr-defined]
+    # Where none has the name, those that contain it are counted, as process.find finds them; what they are is said.
+    (tally,) = look(f'process.count(name="{NAME[:-1]}")')
+    assert tally.count == 2 == len(look(f'process.find(name="{NAME[:-1]}")'))  # type: ignore[attr-defined]
+    assert f"with {NAME[:-1]} in their name ({NAME})" in tally.of  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("what", ["info", "files", "environment", "limits"])
@@ -551,6 +555,18 @@ def test_one_that_does_not_end_is_not_started_twice(
     outcome = run(kernel, f'process.restart(pid="{deaf.pid}")')
     assert outcome.status == "failed" and outcome.errors[0].code == "process.still-running" and "not started again" in outcome.errors[0].hint
     assert len((home / "work/starts").read_text().splitlines()) == 1 and deaf.poll() is None
+
+
+def test_what_hangs_is_started_again_by_force(child: Callable[..., subprocess.Popen[str]], kernel: Kernel, home: Path) -> None:
+    deaf = child("import os,signal,time\nsignal.signal(signal.SIGTERM,signal.SIG_IGN)\nos.fork() or (os.close(1), time.sleep(600))\n" + ECHO, cwd=home / "work")
+    (helper,) = (p for p in process_facts.below([deaf.pid], processes.every()) if p.pid != deaf.pid)
+    preview = kernel.preview(registry.parse(f'process.restart(pid="{deaf.pid}", force=true)'))
+    assert "and 1 of its helpers at once, with no time to save, and start it again" in preview.calls[0].steps[0].describe()
+    assert {e.target for e in preview.effects if e.kind == "proc.signal"} == {str(deaf.pid), str(helper.pid)}
+    found = started(kernel.run(preview))
+    assert deaf.wait(10) == -signal.SIGKILL and not processes.same(helper.pid, helper.started)
+    until(lambda: "ready" in Path(found.log).read_text())
+    assert is_running(found.pid)
 
 
 def test_restart_of_one_that_has_ended_since_is_stale(child: Callable[..., subprocess.Popen[str]], kernel: Kernel, home: Path) -> None:

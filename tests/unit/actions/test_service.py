@@ -13,6 +13,7 @@ import pytest
 
 from nlsh.plan.effects import Effect
 from nlsh.plan.errors import BadArgument, NotPossible
+from nlsh.plan.records import Note
 from nlsh.steps._bus import opened
 from nlsh.steps.services import LinkUnit, OrderUnit
 from nlsh.testing import Scene
@@ -93,6 +94,22 @@ def test_timers(machine: Scene) -> None:
     first, second = rows(machine, "service.timers()")
     assert (first.name, first.starts, first.next_at) == ("backup", "backup", 2e9)
     assert (second.name, second.next_at, second.last_at) == ("idle", None, 1.0)
+
+
+def test_units_of_the_users_own_are_named_where_there_are_some(machine: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    def told(plan: str) -> list[str]:
+        played = machine.play(plan)
+        assert played.error is None and played.outcome is not None, played.error
+        return [r.text for r in played.outcome.records if isinstance(r, Note)]
+
+    assert told("service.timers()") == told("service.list()") == []
+    folder = machine.home / "my-config/systemd/user"
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(machine.home / "my-config"))
+    folder.mkdir(parents=True)
+    for name in ("water.timer", "water.service", "each@.service", "x.target"):
+        (folder / name).touch()
+    assert told("service.timers()") == ["These are the system's. Your own are not among them: water. `systemctl --user list-timers` shows how they are."]
+    assert "not among them: water. `systemctl --user list-units" in told("service.list()")[0]
 
 
 @pytest.mark.parametrize(("verb", "unit", "before", "after"), [("start", "cups", "inactive", "active"), ("stop", "nginx", "active", "inactive")])

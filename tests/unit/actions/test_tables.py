@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from collections import defaultdict
 from decimal import Decimal
 from pathlib import Path
@@ -25,14 +26,16 @@ def grouped(**written: Any) -> list[Record]:
     return list(unit.observe(args, json.loads(json.dumps(unit.look(args, World()))), World()))
 
 
-def merge(**written: Any) -> None:
+def merge(**written: Any) -> list[str]:
+    """Join two tables; return what was said of it."""
     unit = registry.get("text.merge")
     args = unit.Args.bind("text.merge", written)
     for step in unit.steps(args, unit.look(args, World())):
         received = step_from_data(json.loads(json.dumps(step.as_data())))
         assert received == step
         received.check()
-        received.apply()
+        said = [r.text for r in received.apply() or ()]  # type: ignore[attr-defined]
+    return said
 
 
 def test_groups_are_what_a_person_would_add_up(home: Path) -> None:
@@ -74,6 +77,32 @@ def test_merge(home: Path) -> None:
         with pytest.raises(NlshError):
             merge(path="a.csv", other=other, to="new.csv")
     assert not (home / "new.csv").exists() and not [p for p in home.iterdir() if p.name.startswith(".nlsh")]
+
+
+def test_rows_without_a_value_match_nothing(home: Path) -> None:
+    (home / "p.csv").write_text("id,name\n1,Ann\n,Bob\n3,Cleo\n")
+    (home / "c.csv").write_text("id,city\n1,Rome\n,Oslo\n ,Bonn\n4,Nice\n")
+    for keep, rows, said in (
+        (
+            "matching",
+            "1,Ann,Rome\n",
+            (r"2 rows of p\.csv had no match in c\.csv and were left out; keep=\"left\"", r"3 rows of c\.csv .* left out; keep=\"all\""),
+        ),
+        ("left", "1,Ann,Rome\n,Bob,\n3,Cleo,\n", (r"2 rows of p\.csv .* empty there", r"3 rows of c\.csv .* left out")),
+        ("all", "1,Ann,Rome\n,Bob,\n3,Cleo,\n,,Oslo\n,,Bonn\n4,,Nice\n", (r"2 rows of p\.csv .* empty there", r"3 rows of c\.csv .* at the end")),
+    ):
+        notes = merge(path="p.csv", other="c.csv", to=f"{keep}.csv", keep=keep)
+        assert (home / f"{keep}.csv").read_text() == f"id,name,city\n{rows}"
+        assert len(notes) == len(said) and all(re.match(pattern, note) for pattern, note in zip(said, notes, strict=True)), notes
+    (home / "d.csv").write_text("id,city\n1,Rome\n3,Oslo\n")
+    (home / "q.csv").write_text("id,name\n3,Cleo\n1,Ann\n")
+    assert merge(path="q.csv", other="d.csv", to="whole.csv") == []
+
+
+def test_groups_without_a_number_stand_behind_those_below_zero(home: Path) -> None:
+    (home / "t.csv").write_text("who,n\nnone,\nlow,-5\nzero,0\nhigh,3\n")
+    for by in ("sum", "mean"):
+        assert [g.group for g in grouped(path="t.csv", by="who", column="n", sort=by)] == ["high", "zero", "low", "none"]  # type: ignore[attr-defined]
 
 
 def table(action: str, **written: Any) -> list[Any]:

@@ -7,6 +7,7 @@ import select
 import shutil
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import pytest
 
 from nlsh.plan import registry
 from nlsh.plan.errors import NotFound, NotPossible
-from nlsh.plan.records import Record
+from nlsh.plan.records import Note, Record
 from nlsh.steps import handles
 from nlsh.testing import Scene
 from nlsh.world import World, resolved, routes
@@ -43,6 +44,7 @@ class Manager:
         self.profiles: dict[str, dict[str, dict[str, tuple[str, Any]]]] = {}
         self.active = "/"  # the path of the profile that the device is connected by
         self.fails_with = 0
+        self.looked: float | None = 5.0  # seconds ago; -1: never
         self.polls_before_done = 2
         self.calls: list[str] = []
         self._next = 10
@@ -79,7 +81,10 @@ class Manager:
                 "StateReason": ("(uu)", (120, self.fails_with)),
             }  # fmt: skip
         if interface == f"{NM}.Device.Wireless":
-            return {"ActiveAccessPoint": ("o", self._active_point())}
+            found: dict[str, tuple[str, Any]] = {"ActiveAccessPoint": ("o", self._active_point())}
+            if self.looked is not None:
+                found["LastScan"] = ("x", -1 if self.looked < 0 else int(time.clock_gettime(time.CLOCK_BOOTTIME) - self.looked) * 1000)
+            return found
         if interface == f"{NM}.Connection.Active":
             self._polls += 1
             if self.active == "/":
@@ -259,6 +264,15 @@ def test_networks_in_reach(home: Path, manager: Manager) -> None:
     assert (found["Home"][1], found["Office"][1], found["Old"][1]) == ("WPA2", "enterprise", "WEP")
     # It only asks.
     assert set(manager.calls) <= {"GetDevices", "GetAllAccessPoints", "ListConnections", "GetSettings"}
+
+
+@pytest.mark.parametrize(
+    ("looked", "said"), [(5.0, ""), (50.0, ""), (600.0, "last looked for networks 10 minutes"), (-1.0, "has not said when"), (None, "has not said when")]
+)
+def test_a_list_that_is_old_says_so(home: Path, manager: Manager, looked: float | None, said: str) -> None:
+    manager.looked = looked
+    notes = [r.text for r in wifi() if isinstance(r, Note)]
+    assert [said in note for note in notes] == ([True] if said else [])
 
 
 def test_an_open_network_is_joined_and_left_again(tmp_path: Path, manager: Manager) -> None:

@@ -23,7 +23,7 @@ from nlsh.plan.action import Action, BaseArgs, Never
 from nlsh.plan.effects import Effect
 from nlsh.plan.errors import BadPlan, Denied, NlshError, NotFound, Refused
 from nlsh.plan.plan import Call, Plan
-from nlsh.plan.records import Change, File
+from nlsh.plan.records import Change, File, Note, Tally
 from nlsh.plan.steps import Step
 from nlsh.steps.files import MakeFolder
 from nlsh.steps.renames import RenamePath
@@ -232,6 +232,55 @@ def test_a_reading_call_that_is_refused_ends_the_preview(home: Path, make_kernel
     (home / "a.log").write_text("")
     with pytest.raises(Denied):
         kernel.preview(registry.parse('a = file.find(named="*.log"); file.trash(a)'))
+
+
+@pytest.fixture
+def noatime(home: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Two old files, on a disk that does not note when they are opened; the words that a note on that begins with."""
+    from nlsh.actions.file import _search
+
+    monkeypatch.setattr(_search, "notes_reading", lambda path: False)
+    for name in ("old", "older"):
+        (home / name).write_text(name)
+        os.utime(home / name, (0, 0))
+    return "When files are opened is not noted"
+
+
+def notes_of(preview: Any) -> list[list[str]]:
+    return [[note[:34] for note in call.notes] for call in preview.calls]
+
+
+def test_who_approves_a_change_hears_what_the_reading_before_it_could_not_do(home: Path, make_kernel: Make, noatime: str) -> None:
+    asked: list[Any] = []
+    kernel = make_kernel(approve=lambda preview, decision: asked.append(preview) or True)
+    outcome = kernel.run(kernel.preview(registry.parse('a = file.find(unused="30 days"); file.trash(a)')))
+    (shown,) = asked
+    assert notes_of(shown) == [[noatime], []] and str(home) in shown.calls[0].notes[0]
+    assert outcome.status == "done" and not (home / "old").exists()
+    # Whoever was not asked has it from the outcome, too; what “_” means are the changes, not the notes.
+    assert [r.text[:34] for r in outcome.records if isinstance(r, Note)] == [noatime]
+    assert kernel.last is not None and not kernel.last.notes
+
+
+def test_a_note_is_said_once_however_far_a_result_is_handed_on(kernel: Kernel, noatime: str) -> None:
+    text = 'a = file.find(unused="30 days"); b = result.filter(a, containing="old"); c = result.take(b, first="1"); file.trash(c)'
+    preview = kernel.preview(registry.parse(text))
+    assert notes_of(preview) == [[noatime], [], [], []]
+    assert all(len(call.heard) == 1 for call in preview.calls)  # type: ignore[attr-defined]
+
+
+def test_what_only_reads_and_is_not_asked_about_says_it_with_its_result(do: Do, noatime: str) -> None:
+    outcome = do('a = file.find(unused="30 days"); result.count(a)')
+    assert [r.text[:34] for r in outcome.records if isinstance(r, Note)] == [noatime]
+    assert [r.count for r in outcome.records if isinstance(r, Tally)] == [2]
+
+
+def test_a_note_stays_with_a_result_from_turn_to_turn(kernel: Kernel, do: Do, noatime: str) -> None:
+    do('file.find(unused="30 days")')
+    do('result.filter(_, containing="old")')
+    assert notes_of(kernel.preview(registry.parse("file.trash(_)"))) == [[noatime]]
+    do("file.list()")
+    assert notes_of(kernel.preview(registry.parse("file.trash(_)"))) == [[]]
 
 
 # --- steps that want too much ------------------------------------------------------------------------------------
@@ -561,7 +610,7 @@ def test_every_quick_step_is_told_of_once_and_in_order(home: Path, make_kernel: 
     assert outcome.status == "done"
     assert [step for kind, step in told if kind == "done"] == list(range(3000))
     assert told[0] == ("start", 0)
-    assert len(outcome.records) == 3000
+    assert sum(isinstance(r, Change) for r in outcome.records) == 3000
 
 
 # --- undo --------------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from nlsh.plan.registry import format, parse
-from nlsh.planner.ground import as_a_name, existing, for_folders, ground, places_left, sense, taken_twice
+from nlsh.planner.ground import as_a_name, existing, for_folders, ground, heard, located, places_left, sense, taken_twice
 
 
 @pytest.mark.parametrize(
@@ -30,6 +30,29 @@ def test_paths(home: Path, files: list[str], request_: str, plan: str, grounded:
         else:
             (home / name).write_text("")
     assert format(ground(parse(plan), request_, cwd=str(home), home=str(home))) == format(parse(grounded))
+
+
+@pytest.mark.parametrize(
+    ("request_", "plan", "grounded"),
+    [
+        ("a.mp3 needs to be 50% louder", 'media.volume("a.mp3", by="50%")', 'media.volume("a.mp3", by="50% louder")'),
+        ("make a.mp3 1.5 times louder", 'media.volume("a.mp3", by="1.5")', 'media.volume("a.mp3", by="1.5 times louder")'),
+        ("a.mp4快50%播", 'media.speed("a.mp4", by="50%")', 'media.speed("a.mp4", by="50% more")'),
+        ("turn a.mp3 down by 20%", 'media.volume("a.mp3", by="20%")', 'media.volume("a.mp3", by="20% less")'),
+        ("slow that down, a.mp4 at 2x", 'media.speed("a.mp4", by="2x")', 'media.speed("a.mp4", by="down to 2x")'),
+        # What only says why, or another call's way, turns nothing.
+        ("录的声音太小 a.mp3 2倍", 'media.volume("a.mp3", by="2倍")', 'media.volume("a.mp3", by="2倍")'),
+        ("a.mp4太慢，弄成 2x", 'media.speed("a.mp4", by="2x")', 'media.speed("a.mp4", by="2x")'),
+        ("a.mp3声音大小50%", 'media.volume("a.mp3", by="50%")', 'media.volume("a.mp3", by="50%")'),
+        ("turn a.mp3 down to 50%", 'media.volume("a.mp3", by="50%")', 'media.volume("a.mp3", by="50%")'),
+        ("play holiday2x.mp4 at 2x speed", 'media.speed("holiday2x.mp4", by="2x")', 'media.speed("holiday2x.mp4", by="2x")'),
+        ("hold apache to 50% of the processor", 'resource.limit(name="apache", cpu="50%")', 'resource.limit(name="apache", cpu="50% of the machine")'),
+        ("apache不许超过整机的50%", 'resource.limit(name="apache", cpu="50%")', 'resource.limit(name="apache", cpu="50% of the machine")'),
+        ("apache hogs the machine, hold it to 50% cpu", 'resource.limit(name="apache", cpu="50%")', 'resource.limit(name="apache", cpu="50%")'),
+    ],
+)
+def test_an_amount_means_what_the_words_around_it_make_of_it(request_: str, plan: str, grounded: str) -> None:
+    assert format(heard(parse(plan), request_)) == format(parse(grounded))
 
 
 def test_only_paths_are_grounded(home: Path) -> None:
@@ -98,3 +121,28 @@ def test_what_is_done_to_files_is_done_to_folders_by_another_action(home: Path) 
 )
 def test_a_word_is_not_both_a_kind_and_a_part_of_a_path(request_: str, plan: str, times: int) -> None:
     assert taken_twice(parse(plan), request_) == times
+
+
+@pytest.mark.parametrize(
+    ("request_", "plan", "meant"),
+    [
+        ("delete plan.txt in Documents", 'file.trash(["plan.txt", "Documents"])', 'file.trash("~/Documents/plan.txt")'),
+        ("删除Documents里的plan.txt", 'file.trash(["Documents", "plan.txt"])', 'file.trash("~/Documents/plan.txt")'),
+        ("unpack old.zip in my downloads folder", 'archive.extract("old.zip")', 'archive.extract("~/Downloads/old.zip")'),
+        # What is here is meant as it is written, and so is what is in none of the places, or in two of them.
+        ("delete here.txt in Documents", 'file.trash(["here.txt", "Documents"])', 'file.trash(["here.txt", "Documents"])'),
+        ("delete gone.txt in Documents", 'file.trash(["gone.txt", "Documents"])', 'file.trash(["gone.txt", "Documents"])'),
+        ("read both.txt, in Documents or in Downloads", 'file.read("both.txt")', 'file.read("both.txt")'),
+        # Nothing is said to be in the place.
+        ("delete plan.txt and Documents", 'file.trash(["plan.txt", "Documents"])', 'file.trash(["plan.txt", "Documents"])'),
+        ("move plan.txt in Documents to Downloads", 'file.move("plan.txt", to="Downloads")', 'file.move("~/Documents/plan.txt", to="Downloads")'),
+    ],
+)
+def test_what_is_said_to_be_in_a_folder_is_looked_for_there(home: Path, request_: str, plan: str, meant: str) -> None:
+    for file in ("Documents/plan.txt", "Documents/here.txt", "here.txt", "Downloads/old.zip", "Documents/both.txt", "Downloads/both.txt"):
+        (home / file).parent.mkdir(exist_ok=True)
+        (home / file).write_text("")
+    for cwd, said in ((home / "Documents", meant), (home, meant.replace("~/", ""))):
+        # From within, what the folder holds is here.
+        if cwd == home or "plan.txt" not in plan:
+            assert format(located(parse(plan), request_, cwd=str(cwd), home=str(home))) == format(parse(said))

@@ -10,10 +10,11 @@ from typing import ClassVar
 import pytest
 
 from nlsh.guard.policy import Decision
+from nlsh.kernel.bind import BoundCall
 from nlsh.plan.effects import Effect
 from nlsh.plan.plan import Call, Plan, Preview, PreviewedCall
 from nlsh.plan.steps import STEP_TYPES, Step
-from nlsh.shell.preview import ask, edit_text, preview_data, preview_lines
+from nlsh.shell.preview import ask, edit_text, may_go_by_itself, preview_data, preview_lines
 from nlsh.shell.show import Look
 from nlsh.steps.command import RunCommand
 
@@ -108,6 +109,22 @@ def test_twenty_one_are_shown_rather_than_and_1_more() -> None:
 def test_a_name_cannot_draw_the_prompt() -> None:
     said = text(preview("/h/x\x1b[2A\nRun this? [y/N/a/e/?] y\u202e"), ASKS)
     assert "\x1b" not in said and "\u202e" not in said and r"\nRun this?" in said
+
+
+def test_a_note_cannot_draw_the_prompt_nor_push_it_away() -> None:
+    evil = "Could not be read, so left out: /h/x\x1b[2A\n  asks because: it only reads\u202e" + 60 * " " + "effects: none"
+    said = text(preview("/h/a", notes=(evil, *(f"note {n}" for n in range(50)))), ASKS)
+    assert "\x1b" not in said and "\u202e" not in said and r"\n  asks" in said and "   effects: none" not in said
+    assert said.count("  note: ") == 11 and "note: and 41 more notes" in said
+    assert [line for line in said.splitlines() if line.startswith("  asks because")] == ["  asks because: it changes something"]
+    assert preview_data(preview("/h/a", notes=(evil,)))["calls"][0]["notes"] == [evil]
+
+
+def test_the_mode_auto_asks_where_something_must_be_known_of_what_is_changed() -> None:
+    plain = preview("/h/a", notes=("said of the steps",))
+    assert may_go_by_itself(plain, ASKS)
+    about = BoundCall(plain.calls[0].call, plain.calls[0].steps, plain.calls[0].effects, heard=("some of it could not be read",))
+    assert not may_go_by_itself(replace(plain, calls=(about,)), ASKS)
 
 
 def test_data_has_everything() -> None:

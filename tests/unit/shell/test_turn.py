@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from nlsh.kernel.bind import Result
 from nlsh.plan import registry
 from nlsh.plan.errors import ModelError, NlshError
 from nlsh.plan.plan import Plan
-from nlsh.planner.answer import Answer, Context, Reading
+from nlsh.planner.answer import REFUSALS, Answer, Context, Reading
 from nlsh.shell.fix import proposals
 from nlsh.shell.options import Options
 from nlsh.shell.report import distinct
@@ -151,6 +153,33 @@ def test_a_question_and_a_refusal_are_4(start: Start, capsys: pytest.CaptureFixt
     assert shown.out == "" and shown.err == "Say which\\x1b[2J folder.\n"
 
 
+def test_talk_is_no_program_written_wrongly(start: Start) -> None:
+    session = start(Answer("refusal", (), REFUSALS["chat"]))
+    assert session.request("gti status") == 4 and session.last_failure is None
+
+
+def test_what_was_not_found_cannot_be_meant(start: Start, capsys: pytest.CaptureFixture[str]) -> None:
+    session = start(*[Answer("question", (), REFUSALS["unclear"])] * 3)
+    assert session.request("delete those") == 4 and "Nothing was found before" not in capsys.readouterr().err
+    session.kernel.last = Result("file.find", (), os.getcwd())
+    assert session.request("delete those") == 4 and "Nothing was found before" in capsys.readouterr().err
+    assert session.request("do something") == 4 and "Nothing was found before" not in capsys.readouterr().err
+
+
+def test_why_is_about_the_last_run_and_not_one_before(start: Start, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    session = start(ONE, Answer("plan", (reading('file.list("docs")'),)))
+    typing(session, monkeypatch, "n")
+    session.request("delete a.txt")
+    assert session.last_decision is not None
+    session.request("list docs")
+    assert session.last_decision is None
+
+
+def test_a_policy_check_that_is_unsure_shows_what_may_be_meant(start: Start) -> None:
+    with pytest.raises(NlshError, match=r'It may mean: file.list\("docs"\) · file.trash\("a.txt"\)'):
+        start(CHOICE).plan_of("the docs")
+
+
 def test_explain_says_what_the_planner_was_given(start: Start, capsys: pytest.CaptureFixture[str]) -> None:
     start(ONE, explain=True, dry_run=True).request("throw a.txt away")
     said = capsys.readouterr().err
@@ -205,6 +234,59 @@ def test_the_mode_auto_runs_nothing_that_nlsh_is_not_sure_of(start: Start, home:
     asked = typing(session, monkeypatch, "n")
     assert session.request("do something with a.txt") != 0 and len(asked) == 1 and (home / "a.txt").exists()
     assert session.request("throw a.txt away") == 0 and len(asked) == 1 and not (home / "a.txt").exists()
+
+
+def test_what_the_reading_could_not_do_is_said_once_before_the_question_and_asked_about_in_any_mode(
+    start: Start, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from nlsh.actions.file import _search
+
+    monkeypatch.setattr(_search, "notes_reading", lambda path: False)
+    os.utime(home / "a.txt", (0, 0))
+    unused = reading('a = file.find(under="~", unused="30 days"); file.trash(a)')
+    counted = reading('a = file.find(under="~", unused="30 days"); result.count(a)')
+    session = start(*(Answer("plan", (r,)) for r in (unused, counted, unused)))
+    session.mode = "auto"
+    asked = typing(session, monkeypatch, "n", "y")
+    assert session.request("throw away what nobody opens") == 3 and len(asked) == 1 and (home / "a.txt").exists()
+    assert "  note: When files are opened is not noted below" in capsys.readouterr().err
+    assert session.request("how many are they") == 0
+    assert capsys.readouterr().err.count("nlsh: When files are opened is not noted below") == 1
+    assert session.request("throw away what nobody opens") == 0 and not (home / "a.txt").exists()
+    assert capsys.readouterr().err.count("is not noted below") == 1
+
+
+def test_what_an_action_notes_is_said_once_and_why_there_is_nothing_to_do_each_time(
+    start: Start, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for path, at in (("from/a", 10), ("to/a", 20), ("from/b", 10)):
+        (home / path).parent.mkdir(exist_ok=True)
+        (home / path).write_text(path)
+        os.utime(home / path, (at, at))
+    sync = Answer("plan", (reading('file.sync("from", to="to")'),))
+    session = start(sync, sync, sync)
+    typing(session, monkeypatch, "y")
+    for _ in range(3):
+        assert session.request("bring to up to date") == 0 and (home / "to/b").exists()
+        said = capsys.readouterr().err
+        assert said.count("a is newer in") == 1
+    assert said.splitlines()[-1] == "There was nothing to do."
+
+
+def test_the_data_of_a_preview_has_what_the_reading_could_not_do(
+    start: Start, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from nlsh.actions.file import _search
+
+    monkeypatch.setattr(_search, "notes_reading", lambda path: False)
+    os.utime(home / "a.txt", (0, 0))
+    unused = reading('a = file.find(under="~", unused="30 days"); file.trash(a)')
+    start(Answer("plan", (unused,)), json=True, dry_run=True).request("throw away what nobody opens")
+    calls = json.loads(capsys.readouterr().out)["preview"]["calls"]
+    assert ["noatime" in "".join(c["notes"]) for c in calls] == [True, False]
+    assert start(Answer("plan", (unused,)), json=True, yes=True).request("throw away what nobody opens") == 0
+    *_, last = capsys.readouterr().out.splitlines()
+    assert "noatime" in json.loads(last)["outcome"]["notes"][0]
 
 
 def test_an_edited_plan_that_was_not_run_teaches_nothing(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import pty
+import select
 import subprocess
+import termios
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -13,12 +17,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prompt_toolkit.completion import CompleteEvent
 from prompt_toolkit.document import Document
+from prompt_toolkit.input.typeahead import get_typeahead
+from prompt_toolkit.input.vt100 import Vt100Input
+from prompt_toolkit.keys import Keys
 
 from nlsh.plan import registry
 from nlsh.plan.records import Process
 from nlsh.planner.answer import Answer, Context, Reading
 from nlsh.shell.fit import width
 from nlsh.shell.prompt.complete import ShellCompleter
+from nlsh.shell.prompt.editor import _hear_to_the_end
 from nlsh.shell.prompt.highlight import pieces
 from nlsh.shell.prompt.top import lines
 from nlsh.shell.prompt.typed import Typed, lines_of
@@ -144,3 +152,16 @@ def test_top_fits_the_terminal_and_draws_nothing_of_its_own(columns: int) -> Non
     assert len(shown) == 24 and all(width(line) <= columns for line in shown) and "\x1b" not in "".join(shown)
     first = next(line.split()[0] for line in shown if line.split()[0].isdigit())
     assert first == "49"
+
+
+def test_a_key_that_comes_when_the_editor_has_stopped_reading_is_not_lost() -> None:
+    ours, theirs = pty.openpty()
+    with open(theirs, encoding="utf-8") as terminal:
+        keys = Vt100Input(terminal)
+        _hear_to_the_end(keys)
+        with keys.raw_mode():
+            os.write(ours, b"\x03ls")
+            assert select.select([theirs], [], [], 10)[0]
+        assert [key.key for key in get_typeahead(keys)] == [Keys.ControlC, "l", "s"]
+        assert termios.tcgetattr(theirs)[3] & termios.ISIG
+    os.close(ours)

@@ -98,7 +98,7 @@ def test_names_that_are_no_text_are_found(home: Path) -> None:
         ({"larger": 6}, ["b/c.txt", "b/deep/d.log"]),
         ({"larger": 7, "type": "file"}, ["b/deep/d.log"]),
         ({"smaller": 6}, ["a.TXT", "empty"]),
-        ({"containing": b"deep/"}, ["b/deep/d.log"]),
+        ({"containing": "deep/"}, ["b/deep/d.log"]),
         ({}, ["a.TXT", "empty", "b/back", "b/c.txt", "b/deep/d.log"]),
     ],
 )
@@ -131,6 +131,88 @@ def test_pattern_needs_no_more_than_it_says() -> None:
 
     assert fits("config.json", "Config.JSON") and not fits("config.json", "my-config.json.bak")
     assert fits("report", "my Report\n2.pdf") and not fits("Report", "report.pdf")
+
+
+def test_a_dot_is_no_ending_unless_it_is_known() -> None:
+    import re
+
+    def fits(pattern: str, name: str) -> bool:
+        text, flags = name_test(pattern)
+        return re.compile(text, flags).match(name) is not None
+
+    for pattern, name in (("v1.2", "report v1.2 final.txt"), ("2024.05", "invoice 2024.05.pdf"), ("Dr. Ho", "letter to Dr. Ho.docx"), ("st.john", "St.John")):
+        assert fits(pattern, name), pattern
+    for pattern, name in (("a.tar.gz", "a.tar.gz.part"), ("main.py", "main.pyc"), ("Notes.TXT", "Notes.TXT.bak")):
+        assert fits(pattern, pattern) and not fits(pattern, name), pattern
+
+
+def test_the_time_of_a_folder_is_that_of_the_newest_thing_below_it(tree: Path) -> None:
+    for path in (*tree.rglob("*"), tree):
+        os.utime(path, (1000, 1000), follow_symlinks=False)
+    assert below(tree, type="folder", before=2000.0) == ["b", "b/deep"]
+    os.utime(tree / "b" / "deep" / "d.log", (3000, 3000))
+    assert below(tree, type="folder", before=2000.0) == [] and below(tree, type="folder", since=2000.0) == ["b", "b/deep"]
+    os.utime(tree / "b" / "deep" / "d.log", (1000, 1000))
+    os.utime(tree / "b" / "c.txt", (3000, 3000))
+    assert below(tree, type="folder", before=2000.0) == ["b/deep"] and below(tree, type="folder", since=2000.0, depth=1) == ["b"]
+    # What is hidden counts, too; and what was read, not when a folder was listed.
+    os.utime(tree / "b" / "c.txt", (1000, 1000))
+    os.utime(tree / ".hidden" / "e.txt", (3000, 1000))
+    assert below(tree, type="folder", before=2000.0, hidden=True) == [".hidden", "b", "b/deep"]
+    os.utime(tree / "b" / "deep", (3000, 1000))
+    assert below(tree, type="folder", unused=2000.0, hidden=True) == ["b", "b/deep"]
+    os.utime(tree / "b" / "c.txt", (1000, 3000))
+    (status,) = [s for p, s in Wanted(type="folder", dated=True, depth=1).below(str(tree)) if p.endswith("/b")]
+    assert status.st_mtime == 3000.0 and status.st_mtime_ns == 3000 * 10**9 and status.st_ino == os.stat(tree / "b").st_ino
+
+
+def test_a_folder_that_cannot_be_read_is_not_said_to_be_old_or_empty(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for path in (*tree.rglob("*"), tree):
+        os.utime(path, (1000, 1000), follow_symlinks=False)
+    (tree / "bare" / "closed").mkdir(parents=True)
+    for path in (tree / "bare" / "closed", tree / "bare"):
+        os.utime(path, (1000, 1000))
+    scandir = os.scandir
+
+    def refusing(path: str) -> object:
+        if str(path).endswith(("/deep", "/closed")):
+            raise PermissionError(13, "Permission denied", path)
+        return scandir(path)
+
+    monkeypatch.setattr(files.os, "scandir", refusing)
+    assert below(tree, type="folder", before=2000.0) == [] and below(tree, type="folder", since=500.0) == ["b", "bare", "b/deep", "bare/closed"]
+    assert below(tree, type="folder", empty=True) == []
+
+
+def test_a_folder_without_a_file_below_it_is_empty(tree: Path) -> None:
+    (tree / "x" / "y" / "z").mkdir(parents=True)
+    (tree / "x" / "w").mkdir()
+    assert below(tree, type="folder", empty=True) == ["x", "x/w", "x/y", "x/y/z"]
+    (tree / "x" / "y" / ".f").touch()
+    assert below(tree, type="folder", empty=True) == ["x/w", "x/y/z"]
+
+
+def test_an_owner_or_a_mode_that_lets_others_write_means_folders_too(tree: Path) -> None:
+    os.chmod(tree / "b", 0o777)
+    os.chmod(tree / "a.TXT", 0o777)
+    for mode in ("777", "o+w", "+w"):
+        assert below(tree, mode=mode)[:2] == ["a.TXT", "b"], mode
+    assert below(tree, mode="777", type="file") == ["a.TXT"] and Wanted(mode="777").count(str(tree)) == 2
+    assert below(tree, mode="777", endings=("txt",)) == ["a.TXT"]
+    assert below(tree, mode="a+x") == ["a.TXT"] and "b/deep" not in below(tree, mode="755")
+    assert below(tree, uid=os.getuid()) == ["a.TXT", "b", "empty", "b/back", "b/c.txt", "b/deep", "b/deep/d.log"]
+    assert "b" not in below(tree, uid=os.getuid(), larger=0)
+
+
+def test_hidden_folders_that_are_passed_over_are_counted(tree: Path) -> None:
+    (tree / "b" / ".hidden").mkdir()
+    (tree / "b" / ".git").mkdir()
+    for search in (Wanted(larger=1), Wanted()):
+        list(search.below(str(tree)))
+        assert search.passed == {".hidden": 2, ".git": 1}
+    search = Wanted(hidden=True)
+    list(search.below(str(tree)))
+    assert not search.passed
 
 
 def test_identity_tells_apart_and_stays(home: Path) -> None:

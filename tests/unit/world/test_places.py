@@ -99,8 +99,12 @@ def test_places_to_put_something(project: Path, written: str, path: str) -> None
 
 @pytest.mark.parametrize(
     ("written", "path"),
-    [("music2", "work/music2"), ("the docs folder", "work/docs"), ("downloads", "work/downloads"), ("docs/api", "work/docs/api"), ("~/x/y", "x/y")],
-)
+    [
+        ("new folder", "work/new folder"), ("my folder", "work/my folder"), ("Old directory", "work/Old directory"), ("the end", "work/the end"),
+        ("新建文件夹", "work/新建文件夹"), ("music2", "work/music2"),
+        ("the docs folder", "work/docs"), ("downloads", "work/downloads"), ("docs/api", "work/docs/api"), ("~/x/y", "x/y"),
+    ],
+)  # fmt: skip
 def test_new_things_are_made_here(project: Path, written: str, path: str) -> None:
     assert os.path.relpath(places.new(written, cwd=str(project), home=str(project.parent)), project.parent) == path
 
