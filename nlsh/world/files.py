@@ -273,15 +273,16 @@ class Wanted:
 
     @cached_property
     def means_folders(self) -> bool:
-        """Whether folders are meant, too, where no type is said: where there is no more than a name, an owner or a mode that lets others write.
+        """Whether folders are meant, too, where no type is said: where there is no more than a name or a mode that lets others write.
 
-        Nearly every folder is executable, or of mode 755, and nobody who looks for those means folders.
+        Nearly every folder is executable, or of mode 755, and nobody who looks for those means folders. An owner
+        alone means files: in a folder of somebody's, others' files may lie, and what is done to the result would be done to these.
         """
         if self.endings or self.empty or any(v is not None for v in (self.larger, self.smaller, self.since, self.before, self.unused, self.containing)):
             return False
         if self.mode is not None:
             return lets_others_write(self.mode)
-        return self.named is not None or self.regex is not None or self.uid is not None
+        return self.named is not None or self.regex is not None
 
     @cached_property
     def asks_for_documents(self) -> bool:

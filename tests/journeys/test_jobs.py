@@ -24,7 +24,7 @@ from nlsh.resources import inventory
 from nlsh.shell.options import Options
 from nlsh.shell.turn import Session
 from nlsh.world import conditions
-from tests.journeys.conftest import Run, Start, Terminal, plain, until
+from tests.journeys.conftest import Run, Start, Terminal, answers, plain, until
 
 TIDY = 'with every("1h"):\n  a = file.find(under="Downloads", named="*.tmp")\n  file.trash(a)\n'
 
@@ -77,6 +77,16 @@ def test_it_is_shown_and_approved_once_and_every_run_is_journalled(nlsh: Run, st
     listed = json.loads(nlsh("jobs", "--json").stdout)
     assert (listed["status"], listed["runs"], listed["last"]) == ("waiting", 2, "nothing")
     assert any(e.get("rule") == "job 1" for e in map(json.loads, nlsh("audit", "show", "50", "--json").stdout.splitlines()))
+
+
+def test_a_daemon_that_is_off_is_not_started_for_a_job(nlsh: Run, runtime: Path, downloads: Path) -> None:
+    assert nlsh("plan", "-", "--yes", stdin=TIDY, NLSH_DAEMON="off").returncode == 0
+    for verb in ("run", "pause", "resume"):
+        nlsh("jobs", verb, "1", NLSH_DAEMON="off")
+        assert not answers()
+    # Where it is not off, the same words start it.
+    assert nlsh("jobs", "run", "1").returncode == 0 and answers()
+    assert nlsh("daemon", "stop").returncode == 0
 
 
 def test_no_run_goes_beyond_what_was_approved(nlsh: Run, start: Start, downloads: Path, home: Path) -> None:

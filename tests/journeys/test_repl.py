@@ -64,6 +64,15 @@ def test_the_first_start_says_three_lines_and_the_next_none(terminal: Terminal, 
     assert ended(again) == 0
 
 
+@pytest.mark.parametrize("word", ["help", "帮助", "/help"])
+def test_help_is_what_it_says(terminal: Terminal, word: str) -> None:
+    child = at_prompt(terminal)
+    child.sendline(word)
+    child.expect_exact("/plan TEXT runs a plan")
+    child.sendline("exit")
+    assert ended(child) == 0
+
+
 def test_one_unsure_reading_of_a_change_is_asked_about_once_with_its_preview(terminal: Terminal, files: Path) -> None:
     child = terminal("-c", "move docs/old.txt to the trash", NLSH_SURE="0.9999")
     child.expect_exact("not sure that this is what you mean")

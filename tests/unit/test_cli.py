@@ -139,6 +139,18 @@ def test_a_program_that_reads_json_gets_the_error_as_json_too(home: Path, capsys
     assert cli.main(["plan", "p.plan"]) == 2 and not capsys.readouterr().out
 
 
+@pytest.mark.parametrize(("flag", "says"), [("--jsno", "Did you mean --json?"), ("--dryrun", "Did you mean --dry-run?"), ("--bogus", "See nlsh --help.")])
+def test_a_flag_that_is_none_names_one_that_is_near(flag: str, says: str) -> None:
+    assert cli._said(f"unrecognized arguments: {flag}") == f"there is no flag {flag}. {says}"
+
+
+def test_a_ctrl_c_before_anything_is_there_to_hear_it_is_no_traceback() -> None:
+    stop = "class Stop:\n    def __getattr__(self, name): raise KeyboardInterrupt\n"
+    code = f"import sys, runpy\n{stop}sys.modules['nlsh.cli'] = Stop()\nrunpy.run_module('nlsh')"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 130 and "Traceback" not in done.stderr
+
+
 def test_words_behind_a_flag_are_words(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli._parse(["run", "p.e", "-n", "a=b", "c=d"]).words == ["p.e", "a=b", "c=d"]
     assert cli._parse(["skills", "new", "--from-last", "3", "tidy"]).words == ["new", "tidy"]
