@@ -27,6 +27,7 @@ from nlsh.modelkit.imagined import Imagined
 HIDDEN, HEADS, LAYERS, FEED_FORWARD, EPS, SCALE, MAX_TOKENS = 384, 12, 6, 1536, 1e-12, 20.0, 64
 FIRST_WORD = 999  # in BERT's uncased vocabulary, ids below are special and unused tokens
 IMAGINED = 0.12  # the share of sentences for actions that nobody has
+DROPOUT = 0.1  # as BERT was fine-tuned (arXiv 1810.04805): nearly all phrasings that it trains on are right already
 PACKAGE_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
 
@@ -53,16 +54,20 @@ class Encoder(nn.Module):
         places = self.place[ids]
         x = torch.where((places >= 0)[..., None], self.learned[places.clamp(min=0)], self.frozen[ids])
         x = x + self.weight("embeddings.position_embeddings.weight")[: ids.shape[1]] + self.weight("embeddings.token_type_embeddings.weight")[0]
-        x = self._norm(x, "embeddings.LayerNorm")
+        x = self._dropped(self._norm(x, "embeddings.LayerNorm"))
         batch, tokens, _ = x.shape
         for layer in range(LAYERS):
             p = f"encoder.layer.{layer}."
             q, k, v = (self._linear(x, f"{p}attention.self.{n}").view(batch, tokens, HEADS, -1).transpose(1, 2) for n in ("query", "key", "value"))
             seen = F.scaled_dot_product_attention(q, k, v, attn_mask=mask[:, None, None, :] > 0).transpose(1, 2).reshape(batch, tokens, HIDDEN)
-            x = self._norm(x + self._linear(seen, f"{p}attention.output.dense"), f"{p}attention.output.LayerNorm")
-            x = self._norm(x + self._linear(F.gelu(self._linear(x, f"{p}intermediate.dense")), f"{p}output.dense"), f"{p}output.LayerNorm")
+            x = self._norm(x + self._dropped(self._linear(seen, f"{p}attention.output.dense")), f"{p}attention.output.LayerNorm")
+            grown = F.gelu(self._linear(x, f"{p}intermediate.dense"))
+            x = self._norm(x + self._dropped(self._linear(grown, f"{p}output.dense")), f"{p}output.LayerNorm")
         weights = mask[..., None].float()
         return F.normalize((x * weights).sum(1) / weights.sum(1), dim=-1)
+
+    def _dropped(self, x: torch.Tensor) -> torch.Tensor:
+        return F.dropout(x, DROPOUT, self.training)
 
     def _linear(self, x: torch.Tensor, name: str) -> torch.Tensor:
         return F.linear(x, self.weight(f"{name}.weight"), self.weight(f"{name}.bias"))
@@ -197,7 +202,7 @@ def train(
     )
     new = learned_characters(data)
     fresh = weights["embeddings.word_embeddings.weight"].clone()
-    encoder = Encoder(weights, torch.tensor(new, dtype=torch.long))
+    encoder = Encoder(weights, torch.tensor(new, dtype=torch.long)).eval()
     if start is not None:
         with torch.no_grad():
             encoder.learned.copy_(fresh[new])
@@ -235,8 +240,10 @@ def train(
             for group, rate in zip(optimizer.param_groups, rates, strict=True):
                 group["lr"] = rate * min(1, (step + 1) / 60) * max(0.03, 1 - done)
             target = torch.tensor([index[s.meaning.text] for s in chunk])
+            encoder.train()
             with torch.autocast("cpu", dtype=torch.bfloat16, enabled=half):
                 vectors = trained.embed([s.request for s in chunk])
+            encoder.eval()
             logits = SCALE * vectors.float() @ F.normalize(prototypes, dim=-1).T
             loss = F.cross_entropy(logits, target, label_smoothing=0.05)
             optimizer.zero_grad()
@@ -272,4 +279,4 @@ def save(trained: Trained, out: Path, stamp: dict[str, Any] | None, spent_s: flo
 def load(file: Path) -> Trained:
     """Read a checkpoint that `save` wrote."""
     saved = torch.load(file, weights_only=True)
-    return Trained(Encoder(dict(saved["state"]), torch.tensor([], dtype=torch.long)), saved["tokenizer"], saved["meanings"], saved["prototypes"])
+    return Trained(Encoder(dict(saved["state"]), torch.tensor([], dtype=torch.long)).eval(), saved["tokenizer"], saved["meanings"], saved["prototypes"])

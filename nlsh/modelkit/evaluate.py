@@ -27,7 +27,7 @@ from nlsh.planner.answer import Answer, Context
 from nlsh.planner.lexer import lex
 from nlsh.planner.planner import Calibration, Evidence, Planner
 from nlsh.planner.vocabulary import REFUSAL
-from nlsh.world.places import _bare
+from nlsh.world.places import _bare, well_known
 
 
 @dataclass(frozen=True)
@@ -60,12 +60,17 @@ def _meant(call: Call, key: str, value: Any, names: dict[str, int]) -> str:
         return str(value)
     kind = get(call.action).Args.fields[key].type
     if isinstance(kind, (Paths, PathType)):
-        items = value if isinstance(value, tuple) else (value,)
-        return repr(sorted(_bare(i.lower().rstrip("/") or "/")[-1].strip("\"'“”「」`") for i in items))
+        return repr(sorted(map(_place, value if isinstance(value, tuple) else (value,))))
     try:
         return repr(kind.parse(value)).lower()
     except (ValueError, TypeError):
         return repr(value).lower()
+
+
+def _place(written: str) -> str:
+    """Return what a path means where nothing exists: a place that has a name by that (“my home folder” is “~”), anything else by its bare name."""
+    name = written.lower().rstrip("/") or "/"
+    return (well_known(name, "~", ".") or _bare(name)[-1].strip("\"'“”「」`")).lower()
 
 
 def held_out(corpus: Corpus, seed: int = 11) -> list[Case]:
