@@ -34,6 +34,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import psutil
 
 from nlsh.guard.grant import Grant
+from nlsh.guard.sandbox import spare, zygote
 from nlsh.guard.sandbox.part import Part
 from nlsh.guard.sandbox.zygote import Zygote
 from nlsh.kernel.bus import LAST, StepMessages
@@ -297,7 +298,7 @@ def kill(count: int, seed: int) -> int:
             nonlocal killed
             while not over.wait(chance.expovariate(1 / 0.05)):
                 try:
-                    victims = psutil.Process(trial.zygote.pid).children(recursive=True)
+                    victims = [p for p in psutil.Process(trial.zygote.pid).children(recursive=True) if p.name() not in (spare.WAITS, zygote.CALLED)]
                     victim = chance.choice(victims)
                     victim.send_signal(signal.SIGKILL)
                     killed += 1

@@ -35,6 +35,7 @@ from nlsh.shell.asking import gated_lines
 from nlsh.steps.command import RunCommand
 from nlsh.steps.handles import started_ticks
 from nlsh.world import World
+from tests.at_work import children
 from tests.sandbox.conftest import changing, eventually, in_child, last_of
 
 pytestmark = pytest.mark.skipif(landlock.abi() < 4, reason="below Landlock 4 connections are not asked about")
@@ -426,10 +427,6 @@ def test_who_is_gone_gets_nothing_done(asked: Asked, places: tuple[Path, Path]) 
 
     asked.run(f"sh -c 'echo x > {outside}/gone'; echo x > {outside}/there", kill)
     assert len(asked.questions) == 2 and state(outside) == {"there": "x\n"}
-
-
-def children(pid: int) -> list[int]:
-    return [int(p) for p in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def test_without_its_broker_the_command_ends_and_nothing_is_done(asked: Asked, places: tuple[Path, Path]) -> None:

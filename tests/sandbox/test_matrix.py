@@ -89,7 +89,7 @@ def _open(path: Path | str, flags: int, mode: int = 0o644) -> None:
 
 
 def _exchange(old: Path, new: Path) -> None:
-    syscall(number_of("renameat2"), -100, ctypes.c_char_p(os.fsencode(old)), -100, ctypes.c_char_p(os.fsencode(new)), ctypes.c_uint(2))
+    syscall(number_of("renameat2"), -100, ctypes.c_char_p(os.fsencode(old)), -100, ctypes.c_char_p(os.fsencode(new)), 2)
 
 
 def _reopen(path: Path, flags: int) -> None:

@@ -20,9 +20,10 @@ from nlsh.guard.sandbox.seccomp import OURS
 from nlsh.guard.sandbox.zygote import Zygote
 from nlsh.plan.effects import Effect
 from nlsh.steps.command import RunCommand
+from tests.at_work import children
 from tests.sandbox.conftest import NOBODY, Came, changing, eventually, give_to_nobody, in_child, last_of, reading, run_steps, typed
 from tests.sandbox.test_escapes import ATTEMPTS, INSIDE, NEEDS_ROOT, REFUSALS, Scene, scene  # noqa: F401
-from tests.sandbox.test_worker import children, ended, job_of
+from tests.sandbox.test_worker import ended, job_of
 
 pytestmark = pytest.mark.skipif(bool(view.why_not()), reason=f"no view can be had here: {view.why_not()}")
 

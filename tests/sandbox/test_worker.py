@@ -22,7 +22,7 @@ from nlsh.guard.sandbox import group as group_module
 from nlsh.guard.sandbox import landlock, seccomp
 from nlsh.guard.sandbox.group import Group
 from nlsh.guard.sandbox.pausing import Pause
-from nlsh.guard.sandbox.relay import Relay
+from nlsh.guard.sandbox.relay import Relay, family
 from nlsh.guard.sandbox.zygote import Zygote
 from nlsh.plan.effects import Effect
 from nlsh.plan.errors import NotFound
@@ -30,6 +30,7 @@ from nlsh.plan.records import Fact, Record
 from nlsh.plan.steps import Step
 from nlsh.steps import handles
 from nlsh.steps.command import ReadCommand, RunCommand
+from tests.at_work import children
 from tests.sandbox.conftest import NOBODY, eventually, give_to_nobody, in_child, last_of, run_steps
 
 
@@ -465,20 +466,13 @@ def test_the_client_s_death_ends_everything(home: Path) -> None:
         os._exit(0)
     os.close(writer)
     shell = int(os.read(reader, 100))
-    zygotes = children(client)
+    everybody = family(client)
+    assert shell in everybody
     os.kill(client, signal.SIGKILL)
     os.waitpid(client, 0)
     assert os.read(reader, 1) == b""  # everyone who could write has gone
     os.close(reader)
-    assert eventually(lambda: ended(shell) and all(ended(z) for z in zygotes))
-
-
-def children(pid: int) -> list[int]:
-    """The children of a process."""
-    try:
-        return [int(p) for p in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    except FileNotFoundError:
-        return []
+    assert eventually(lambda: all(map(ended, everybody)))
 
 
 # --- refusing to run unenforced

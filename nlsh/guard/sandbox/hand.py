@@ -135,7 +135,7 @@ def _change(what: dict[str, Any], given: list[int]) -> tuple[int, None]:
         moves = landlock.REMOVE | (landlock.CHANGE & ~(landlock.WRITE_FILE | landlock.TRUNCATE))
         _confine({os.path.dirname(path): moves, other: moves}, seccomp.Profile(write=True))
         flags = 1 if what["keep"] else 0
-        syscall(seccomp.number_of("renameat2"), folder, _bytes(name), target, _bytes(os.path.basename(what["to"])), ctypes.c_uint(flags))
+        syscall(seccomp.number_of("renameat2"), folder, os.fsencode(name), target, os.fsencode(os.path.basename(what["to"])), flags)
         return 0, None
     _confine(rights, seccomp.Profile(write=True))
     if kind == "unlink":
@@ -170,8 +170,4 @@ def _opened(path: str, flags: int, mode: int = 0, folder: int = -100) -> int:
     """Open a path without following a link anywhere in it. Raises OSError."""
     how = _How(flags, mode, _RESOLVE)
     # SAFETY: the structure outlives the call; the kernel reads its 24 bytes.
-    return syscall(_OPENAT2, folder, _bytes(path), ctypes.byref(how), ctypes.c_size_t(24))
-
-
-def _bytes(path: str) -> ctypes.c_char_p:
-    return ctypes.c_char_p(os.fsencode(path))
+    return syscall(_OPENAT2, folder, os.fsencode(path), ctypes.byref(how), 24)

@@ -11,14 +11,16 @@ import os
 import stat
 import struct
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 
-from nlsh.guard.sandbox.kernel import syscall
+from nlsh.guard.sandbox.kernel import raw, syscall
 from nlsh.guard.secrets import above
 
 _CREATE, _ADD, _RESTRICT = 444, 445, 446  # the same on every architecture
 _VERSION = 1
 _PATH_BENEATH, _NET_PORT = 1, 2
 _OPENAT2 = 437
+_HERE = -100
 _NO_MAGICLINKS, _NO_SYMLINKS = 2, 4
 
 EXECUTE, WRITE_FILE, READ_FILE, READ_DIR = 1 << 0, 1 << 1, 1 << 2, 1 << 3
@@ -45,7 +47,7 @@ ceiling: int | None = None
 def abi() -> int:
     """Return the version of Landlock that this kernel enforces, 0 for none."""
     try:
-        found = syscall(_CREATE, None, ctypes.c_size_t(0), ctypes.c_uint(_VERSION))
+        found = syscall(_CREATE, None, 0, _VERSION)
     except OSError:
         found = 0
     return found if ceiling is None else min(found, ceiling)
@@ -65,7 +67,7 @@ class Ruleset:
         if version >= 6:
             data += struct.pack("=Q", _SCOPE_ABSTRACT_UNIX | (_SCOPE_SIGNAL if scope_signals else 0))
         # SAFETY: the kernel reads exactly the given size from the buffer.
-        self.descriptor = syscall(_CREATE, ctypes.create_string_buffer(data, len(data)), ctypes.c_size_t(len(data)), ctypes.c_uint(0))
+        self.descriptor = syscall(_CREATE, ctypes.create_string_buffer(data, len(data)), len(data), 0)
 
     def allow(self, path: str, rights: int) -> None:
         """Add `rights` on `path` and everything below it. A path that is missing or leads through a link gives nothing."""
@@ -79,23 +81,27 @@ class Ruleset:
     def finish(self) -> None:
         """Hand the collected paths to the kernel. Raises OSError."""
         rule = ctypes.create_string_buffer(12)
+        rule_at = ctypes.byref(rule)
+        write = struct.Struct("=Qi").pack_into
         for path, rights in self._rights.items():
-            descriptor = _open(path)
-            if descriptor is None:
+            # SAFETY: the structure outlives the call; the kernel reads its 24 bytes.
+            descriptor = raw(_OPENAT2, _HERE, os.fsencode(path), _how_at, 24, 0, 0)
+            if descriptor < 0 and (descriptor := _open_otherwise(path)) < 0:
                 continue
             try:
                 if not stat.S_ISDIR(os.fstat(descriptor).st_mode):
                     rights &= _ON_FILES
                 if rights := rights & self._handled:
-                    struct.pack_into("=Qi", rule, 0, rights, descriptor)
+                    write(rule, 0, rights, descriptor)
                     # SAFETY: a packed landlock_path_beneath_attr of twelve bytes, which the kernel copies.
-                    syscall(_ADD, self.descriptor, _PATH_BENEATH, rule, 0)
+                    if raw(_ADD, self.descriptor, _PATH_BENEATH, rule_at, 0, 0, 0) < 0:
+                        raise OSError(error := ctypes.get_errno(), os.strerror(error))
             finally:
                 os.close(descriptor)
 
     def enforce(self) -> None:
         """Confine this thread and all its future children. Raises OSError."""
-        syscall(_RESTRICT, self.descriptor, ctypes.c_uint(0))
+        syscall(_RESTRICT, self.descriptor, 0)
         os.close(self.descriptor)
 
 
@@ -104,23 +110,18 @@ class _How(ctypes.Structure):
 
 
 _how = _How(os.O_PATH | os.O_CLOEXEC | os.O_NOFOLLOW, 0, _NO_SYMLINKS | _NO_MAGICLINKS)
+_how_at = ctypes.byref(_how)
 
 
-def _open(path: str) -> int | None:
-    """Return an O_PATH descriptor, or None where a folder on the way has become a link since the path was resolved."""
-    try:
-        # SAFETY: the structure outlives the call; the kernel reads its 24 bytes.
-        found = syscall(_OPENAT2, -100, os.fsencode(path), ctypes.byref(_how), ctypes.c_size_t(24))
-    except OSError as error:
-        if error.errno != errno.ENOSYS:
-            return None
-    else:
-        return found
+def _open_otherwise(path: str) -> int:
+    """Return an O_PATH descriptor where there is no openat2, or -1: nothing is there, or a folder on the way has become a link since the path was resolved."""
+    if ctypes.get_errno() != errno.ENOSYS:
+        return -1
     # In a worker that runs programs, whose filter has no openat2: what it allows to them is never more than it has itself.
     try:
         return os.open(path, os.O_PATH | os.O_CLOEXEC | os.O_NOFOLLOW)
     except OSError:
-        return None
+        return -1
 
 
 def split(root: str, hidden: Iterable[str]) -> Iterator[tuple[str, bool]]:
@@ -130,24 +131,32 @@ def split(root: str, hidden: Iterable[str]) -> Iterator[tuple[str, bool]]:
     piece by piece; what comes to be there later is not covered.
     """
     closed = frozenset(hidden)
-    if "/" not in closed and closed.isdisjoint(above(root)):
-        yield from _split(root, closed, frozenset().union(*map(above, closed)))
+    if "/" in closed or not closed.isdisjoint(above(root)):
+        return
+    around = _around(closed)
+    if root.rstrip("/") not in around:
+        yield root, True
+        return
+    yield root, False
+    folders = [root]
+    while folders:
+        try:
+            with os.scandir(folders.pop()) as entries:
+                found = [e.path for e in entries if not e.is_symlink()]
+        except OSError:
+            continue
+        for path in found:
+            if path in around:
+                if path not in closed:
+                    folders.append(path)
+            else:
+                yield path, True
 
 
-def _split(path: str, closed: frozenset[str], around: frozenset[str]) -> Iterator[tuple[str, bool]]:
-    if path in closed:
-        return
-    if path.rstrip("/") not in around:
-        yield path, True
-        return
-    yield path, False
-    try:
-        with os.scandir(path) as entries:
-            found = [e.path for e in entries if not e.is_symlink()]
-    except OSError:
-        return
-    for inside in found:
-        yield from ((p, whole) for p, whole in _split(inside, closed, around) if whole)
+@lru_cache(8)
+def _around(closed: frozenset[str]) -> frozenset[str]:
+    """Return these paths and all that is above them, where there are any; `/` as an empty one."""
+    return frozenset[str]().union(*map(above, closed))
 
 
 def within(path: str, root: str) -> bool:

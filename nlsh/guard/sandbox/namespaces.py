@@ -77,7 +77,7 @@ def enter(flags: int) -> bool:
 
 def mount(source: str | None, target: str, kind: str | None, flags: int = 0, data: str | None = None) -> None:
     """Call mount(2). Raises OSError."""
-    syscall(_MOUNT, _text(source), _text(target), _text(kind), ctypes.c_ulong(flags), _text(data))
+    syscall(_MOUNT, _text(source), _text(target), _text(kind), flags, _text(data))
 
 
 def unmount(target: str) -> None:
@@ -95,7 +95,7 @@ def set_attributes(where: str | int, *, add: int = 0, remove: int = 0, propagati
     attributes = ctypes.create_string_buffer(struct.pack("=QQQQ", add, remove, propagation, 0), 32)
     at, path, flags = (where, b"", _EMPTY_PATH) if isinstance(where, int) else (_HERE, os.fsencode(where), _NO_FOLLOW)
     # SAFETY: version 0 of the structure is 32 bytes, which the kernel only reads.
-    syscall(_MOUNT_SETATTR, at, ctypes.c_char_p(path), ctypes.c_uint(flags | (_RECURSIVE if below else 0)), attributes, ctypes.c_size_t(32))
+    syscall(_MOUNT_SETATTR, at, path, flags | (_RECURSIVE if below else 0), attributes, 32)
 
 
 def copy_tree(where: str | int, *, below: bool = True) -> int:
@@ -104,7 +104,7 @@ def copy_tree(where: str | int, *, below: bool = True) -> int:
     In a user namespace of one's own a mount with others below it can only be copied with them.
     """
     at, path, flags = (where, b"", _EMPTY_PATH) if isinstance(where, int) else (_HERE, os.fsencode(where), _NO_FOLLOW)
-    return syscall(_OPEN_TREE, at, ctypes.c_char_p(path), ctypes.c_uint(_CLONE | os.O_CLOEXEC | flags | (_RECURSIVE if below else 0)))
+    return syscall(_OPEN_TREE, at, path, _CLONE | os.O_CLOEXEC | flags | (_RECURSIVE if below else 0))
 
 
 def place(path: str) -> int | None:
@@ -112,7 +112,7 @@ def place(path: str) -> int | None:
     how = ctypes.create_string_buffer(struct.pack("=QQQ", os.O_PATH | os.O_CLOEXEC | os.O_NOFOLLOW, 0, _NO_SYMLINKS | _NO_MAGICLINKS), 24)
     try:
         # SAFETY: the kernel reads 24 bytes. O_NOFOLLOW with O_PATH opens a link itself, which NO_SYMLINKS refuses.
-        return syscall(_OPENAT2, _HERE, ctypes.c_char_p(os.fsencode(path)), how, ctypes.c_size_t(24))
+        return syscall(_OPENAT2, _HERE, os.fsencode(path), how, 24)
     except OSError:
         return None
 
@@ -120,19 +120,19 @@ def place(path: str) -> int | None:
 def attach(tree: int, where: str | int) -> None:
     """Put a detached mount at a path, or at what a descriptor stands for, and close its own descriptor. A link at the end is not followed. Raises OSError."""
     at, path, flags = (where, b"", _FROM_EMPTY | 0x40) if isinstance(where, int) else (_HERE, os.fsencode(where), _FROM_EMPTY)
-    syscall(_MOVE_MOUNT, tree, ctypes.c_char_p(b""), at, ctypes.c_char_p(path), ctypes.c_uint(flags))
+    syscall(_MOVE_MOUNT, tree, b"", at, path, flags)
     os.close(tree)
 
 
 def new_mount(kind: str, options: dict[str, str | None], attributes: int = 0) -> int:
     """Return a descriptor of a new, detached mount of a kind of file system; an option without a value is None. Raises OSError."""
-    context = syscall(_FSOPEN, ctypes.c_char_p(kind.encode()), ctypes.c_uint(_FS_CLOEXEC))
+    context = syscall(_FSOPEN, kind.encode(), _FS_CLOEXEC)
     try:
         for key, value in options.items():
             how = _SET_FLAG if value is None else _SET_STRING
-            syscall(_FSCONFIG, context, ctypes.c_uint(how), ctypes.c_char_p(key.encode()), _text(value), 0)
-        syscall(_FSCONFIG, context, ctypes.c_uint(_CREATE), None, None, 0)
-        return syscall(_FSMOUNT, context, ctypes.c_uint(_FS_CLOEXEC), ctypes.c_uint(attributes))
+            syscall(_FSCONFIG, context, how, key.encode(), _text(value), 0)
+        syscall(_FSCONFIG, context, _CREATE, None, None, 0)
+        return syscall(_FSMOUNT, context, _FS_CLOEXEC, attributes)
     finally:
         os.close(context)
 
@@ -156,5 +156,5 @@ def mounts() -> Iterator[Mount]:
             yield Mount(os.fsdecode(path), fields[fields.index(b"-", 6) + 1].decode(), int(fields[0]), int(fields[1]))
 
 
-def _text(value: str | None) -> ctypes.c_char_p | None:
-    return None if value is None else ctypes.c_char_p(os.fsencode(value))
+def _text(value: str | None) -> bytes | None:
+    return None if value is None else os.fsencode(value)

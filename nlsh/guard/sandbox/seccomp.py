@@ -402,4 +402,4 @@ def install(code: bytes, *, listen: bool = False) -> int:
     program = _Fprog(len(code) // 8, ctypes.cast(buffer, ctypes.c_void_p))
     # A signal that does not end the caller must not break off what the broker is doing for it.
     flags = _NEW_LISTENER | _WAIT_KILLABLE if listen else 0
-    return syscall(number, ctypes.c_uint(_SET_MODE_FILTER), ctypes.c_uint(flags), ctypes.byref(program))
+    return syscall(number, _SET_MODE_FILTER, flags, ctypes.byref(program))

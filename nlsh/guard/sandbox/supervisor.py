@@ -14,31 +14,27 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NoReturn
 
 from nlsh.guard.sandbox.broker import broker, reap
 from nlsh.guard.sandbox.group import BEHIND, FRONT, RELEASE, STAND
-from nlsh.guard.sandbox.kernel import SET_CHILD_SUBREAPER, SET_PDEATHSIG, prctl
+from nlsh.guard.sandbox.kernel import SET_CHILD_SUBREAPER, SET_PDEATHSIG, be_called, prctl
 from nlsh.guard.sandbox.pausing import Pause
 from nlsh.guard.sandbox.relay import Relay
 from nlsh.guard.sandbox.worker import HEARS, LEADS, MESSAGES, Worker
 from nlsh.guard.sandbox.zygote import CANCEL, GO_ON, PAUSE
 from nlsh.plan.steps import STEP_TYPES
-from nlsh.steps import handles
+from nlsh.steps import handles, load_for
 
+WORKS = "nlsh-worker"  # what a worker and its supervisor are called
 _STDIO = 3
 _LEAVES = 90  # the exit status of a worker that has started something that is to go on
 
 
 def supervise(job: dict[str, Any], writer: int, control: int, stdio: list[int], kind: type[Worker] = Worker, confine: Callable[[], None] | None = None) -> None:
     """Fork the worker, of a `kind`; end with it, or end it. `confine` is called once it is there, and may leave this process little."""
-    prctl(SET_CHILD_SUBREAPER, 1)
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
-    woken, wake = os.pipe()
-    os.set_blocking(wake, False)
-    signal.set_wakeup_fd(wake)
-    signal.signal(signal.SIGCHLD, lambda *_: None)
+    woken = prepare()
+    be_called(WORKS)
     supervisor = os.getpid()
     relay = None
     if "ask" in job:
@@ -46,17 +42,49 @@ def supervise(job: dict[str, Any], writer: int, control: int, stdio: list[int], 
         relay = Relay(ours, writer, control, float(job["ask"]), tuple(job["grant"]["hidden"]))
     worker = os.fork()
     if worker == 0:
-        try:
-            if relay is None:
-                _work(job, writer, stdio, supervisor, kind=kind)
-            else:
-                ours.close()
-                os.close(control)
-                _broke(job, writer, stdio, supervisor, theirs)
-        finally:
-            os._exit(_LEAVES if handles.left_running() else 0)
+        if relay is None:
+            be_worker(lambda: work(job, writer, stdio, supervisor, kind=kind))
+        ours.close()
+        os.close(control)
+        be_worker(lambda: _broke(job, writer, stdio, supervisor, theirs))
     if relay is not None:
         theirs.close()
+    see_through(job, worker, writer, control, stdio, woken, relay, confine)
+
+
+def prepare() -> int:
+    """Make this process a supervisor, before it forks; return a descriptor that can be read when a child has ended."""
+    prctl(SET_CHILD_SUBREAPER, 1)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    # A wish to stop that comes before the worker can hear it waits, instead of ending it: `Worker.begin` lets it through.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
+    woken, wake = os.pipe()
+    os.set_blocking(wake, False)
+    signal.set_wakeup_fd(wake)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    return woken
+
+
+def be_worker(does: Callable[[], None]) -> NoReturn:
+    """Do what a worker, or its broker, does in the process forked for it, and end with the status that its supervisor expects."""
+    try:
+        does()
+    finally:
+        os._exit(_LEAVES if handles.left_running() else 0)
+
+
+def see_through(
+    job: dict[str, Any],
+    worker: int,
+    writer: int,
+    control: int,
+    stdio: list[int],
+    woken: int,
+    relay: Relay | None = None,
+    confine: Callable[[], None] | None = None,
+) -> NoReturn:
+    """Watch a worker that was forked, end what it leaves, tell how it ended, and end."""
     # Ctrl-C reaches the whole foreground group by itself: a second one would be one too many. A group of the command's own is not ours.
     told_by_terminal = job.get("terminal") not in (FRONT, BEHIND) and any(_is_foreground(d) for d in stdio)
     for descriptor in stdio:
@@ -64,7 +92,7 @@ def supervise(job: dict[str, Any], writer: int, control: int, stdio: list[int], 
     try:
         if confine is not None:
             confine()
-        status = _watch(worker, control, woken, told_by_terminal, relay, None if confine is not None else Pause(supervisor))
+        status = _watch(worker, control, woken, told_by_terminal, relay, None if confine is not None else Pause(os.getpid()))
     except BaseException:
         # What is left of it must not go on unwatched.
         os.kill(worker, signal.SIGKILL)
@@ -95,9 +123,10 @@ def _broke(job: dict[str, Any], writer: int, stdio: list[int], supervisor: int, 
     worker = os.fork()
     if worker == 0:
         try:
-            _work(job, writer, stdio, me, tells.fileno())
+            work(job, writer, stdio, me, tells.fileno())
         finally:
             os._exit(0)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGUSR1})  # it was blocked for the worker
     tells.close()
     for descriptor in (writer, *stdio):
         os.close(descriptor)
@@ -107,10 +136,12 @@ def _broke(job: dict[str, Any], writer: int, stdio: list[int], supervisor: int, 
     channel.send(json.dumps({"ended": status}).encode())
 
 
-def _work(job: dict[str, Any], writer: int, stdio: list[int], parent: int, tells: int | None = None, kind: type[Worker] = Worker) -> None:
+def work(job: dict[str, Any], writer: int, stdio: list[int], parent: int, tells: int | None = None, kind: type[Worker] = Worker) -> None:
+    """Do a job in this process, which was forked by `parent` for it and has nothing else to do."""
     prctl(SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         return
+    be_called(WORKS)
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     for told in (signal.SIGTERM, signal.SIGHUP):
@@ -140,6 +171,7 @@ def _work(job: dict[str, Any], writer: int, stdio: list[int], parent: int, tells
 
 def _may_leave(job: dict[str, Any]) -> bool:
     """Whether a step of the job may leave running what it starts."""
+    load_for(job["steps"])  # a supervisor that was there before its job knows no steps but those of earlier ones
     kinds = (STEP_TYPES.get(step.get("step", "")) for step in job["steps"])
     return any(kind is not None and kind.detaches for kind in kinds)
 

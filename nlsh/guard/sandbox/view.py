@@ -101,7 +101,11 @@ def _roots(grant: Grant) -> frozenset[str]:
 
 def _distinct(paths: Iterable[str]) -> tuple[str, ...]:
     """Return the paths that lie in no other of them."""
-    every = frozenset(paths)
+    return _outermost(frozenset(paths))
+
+
+@functools.lru_cache(32)  # a zygote's workers hide the same
+def _outermost(every: frozenset[str]) -> tuple[str, ...]:
     return ("/",) if "/" in every else tuple(sorted(p for p in every if every.isdisjoint(secrets.above(os.path.dirname(p)))))
 
 

@@ -68,8 +68,8 @@ class Worker:
         try:
             grant = Grant.from_data(job["grant"])
             steps = [step_from_data(s) for s in job["steps"]]
+            _import_for(steps)  # before that folder could be where Python looks for modules
             os.chdir(job["cwd"])
-            _import_for(steps)
             # What is nlsh's own and what is secret is found by nlsh's environment, before it is the command's.
             grant, layer = _on_copy(steps, grant)
             # LIMIT: bubblewrap makes no copies, so what is to be tried is refused where only it makes views.
@@ -90,6 +90,7 @@ class Worker:
     def begin(self) -> None:
         """Be told of a wish to stop, and tell of progress."""
         signal.signal(signal.SIGUSR1, self.cancel)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGUSR1})  # blocked by its supervisor until now
         handles.on_progress(
             lambda done, total, unit: self._send("progress", done=done, total=total, **({"unit": unit} if unit else {})), lambda: self._cancelled
         )

@@ -10,6 +10,7 @@ import array
 import contextlib
 import json
 import os
+import select
 import signal
 import socket
 import struct
@@ -23,12 +24,16 @@ if TYPE_CHECKING:
     from nlsh.guard.elevate import Elevated
     from nlsh.guard.sandbox.group import Group
     from nlsh.guard.sandbox.part import Part
+    from nlsh.guard.sandbox.spare import Spare
 
 _LAST = ("done", "failed", "denied")
 _READ = 1 << 16
+CALLED = "nlsh-zygote"  # in lists of processes
 _STDIO = 3
 _GIVEN = 100  # the descriptor over which a spawned zygote hears
 _HELD_WITHIN_S = 5.0
+_JOB, _ASKS = b"j", b"a"  # a job; one that has a broker, which is forked for it
+_QUIET_MS = 5  # without a job, before another spare worker is forked
 # What the client says to a supervisor: that a job is to stop, is to stand still, or to go on; or, `about` a question, its answer or that it is about to
 # be shown.
 CANCEL, PAUSE, GO_ON = b"c", b"p", b"g"
@@ -211,7 +216,7 @@ class Zygote:
             given += [_usable(d, null) for d in stdio] if stdio is not None else [null] * _STDIO
             given += [group.theirs.fileno()] if group is not None else []
             rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", given))]
-            self._channel.sendmsg([b"j"], rights, socket.MSG_NOSIGNAL)
+            self._channel.sendmsg([_ASKS if "ask" in job else _JOB], rights, socket.MSG_NOSIGNAL)
         except BaseException:
             os.close(reader)
             ours.close()
@@ -382,11 +387,13 @@ def _serve(channel: socket.socket, parent: int) -> None:
     """Be the zygote until the client goes."""
     import gc
 
-    from nlsh.guard.sandbox.kernel import SET_PDEATHSIG, prctl
+    from nlsh.guard.sandbox.kernel import SET_PDEATHSIG, be_called, prctl
+    from nlsh.guard.sandbox.spare import Spare
 
     prctl(SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         return
+    be_called(CALLED)
     _quiet(channel.fileno())
     for number in _IGNORED:
         signal.signal(number, signal.SIG_IGN)
@@ -396,16 +403,26 @@ def _serve(channel: socket.socket, parent: int) -> None:
     gc.freeze()  # without collecting: imports leave next to nothing behind, and a job may wait already
     with contextlib.suppress(OSError):
         channel.send(_level().encode())
+    poller = select.poll()
+    poller.register(channel, select.POLLIN)
+    spare: Spare | None = None
     while True:
+        # Forked while nothing is asked for: whatever was imported for the jobs before is there.
+        if spare is None and not poller.poll(_QUIET_MS):
+            with contextlib.suppress(OSError):
+                spare = Spare.fork(without=channel)
         data, ancillary, _, _ = channel.recvmsg(1, socket.CMSG_SPACE(4 * (_STDIO + 4)))
         if not data:
+            if spare is not None:
+                spare.end()
             return
         given = array.array("i")
         for _, _, content in ancillary:
             given.frombytes(content[: len(content) // 4 * 4])
         # Whatever goes wrong with one job, the client learns it from the silence, and the zygote stays.
+        taken, spare = (spare, None) if data == _JOB else (None, spare)
         with contextlib.suppress(Exception):
-            _start(channel, list(given))
+            _start(list(given), taken, [channel, *(spare.ends if spare is not None else ())])
 
 
 def _level() -> str:
@@ -415,18 +432,20 @@ def _level() -> str:
     return confine.level(version, views=bool(version) and not confine.views_lack())
 
 
-def _start(channel: socket.socket, given: list[int]) -> None:
+def _start(given: list[int], spare: Spare | None, ours: list[socket.socket]) -> None:
+    """Have a job done, by the spare worker if there is one, else by one that is forked for it, which lets go what is `ours`."""
+    from nlsh.guard.sandbox.spare import text_of
     from nlsh.guard.sandbox.supervisor import supervise
 
     try:
         written, writer, control = given[:3]
-        with open(written, "rb", closefd=False) as file:
-            file.seek(0)
-            job = json.loads(file.read())
-        _import_actions(job)
-        if os.fork() == 0:
+        taken = spare is not None and spare.give(given)
+        job = text_of(written)
+        _import_actions(job)  # for the next spare, where this one has the job
+        if not taken and os.fork() == 0:
             try:
-                channel.close()
+                for end in ours:
+                    end.close()
                 os.close(written)
                 supervise(job, writer, control, given[3:])
             finally:
@@ -464,11 +483,9 @@ def _warm_up() -> None:
 def _import_actions(job: dict[str, Any]) -> None:
     """Import the steps and actions of a job once, here, instead of in every worker. What goes wrong is the worker's to report."""
     from nlsh.plan.registry import get
-    from nlsh.steps import load
+    from nlsh.steps import load_for
 
-    for module in {s["in"] for s in job["steps"] if isinstance(s.get("in"), str)}:
-        with contextlib.suppress(Exception):
-            load(module)
+    load_for(job["steps"])
     for action in {s["action"] for s in job["steps"] if "action" in s}:
         try:
             get(action)

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from nlsh.guard.sandbox.relay import family
 from nlsh.kernel import ahead
 from nlsh.kernel.kernel import Kernel
 from nlsh.kernel.outcome import Outcome
 from nlsh.plan import registry
 from nlsh.plan.records import Note
+from tests.at_work import family
 
 LIMIT_S = 60.0
 

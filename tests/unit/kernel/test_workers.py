@@ -15,13 +15,13 @@ from typing import Any, ClassVar
 import pytest
 
 from nlsh.guard.grant import Grant
-from nlsh.guard.sandbox.relay import family
 from nlsh.guard.sandbox.zygote import Zygote
 from nlsh.kernel.bus import LAST, Bus, NoAnswer
 from nlsh.kernel.scheduler import Needs, Scheduler, Task
 from nlsh.kernel.workers import Workers
 from nlsh.plan.effects import Effect
 from nlsh.plan.steps import Step
+from tests.at_work import family
 
 LIMIT_S = 60.0
 
