@@ -21,6 +21,11 @@ _COMMANDS = (
     "run", "skills", "plan", "undo", "finish", "history", "audit", "policy", "actions", "model", "jobs", "daemon", "mcp",
     "servers", "shell-integration", "doctor",
 )  # fmt: skip
+# Flags of a request that take no value, and the option that each sets.
+_SWITCHES = {
+    "-y": "yes", "--yes": "yes", "-n": "dry_run", "--dry-run": "dry_run", "--json": "json", "-0": "null", "--null": "null", "--plain": "plain",
+    "--no-input": "no_input", "--explain": "explain", "-q": "quiet", "--quiet": "quiet", "-v": "verbose", "--verbose": "verbose",
+}  # fmt: skip
 _EPILOG = """\
 Without a command and without -c, nlsh is a shell: type what you want, or a command.
 In a request, !CMD is a raw command and ?TEXT forces language; REQUEST or FILE `-` is stdin.
@@ -49,6 +54,10 @@ def main(argv: list[str] | None = None) -> int:
         return 0
     status = _NO_READER
     try:
+        if argv is None:
+            from nlsh.shell import startup
+
+            startup.begin()
         _set_streams()
         status = _main(words)
         sys.stdout.flush()
@@ -64,6 +73,11 @@ def main(argv: list[str] | None = None) -> int:
         if "-v" in words or "--verbose" in words:
             raise
         status = _say(f"nlsh: this is a fault of nlsh: {type(error).__name__}: {error}. With -v it shows where; please report it.".replace("\n", " "), 1)
+    if argv is None:
+        import gc
+
+        # What is still there is left to the system: the interpreter would look through all of it twice before it ends.
+        gc.freeze()
     return status
 
 
@@ -127,6 +141,9 @@ def _parse(words: list[str]) -> Options:
     from nlsh.shell.options import Options
 
     words, request = _split(words)
+    if request is not None and all(word in _SWITCHES for word in words):
+        # Most one-shots: argparse takes longer to import and to set up than the sentence takes to be sent.
+        return Options(request=request, **{_SWITCHES[word]: True for word in words})  # type: ignore[arg-type]
     if words[:1] == ["servers"] and "--" in words:
         # A command line of its own, flags and all.
         at = words.index("--")
@@ -298,9 +315,9 @@ def _dispatch(options: Options) -> int:
         from nlsh.shell.options import checked_request
 
         text = checked_request(_from_stdin() if options.request == "-" else options.request)
-        from nlsh.shell.turn import Session
+        from nlsh.shell import oneshot
 
-        with Session.start(options, text) as session:
+        with oneshot.start(options, text) as session:
             if options.request != "-":
                 from nlsh.shell.piped import result_for
 

@@ -12,8 +12,8 @@ from nlsh.plan.amounts import Processes
 from nlsh.plan.effects import Effect
 from nlsh.plan.errors import BadPlan, Denied, NotFound
 from nlsh.plan.frozen import frozen
-from nlsh.plan.plan import LAST, Call, Plan, PreviewedCall, Ref
-from nlsh.plan.records import Change, Note, Record
+from nlsh.plan.plan import LAST, STDIN, Call, Plan, PreviewedCall, Ref
+from nlsh.plan.records import Change, Line, Note, Record
 from nlsh.plan.steps import Step
 from nlsh.plan.values import Result as ResultType
 from nlsh.plan.values import Rows, Unordered
@@ -77,7 +77,7 @@ def heard(call: Call, results: Mapping[str, Result]) -> tuple[str, ...]:
 
 
 def fill(call: Call, action: Action, results: Mapping[str, Result]) -> dict[str, Any]:
-    """Return the call's arguments with every reference replaced by paths, or by process ids where the argument takes processes.
+    """Return the call's arguments with every reference replaced by paths, by process ids where the argument takes processes, or by lines.
 
     Raises NotFound where the result that is referred to is empty or there is none, BadPlan where it holds no such things.
     """
@@ -97,9 +97,13 @@ def fill(call: Call, action: Action, results: Mapping[str, Result]) -> dict[str,
             continue
         processes = declared is not None and isinstance(declared.type, Processes)
         items = _pids(result) if processes else _paths(result)
+        if not items and getattr(declared and declared.type, "or_lines", False) and all(isinstance(r, Line) for r in result.things):
+            written[key] = Rows(result.things, result.action, result.cwd, result.unordered)
+            continue
         if not items:
             what = "processes" if processes else "files"
-            raise BadPlan(f"What {result.action} found is not {what}, so {call.action} cannot use it as {key}.", hint="Nothing was changed.")
+            found = "came on stdin" if result.action == STDIN else f"{result.action} found"
+            raise BadPlan(f"What {found} is not {what}, so {call.action} cannot use it as {key}.", hint="Nothing was changed.")
         written[key] = Unordered(items) if result.unordered else tuple(items)
     return written
 

@@ -74,8 +74,9 @@ class Job:
 
 @frozen()
 class JobRun:
-    """A run of a job. `status`: claimed, running, done, nothing, said, failed, partly, denied, cancelled, lost or missed.
+    """A run of a job. `status`: claimed, running, done, nothing, said, failed, partly, denied, cancelled, paused, lost or missed.
 
+    `paused`: it had not begun when its job was, and comes to pass once that goes on.
     `said`: its message is what its user asked to be told, and has not been told by other means.
     """
 
@@ -176,17 +177,17 @@ class Jobs:
         with self._changing() as db:
             changed = db.execute(f"UPDATE jobs SET status=? WHERE id=? AND status IN ({marks})", (status, number, *known)).rowcount
             if changed and status != "waiting":
-                self._call_off(db, number, words)
+                self._call_off(db, number, status, words)
         if not changed:
             raise Refused(f"Job {number} is {now}, so it cannot be {words}.", hint="Nothing was changed.")
 
-    def _call_off(self, db: sqlite3.Connection, number: int, words: str) -> None:
-        """End the runs of a job that are claimed and have not begun, and keep what they were about."""
+    def _call_off(self, db: sqlite3.Connection, number: int, status: str, words: str) -> None:
+        """End the runs of a job that are claimed and have not begun, with the status it has now, and keep what they were about."""
         at = time.time()
         for run, found in db.execute("SELECT id, found FROM runs WHERE job=? AND status='claimed'", (number,)).fetchall():
             # What its user has called off he need not be told of.
-            ended = "UPDATE runs SET status='cancelled', message=?, finished=?, exit_status=1, told=1 WHERE id=?"
-            db.execute(ended, (f"The job was {words} before this had begun.", at, run))
+            ended = "UPDATE runs SET status=?, message=?, finished=?, exit_status=1, told=1 WHERE id=?"
+            db.execute(ended, (status, f"The job was {words} before this had begun.", at, run))
             later = json.loads(db.execute("SELECT found FROM jobs WHERE id=?", (number,)).fetchone()[0])
             kept = json.dumps(list(dict.fromkeys([*json.loads(found), *later])))
             db.execute("UPDATE jobs SET due=coalesce(due, ?), found=? WHERE id=?", (at, kept, number))

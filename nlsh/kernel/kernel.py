@@ -148,6 +148,14 @@ class Kernel:
             return Outcome("nothing", [Note(text) for c in preview.calls for text in c.notes])
         digest = preview.digest()
         decision, allowed, who = self._decide(preview)
+        grants: list[Grant | None] = []
+        beyond: Denied | None = None
+        if allowed:
+            # Before the level is asked for, which may not be known yet: the process that forks workers starts beside this one.
+            try:
+                grants = [None if already_read(c) else Grant.of(c.effects, closed=decision.closed, places=c.places) for c in preview.calls]
+            except Denied as error:
+                beyond = error
         record: dict[str, Any] = {
             "request": preview.request, "plan": _cut(registry.format(preview.plan)), "effects": _shown(preview.effects), "digest": digest,
             "decision": "allow" if allowed else "deny", "rule": str(decision.rule), "who": who,
@@ -156,11 +164,9 @@ class Kernel:
         if not allowed:
             self.audit.append("decision", **record)
             return self._ended(Outcome("denied", errors=[_refusal(decision, who)]), digest)
-        try:
-            grants = [None if already_read(c) else Grant.of(c.effects, closed=decision.closed, places=c.places) for c in preview.calls]
-        except Denied as error:
-            self.audit.append("decision", **{**record, "decision": "deny", "rule": error.code, "who": "policy"})
-            return self._ended(Outcome("denied", errors=[error]), digest)
+        if beyond is not None:
+            self.audit.append("decision", **{**record, "decision": "deny", "rule": beyond.code, "who": "policy"})
+            return self._ended(Outcome("denied", errors=[beyond]), digest)
         try:
             orders = self._orders(preview, grants, decision)
         except Denied as error:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from nlsh.plan.schedule import Schedule
 
 LAST = "_"
+STDIN = "stdin"  # in place of the action that found a result: it came on a pipe
 
 
 @frozen()

@@ -7,7 +7,7 @@ and nothing that touches the machine.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
@@ -85,6 +85,10 @@ class Step:
         """Folders whose own modification time this step changes; undo puts those times back."""
         return ()
 
+    def only_times(self) -> tuple[str, ...]:
+        """Folders whose modification time is all that this step sets; empty where it does anything else."""
+        return ()
+
     def makes(self) -> tuple[tuple[str, str], ...]:
         """Paths that this step leaves where there was nothing, each with 'file' or 'folder': what later calls of a plan may count on."""
         return ()
@@ -93,6 +97,25 @@ class Step:
         """Return JSON-able data that `step_from_data` turns back into an equal step."""
         kind = type(self)
         return {"step": kind.__name__, "in": kind.__module__.rpartition(".")[2], **self.__dict__}
+
+
+def counted(steps: Iterable[Step]) -> tuple[list[Step], tuple[str, ...]]:
+    """Return the steps that change what somebody has asked for, and the folders whose times the others only set right behind them.
+
+    A file that comes into a folder gives that another time: to set it is bookkeeping, and no change that anybody would count.
+    """
+    every = [s for s in steps if not s.reads_only]
+    touched = {path for s in every if not s.only_times() for path in s.touches()}
+    folders: dict[str, None] = {}
+    found = []
+    for step in every:
+        times = step.only_times()
+        if touched.isdisjoint(times):
+            found.append(step)
+        else:
+            folders.update(dict.fromkeys(times))
+        touched.update(step.touches())
+    return found, tuple(folders)
 
 
 as_json = json.JSONEncoder(separators=(",", ":")).encode

@@ -60,7 +60,13 @@ class Paths(ValueType):
     name = "paths"
     example = "~/Downloads/report.pdf"
 
-    def parse(self, written: Any) -> tuple[str, ...]:
+    def __init__(self, *, or_lines: bool = False) -> None:
+        """`or_lines`: the lines of an earlier result do as well, where it is text and no files. The value is then Rows."""
+        self.or_lines = or_lines
+
+    def parse(self, written: Any) -> Any:
+        if self.or_lines and isinstance(written, Rows):
+            return written
         items = written if isinstance(written, (tuple, list)) else (written,)
         for item in items:
             if not isinstance(item, str) or not item:
@@ -73,7 +79,8 @@ class Paths(ValueType):
 class Files(Paths):
     """One or more files: the action refuses folders. `for_folders` names the action that does for those what is meant."""
 
-    def __init__(self, for_folders: str = "") -> None:
+    def __init__(self, for_folders: str = "", *, or_lines: bool = False) -> None:
+        super().__init__(or_lines=or_lines)
         self.for_folders = for_folders
 
 
@@ -82,8 +89,10 @@ class Path(Paths):
 
     name = "path"
 
-    def parse(self, written: Any) -> str:  # type: ignore[override]
+    def parse(self, written: Any) -> Any:
         items = super().parse(written)
+        if isinstance(items, Rows):
+            return items
         if len(items) != 1:
             raise ValueError("it must be one path")
         return items[0]

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from nlsh.plan.errors import NlshError, NotUnderstood
 from nlsh.plan.frozen import frozen
-from nlsh.plan.plan import Plan
+from nlsh.plan.plan import STDIN, Plan
 from nlsh.planner import grammar, prompt
 from nlsh.planner.answer import REFUSALS, Answer, Context, Reading
 from nlsh.planner.ground import as_a_name, existing, for_folders, ground, heard, located, places_left, sense, taken_twice
@@ -368,6 +368,8 @@ def _why(e: Evidence) -> str:
 
 def _followed(context: Context) -> str | None:
     """Return the action that a follow-up comes after, as the decoder has seen it: what matters is whether files or processes were found."""
+    if context.last_action == STDIN:
+        return "file.read"
     if context.last_action in FOLLOWED:
         return context.last_action
     for record in context.last_records:

@@ -1,7 +1,7 @@
 """Find the known meanings nearest to a request: the encoder's vector against one prototype vector a meaning, then against the best ones' exemplars.
 
 An exemplar is a direction in which some of a meaning's phrasings lie: a request may be near to how some people say it and far from the middle.
-A thousand prototypes are compared in plain Python in about the time numpy would take to import.
+A thousand prototypes are compared (`products`) in less time than numpy would take to import.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pathlib import Path
 
 from nlsh.plan.errors import ModelError
 from nlsh.plan.frozen import frozen
+from nlsh.planner.products import products
 
 # Examples are not drawn to a trained prototype, so their cosines are lower. On added actions (`modelkit unseen`) the right one came first for 71%
 # of the phrasings instead of 65% by the nearest example alone.
@@ -66,9 +67,8 @@ class Meanings:
         prototypes = 4 * self.width * len(self._meanings)
         if len(body) != prototypes + self.width * sum(counts):
             raise ModelError(f"{file} is damaged: its size is wrong.", hint="Nothing was changed. Reinstall nlsh.")
-        rows = array("f")
-        rows.frombytes(body[:prototypes])
-        self._rows = [rows[i * self.width : (i + 1) * self.width] for i in range(len(self._meanings))]
+        self._prototypes = array("f")
+        self._prototypes.frombytes(body[:prototypes])
         self._exemplars = array("b")
         self._exemplars.frombytes(body[prototypes:])
         self._first = [0, *accumulate(counts)]  # the first exemplar of each meaning
@@ -86,9 +86,8 @@ class Meanings:
 
     def _nearest_exemplar(self, place: int, vector: Sequence[float]) -> float | None:
         """Return the cosine of the nearest exemplar of one meaning; None where it has none."""
-        width, rows = self.width, self._exemplars
-        cosines = (sum(map(mul, rows[i * width : (i + 1) * width], vector)) for i in range(self._first[place], self._first[place + 1]))
-        return self._scale * best if (best := max(cosines, default=None)) is not None else None
+        rows = array("f", self._exemplars[self.width * self._first[place] : self.width * self._first[place + 1]])
+        return self._scale * max(products(rows, vector)) if rows else None
 
     def nearest(self, vector: list[float], *, follow_up: bool, most: int = 8, also: Sequence[Own] = ()) -> list[Known]:
         """Return the `most` likely meanings, best first. Follow-ups count only where there is something to follow.
@@ -98,8 +97,8 @@ class Meanings:
         if len(vector) != self.width:
             raise ModelError(f"The encoder gives vectors of {len(vector)} numbers, the meanings have {self.width}.", hint="Use the shipped encoder.")
         scores = [
-            SHARPNESS * sum(map(mul, row, vector)) if follow_up or not meaning[3] else -math.inf
-            for row, meaning in zip(self._rows, self._meanings, strict=True)
+            SHARPNESS * cosine if follow_up or not meaning[3] else -math.inf
+            for cosine, meaning in zip(products(self._prototypes, vector), self._meanings, strict=True)
         ]
         for place in nlargest(LOOKED_INTO, range(len(scores)), key=scores.__getitem__):
             near = self._nearest_exemplar(place, vector)

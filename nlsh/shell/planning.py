@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from nlsh.plan.errors import NlshError
+from nlsh.plan.plan import STDIN
 
 if TYPE_CHECKING:
     from nlsh.plan.plan import Plan
@@ -185,6 +186,11 @@ def _planned(planner: Planner, text: str, context: Context) -> Answer:
 
     if (found := refer.resolve(text, context, planner.plan)) is not None:
         return found
+    if context.last_action == STDIN:
+        from nlsh.planner import piped_said
+
+        if (found := piped_said.resolve(text, context, planner.plan)) is not None:
+            return found
     if any(word in text.lower() for word in _OF_SHARES):
         from nlsh.planner import shares_said
 

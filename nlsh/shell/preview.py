@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from nlsh.plan import registry
 from nlsh.plan.effects import KINDS, Effect
 from nlsh.plan.plan import Preview, PreviewedCall
-from nlsh.plan.steps import Step
+from nlsh.plan.steps import Step, counted
 from nlsh.settings import tried_dir
 from nlsh.shell.show import Look, count, escape, escape_name, place, size
 
@@ -65,8 +65,8 @@ def _call_lines(call: PreviewedCall, look: Look, cwd: str | None) -> list[str]:
     lines = [look.prose(f"  note: {escape_name(note)}", "yellow") for note in call.notes[:MOST_NOTES]]
     if len(call.notes) > MOST_NOTES:
         lines.append(look.prose(f"  note: and {len(call.notes) - MOST_NOTES:,} more notes", "yellow"))
-    steps = [s for s in call.steps if not s.reads_only]
-    if not steps:
+    steps, folders = counted(call.steps)
+    if not steps and not folders:
         if call.changes is False and not call.steps:
             lines.append(look.paint(f"  {call.call.action}: nothing to do", "dim"))
         return lines
@@ -76,6 +76,8 @@ def _call_lines(call: PreviewedCall, look: Look, cwd: str | None) -> list[str]:
         lines.append(look.prose(f"    {words_of(step)}" + (look.paint(f"  {size(amount)}", "dim") if amount is not None else "")))
     if len(shown) < len(steps):
         lines.append(f"    and {len(steps) - len(shown):,} more")
+    if folders:
+        lines.append(f"    put back the modification times of {count(len(folders), 'folder')}")
     if len(steps) > 1:
         amounts = [a for s in steps if (a := _bytes_of(s)) is not None]
         total = f", {size(sum(amounts))}" if amounts and sum(amounts) else ""

@@ -9,6 +9,7 @@ from nlsh.plan import registry
 from nlsh.plan.errors import NlshError
 from nlsh.plan.plan import Preview
 from nlsh.plan.records import Exit
+from nlsh.plan.steps import counted
 from nlsh.shell.show import Look, count, escape
 
 if TYPE_CHECKING:
@@ -28,7 +29,10 @@ def closing_lines(preview: Preview, outcome: Outcome, look: Look, *, undo: str) 
     if not preview.changes:
         return [] if outcome.records or look.json or outcome.command_status is not None else ["Nothing found."]
     can_undo = outcome.run_id is not None and not any(c.no_undo for c in preview.calls)
-    return [look.paint(f"Done: {count(outcome.done, 'step')}." + (f" Take it back: {undo} {outcome.run_id}" if can_undo else ""), "green")]
+    # What was shown is what is counted. That folders have their times again is none of it.
+    behind = sum(sum(not s.reads_only for s in c.steps) - len(counted(c.steps)[0]) for c in preview.calls)
+    done = outcome.done - behind if outcome.done > behind else outcome.done
+    return [look.paint(f"Done: {count(done, 'step')}." + (f" Take it back: {undo} {outcome.run_id}" if can_undo else ""), "green")]
 
 
 def explain_lines(answer: Answer) -> list[str]:

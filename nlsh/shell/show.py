@@ -79,6 +79,15 @@ def moment(seconds: float) -> str:
         return "?"
 
 
+def iso_moment(seconds: float) -> str:
+    """Return seconds since the epoch as local date and time in ISO 8601, with the offset from UTC: for what other programs read."""
+    try:
+        text = time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(seconds))
+    except (ValueError, OverflowError, OSError):
+        return "?"
+    return f"{text[:-2]}:{text[-2:]}"
+
+
 def count(number: int, noun: str) -> str:
     """Return "1 file", "2 files"."""
     if number == 1:
@@ -229,6 +238,8 @@ def plain_line(record: Record, cut: int = 0) -> str:
     `cut`: so many characters of a command are enough.
     """
     cells = [_raw(c, getattr(record, c), of_a_file=not isinstance(record, LogEntry)) for c in record.columns]
+    if isinstance(record, HistoryEntry):
+        cells[record.columns.index("at")] = iso_moment(record.at)
     return "\t".join(f"{cell[: cut - 1]}…" if cut and column in _CUT and len(cell) > cut else cell for column, cell in zip(record.columns, cells, strict=True))
 
 

@@ -37,6 +37,7 @@ HELP = (
 )
 _BEHIND = "it goes to the background"
 _FAILED = ("command.exit",)
+_NEEDS = "L3"  # of enforcement: a copy needs namespaces
 
 
 def _words(text: str) -> frozenset[str]:
@@ -148,6 +149,14 @@ def run(session: Session, plan: Plan, preview: Preview, request: str, *, direct:
         return session.fail(Denied(words, hint='Nothing was changed. [shell] preview = "always" in a policy file asks for that.', code="guard.not-tried"))
     session.say(session.look.prose(f"  not tried on a copy first, because {escape(why)}: it changes {place(step.cwd)} at once", "yellow"))
     return None
+
+
+def is_due(session: Session, preview: Preview) -> bool:
+    """Return whether the raw command that `preview` is would be tried on a copy, as far as that is known before: what it changes can then be undone."""
+    from nlsh.guard import trials
+
+    step = _command_of(preview)
+    return step is not None and len(preview.calls) == 1 and trials.way() != "never" and session.level == _NEEDS and not why_not(step.command)
 
 
 def _command_of(preview: Preview) -> RunCommand | None:

@@ -48,8 +48,8 @@ INTERRUPTED = 130
 class Session(Talk):
     """What one process has set up: kernel, policy and, once it is needed, the planner."""
 
-    def __init__(self, options: Options, zygote: Zygote, first: str = "") -> None:
-        """Load policy and journal; raises SettingsError or JournalError. The planner is loaded when a sentence comes: meanwhile, where `first` is one."""
+    def __init__(self, options: Options, zygote: Zygote, planning: Planning | None = None) -> None:
+        """Load policy and journal; raises SettingsError or JournalError. The planner is loaded when a sentence comes, or there is one (`planning`)."""
         from nlsh.guard.policy import load
         from nlsh.journal.audit import Audit
         from nlsh.journal.store import Journal
@@ -59,12 +59,10 @@ class Session(Talk):
         from nlsh.world import World
 
         install()
-        self.settings = load_settings()
+        self.planning = planning or Planning(load_settings(), model=options.model)
+        self.settings = self.planning.settings
         super().__init__(options, Look.of(json=options.json, null=options.null, plain=options.plain, color=options.color or self.settings.color))
         self.shell: ShellState | None = None  # what raw commands leave to the next one, where there is a next one
-        self.planning = Planning(self.settings, model=options.model)
-        if first and not first.startswith("!") and not self.is_command(first):
-            self.planning.begin(first.removeprefix("?").strip())
         self.undo_word = "nlsh undo"  # what a user types to take a run back: in the shell itself, just undo
         self.zygote = zygote
         self.policy: Policy = load()
@@ -92,11 +90,11 @@ class Session(Talk):
         self._instead: Plan | None = None  # what the user wants instead of what was previewed
 
     @classmethod
-    def start(cls, options: Options, first: str = "") -> Session:
-        """Fork the zygote, before anything heavy is imported or a thread is started, and set up the rest. `first` is the request that is known to come."""
+    def start(cls, options: Options) -> Session:
+        """Fork the zygote, before anything heavy is imported or a thread is started, and set up the rest."""
         from nlsh.guard.sandbox.zygote import Zygote
 
-        return cls(options, Zygote.start(), first)
+        return cls(options, Zygote.start())
 
     def __enter__(self) -> Session:
         return self
@@ -186,11 +184,11 @@ class Session(Talk):
         if self.options.explain:
             self.say(*explain_lines(answer))
         if answer.kind == "plan":
-            return self.run(answer.readings[0].plan, text, others=[r.plan for r in answer.readings[1:4]])
+            return self.run(answer.readings[0].plan, text, others=[r.plan for r in answer.readings[1:4]], understood=True)
         if answer.kind == "choose" and answer.readings:
             if preview_asks(self, answer.readings):
                 self.say(self.look.prose("nlsh is not sure that this is what you mean.", "yellow"))
-                return self.run(answer.readings[0].plan, text, learn=True)
+                return self.run(answer.readings[0].plan, text, learn=True, understood=True)
             reading = choose(self, answer)
             if reading is None:
                 return NOT_UNDERSTOOD
@@ -274,21 +272,25 @@ class Session(Talk):
 
     # --- plans ---------------------------------------------------------------------------------------------------
 
-    def run(self, plan: Plan, request: str, *, learn: bool = False, direct: bool = False, behind: bool = False, others: Sequence[Plan] = ()) -> int:
+    def run(
+        self, plan: Plan, request: str, *, learn: bool = False, direct: bool = False, behind: bool = False, others: Sequence[Plan] = (),
+        understood: bool = False,
+    ) -> int:  # fmt: skip
         """Preview a plan, have it decided and approved, run it and show what came of it. Return the exit status.
 
         `learn`: nlsh is not sure of it; remember it for these words once it has been approved and done. `direct`: a raw command is not tried on a copy
-        first. `behind`: it goes on behind the prompt. `others`: what the words may mean instead, to pick from below the preview.
+        first. `behind`: it goes on behind the prompt. `others`: what the words may mean instead, to pick from below the preview. `understood`: it was
+        read from the words and has not been shown yet.
         """
         corrected, self.last_gated, self.last_decision, self._unsure = learn, None, None, learn
         while True:
             if plan.schedule is not None:
                 from nlsh.shell.commands import jobs
 
-                return jobs.offer(self, plan, request)
+                return jobs.offer(self, plan, request, shown=not understood)
             self._instead, self._others = None, [p for p in others if p != plan]
             try:
-                preview = self.last_preview = self.kernel.preview(plan, request)
+                preview = self.last_preview = self._previewed(plan, request, shown=not understood)
                 if made_room := any(c.until for c in preview.calls):
                     from nlsh.shell import taking_back
 
@@ -324,7 +326,24 @@ class Session(Talk):
                     return self.fail(error)
             finally:
                 self.progress.clear()
-            plan, corrected, self._unsure = self._instead, True, False
+            plan, corrected, self._unsure, understood = self._instead, True, False, False
+
+    def _previewed(self, plan: Plan, request: str, *, shown: bool) -> Preview:
+        """Return a plan's preview. Where there can be none, a plan that was not `shown` is, so that the user sees how he was understood.
+
+        Raises what previewing raises.
+        """
+        try:
+            return self.kernel.preview(plan, request)
+        except NlshError:
+            if not shown and self._instead is None and not self.options.quiet:
+                self.progress.clear()
+                self.say(*self.plan_lines(plan))
+            raise
+
+    def plan_lines(self, plan: Plan) -> list[str]:
+        """Return a plan as it stands above what is said of it."""
+        return [self.look.paint("  " + escape(line), "dim") for line in registry.format(plan).splitlines()]
 
     def make_room(self, preview: Preview) -> None:
         """Leave the terminal to a raw command, if that is what is to run."""
@@ -379,7 +398,7 @@ class Session(Talk):
         if self.options.quiet or not sys.stderr.isatty():
             return
         if not preview.changes and not any(c.action == "shell.run" for c in preview.plan.calls):
-            self.say(*(self.look.paint("  " + escape(line), "dim") for line in registry.format(preview.plan).splitlines()))
+            self.say(*self.plan_lines(preview.plan))
 
     def _approve(self, preview: Preview, decision: Decision) -> bool | str:
         self.progress.clear()  # of what was read for it

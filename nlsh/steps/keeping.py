@@ -269,6 +269,9 @@ class SetAttributes(_Keeping):
             return f"change the mode of {self.path} from {stat.filemode(self.old[0])[1:]} to {stat.filemode(self.new[0])[1:]}"
         return f"set the {'attributes' if self.old[2] != self.new[2] else 'time'} of {self.path}"
 
+    def only_times(self) -> tuple[str, ...]:
+        return (self.path,) if stat.S_ISDIR(self.old[0]) and self.old[0] == self.new[0] and self.old[2] == self.new[2] else ()
+
     def check(self) -> None:
         with _fs.explained(f"look at {self.path}"), _fs.parent_of(self.path) as (folder, name):
             self._unchanged(folder, name)

@@ -273,15 +273,14 @@ class Wanted:
 
     @cached_property
     def means_folders(self) -> bool:
-        """Whether folders are meant, too, where no type is said: where there is no more than a name or a mode that lets others write.
+        """Whether folders are meant, too, where no type is said: where there is no more than a name.
 
-        Nearly every folder is executable, or of mode 755, and nobody who looks for those means folders. An owner
-        alone means files: in a folder of somebody's, others' files may lie, and what is done to the result would be done to these.
+        A mode or an owner alone means files: in a folder of that mode, or of somebody's, other files may lie, and what is done to the result would be
+        done to these.
         """
-        if self.endings or self.empty or any(v is not None for v in (self.larger, self.smaller, self.since, self.before, self.unused, self.containing)):
+        details = (self.larger, self.smaller, self.since, self.before, self.unused, self.containing, self.mode)
+        if self.endings or self.empty or any(v is not None for v in details):
             return False
-        if self.mode is not None:
-            return lets_others_write(self.mode)
         return self.named is not None or self.regex is not None
 
     @cached_property
@@ -498,22 +497,6 @@ def has_mode(mode: int, wanted: str) -> bool:
         if not fits:
             return False
     return True
-
-
-def lets_others_write(mode: str) -> bool:
-    """Return whether a mode that is looked for, in chmod's notation, gives the right to write to the group or to all.
-
-    >>> lets_others_write("777"), lets_others_write("o+w"), lets_others_write("755"), lets_others_write("go-w"), lets_others_write("a+x")
-    (True, True, False, False, False)
-    """
-    if mode.isdigit():
-        return bool(int(mode, 8) & 0o022)
-    for part in mode.split(","):
-        sign = next(c for c in part if c in "+-=")
-        who, _, what = part.partition(sign)
-        if sign != "-" and "w" in what and (not who or any(c in who for c in "goa")):
-            return True
-    return False
 
 
 def _is_empty_folder(path: str) -> bool:

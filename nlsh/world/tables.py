@@ -23,16 +23,22 @@ _NUMBER = re.compile(r"[+-]?(\d{1,3}(,\d{3})+|\d+)?(\.\d*)?([eE][+-]?\d{1,3})?")
 class Table:
     """A table as a stream. `names`, all distinct, are its first row where that holds names, else empty; `separator` None: columns between blanks."""
 
-    def __init__(self, path: str, separator: str | None = None, tell: Callable[[int, int | None], None] | None = None, *, table: bool = False) -> None:
-        """Read the first row. `table`: it is one even if its name does not say so. Raises NotPossible for what is no text."""
-        self.path = path
+    def __init__(
+        self, path: str | Sequence[str], separator: str | None = None, tell: Callable[[int, int | None], None] | None = None, *, table: bool = False
+    ) -> None:
+        """Read the first row. `table`: it is one even if its name does not say so. Lines that are no file's have none: they are one where they look like one.
+
+        Raises NotPossible for what is no text.
+        """
+        self.path = path if isinstance(path, str) else "the text"
         self._lines = lines(path, tell)
         start = self._first_lines()
-        self.separator = _separator(separator) if separator else guessed(path, start, table)
+        table = table or (not isinstance(path, str) and _is_regular(start))
+        self.separator = _separator(separator) if separator else guessed(self.path, start, table)
         self._rows = self._read(start)
         self.first = next(self._rows, None)
         self.names: tuple[str, ...] = ()
-        if self.first is not None and self.separator is not None and (table or is_table(path)):
+        if self.first is not None and self.separator is not None and (table or is_table(self.path)):
             following = next(self._rows, None)
             if _names(self.first, following or ()):
                 self.first = tuple(c.strip() for c in self.first)
@@ -134,6 +140,12 @@ def guessed(path: str, start: Sequence[str], table: bool = False) -> str | None:
         if score > most:
             best, most = candidate, score
     return best
+
+
+def _is_regular(start: Sequence[str]) -> bool:
+    """Return whether something that stands between cells is in every line, and the same number of times."""
+    used = [_bare(line) for line in start if line.strip()]
+    return len(used) > 1 and any(len({line.count(s) for line in used}) == 1 and s in used[0] for s in ",;\t|")
 
 
 def _bare(line: str) -> str:

@@ -9,7 +9,7 @@ import codecs
 import io
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import BinaryIO
 
 from nlsh.plan.errors import NotPossible
@@ -139,11 +139,15 @@ def encoding_or_refuse(path: str, start: bytes) -> str:
     return found
 
 
-def lines(path: str, tell: Callable[[int, int | None], None] | None = None) -> Iterator[str]:
+def lines(path: str | Sequence[str], tell: Callable[[int, int | None], None] | None = None) -> Iterator[str]:
     """Yield the lines of a text file without their ends, in constant memory; bytes that mean nothing in its encoding survive as surrogates.
 
-    `tell` hears how many bytes were read, and of how many. Raises NotPossible for what is no text or cannot be read.
+    A text that is no file is given as its lines. `tell` hears how many bytes were read, and of how many. Raises NotPossible for what is no text or
+    cannot be read.
     """
+    if not isinstance(path, str):
+        yield from path
+        return
     with opened(path) as file:
         size = os.fstat(file.fileno()).st_size
         number = 0

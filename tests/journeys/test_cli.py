@@ -367,7 +367,8 @@ def test_actions_lists_the_catalogue_and_describes_one(nlsh: Run) -> None:
 def test_policy_check_names_the_rule_its_layer_and_file(nlsh: Run, home: Path) -> None:
     (home / "p").mkdir()
     found = json.loads(nlsh("policy", "--json", "check", "!cd x && rm -rf y", cwd=home / "p").stdout)
-    assert (found["answer"], found["rule"], found["layer"]) == ("ask", "cannot-undo", "shipped") and found["file"].endswith("guard/policy.toml")
+    assert (found["answer"], found["rule"], found["layer"]) == ("ask", "raw-commands", "shipped") and found["file"].endswith("guard/policy.toml")
+    assert found["tried"] and "undone" not in found["reason"]
     assert json.loads(nlsh("policy", "--json", "check", "!ls -la | wc -l", cwd=home / "p").stdout)["answer"] == "allow"
 
 
@@ -395,7 +396,40 @@ def test_policy_shows_rules_and_checks_a_command(nlsh: Run, home: Path) -> None:
     folder.mkdir()
     asked = nlsh("policy", "check", "!touch x", cwd=folder)
     assert asked.returncode == 0 and asked.stdout.startswith("ask")
+    # It is tried on a copy, and what is kept of that can be taken back.
+    assert "undone" not in asked.stdout and "  tried: on a copy first" in asked.stdout
     assert not (folder / "x").exists()
+    # What cannot be tried is asked about for what it is.
+    assert "it cannot be undone (rule cannot-undo)" in nlsh("policy", "check", "!vim x", cwd=folder).stdout
+
+
+def test_policy_check_of_what_the_action_refuses_is_a_decision_and_its_reason(nlsh: Run, home: Path) -> None:
+    denied = nlsh("policy", "check", "!touch x")
+    assert (denied.returncode, denied.stderr) == (3, "")
+    assert denied.stdout.startswith("deny: “touch x” may change files, and your whole home folder is too much") and "  layer: none\n" in denied.stdout
+    found = json.loads(nlsh("policy", "--json", "check", "!touch x").stdout)
+    assert found["answer"] == "deny" and "whole home folder" in found["reason"] and found["plan"] == 'shell.run("touch x")'
+
+
+def test_a_program_that_is_not_there_is_not_found_in_the_home_folder_too(nlsh: Run, home: Path) -> None:
+    (home / "work").mkdir()
+    for folder in (home, home / "work"):
+        done = nlsh("-c", "!nosuchcmd 'a b' c", cwd=folder)
+        assert done.returncode == 127 and "not found" in done.stderr and "too much" not in done.stderr
+    # What there is to run, or to write, is refused there as before.
+    for command in ("touch x", "nosuchcmd > x", "nosuchcmd; touch x", "nosuchcmd $(touch x)"):
+        done = nlsh("-c", f"!{command}")
+        assert done.returncode == 1 and "whole home folder" in done.stderr, command
+    assert not (home / "x").exists()
+
+
+def test_undo_of_a_raw_command_counts_what_was_shown(nlsh: Run, home: Path) -> None:
+    (home / "work").mkdir()
+    kept = nlsh("--yes", "-c", "!touch x", cwd=home / "work")
+    assert "1 file created" in kept.stderr and "Done: 1 step." in kept.stderr
+    undone = nlsh("undo", "--yes")
+    assert "remove ~/work/x again" in undone.stderr and "put back the modification times of 1 folder\n" in undone.stderr
+    assert "Done: 1 step." in undone.stderr and " steps" not in undone.stderr and "set the time of" not in undone.stderr
 
 
 def test_a_pack_runs_through_the_same_gate(nlsh: Run, home: Path) -> None:
@@ -458,6 +492,35 @@ def test_what_is_not_understood_is_4(nlsh: Run, files: Path, shipped_models: Non
     done = nlsh("-c", text, "--yes")
     assert (done.returncode, done.stdout) == (4, "")
     assert done.stderr and visible(files) == {"old.txt", "keep.txt"}
+
+
+@pytest.mark.parametrize(
+    ("request_", "found"),
+    [
+        ("sort these lines", "apple pie\napple pie\npear\n"), ("sort the input in reverse", "pear\napple pie\napple pie\n"), ("count the lines", "3\n"),
+        ("only the lines with pie", "apple pie\napple pie\n"), ("how many words is that", "5\n"), ("remove duplicate lines", "pear\napple pie\n"),
+        ("the first line of it", "pear\n"), ("how many of these lines have pie", "2\n"), ("把这些行排序", "apple pie\napple pie\npear\n"),
+    ],
+)  # fmt: skip
+def test_a_text_from_a_pipe_is_what_a_request_points_at(nlsh: Run, home: Path, shipped_models: None, request_: str, found: str) -> None:
+    done = nlsh("-c", request_, stdin="pear\napple pie\napple pie\n")
+    assert (done.returncode, done.stdout) == (0, found), done.stderr
+
+
+def test_what_cannot_be_done_with_a_text_from_a_pipe_says_so(nlsh: Run, files: Path, shipped_models: None) -> None:
+    for request_, status, says in (
+        ("save the input as new.txt", 4, "only its text"), ("delete these lines", 4, "only its text"), ("delete those", 2, "came on stdin is not files"),
+    ):  # fmt: skip
+        done = nlsh("--yes", "-c", request_, stdin="pear\napple\n")
+        assert (done.returncode, done.stdout) == (status, "") and says in done.stderr, request_
+    nothing = nlsh("-c", "sort these lines", stdin="")
+    assert nothing.returncode == 1 and "Nothing came on stdin" in nothing.stderr
+    assert visible(files) == {"old.txt", "keep.txt"}
+
+
+def test_paths_on_a_pipe_are_files_where_nothing_is_said_of_lines(nlsh: Run, files: Path, shipped_models: None) -> None:
+    assert nlsh("-c", "count the lines", stdin="old.txt\nkeep.txt\n").stdout == "2\n"
+    assert nlsh("-c", "which of these contain keep", stdin="old.txt\nkeep.txt\n").stdout.strip().endswith("keep.txt")
 
 
 # --- on a terminal -------------------------------------------------------------------------------------------------

@@ -121,6 +121,21 @@ def test_the_last_result_can_be_named(terminal: Terminal, files: Path) -> None:
     assert [p.name for p in (files / "docs").iterdir()] == ["keep.txt"]
 
 
+def test_a_program_that_is_not_there_is_not_found_at_home(terminal: Terminal, files: Path) -> None:
+    child = at_prompt(terminal)
+    child.sendline("!nosuchcmd a")
+    child.expect_exact("not found")
+    child.expect_exact("(127) $")
+    assert "whole home folder" not in plain(child.before)
+    # A function of this name is one, and may change what it likes to: not here.
+    child.sendline("nosuchcmd() { touch made; }")
+    child.expect(PROMPT)
+    child.sendline("!nosuchcmd a")
+    child.expect_exact("whole home folder")
+    child.expect(PROMPT)
+    assert not (files / "made").exists()
+
+
 def test_commands_cd_and_status(terminal: Terminal, files: Path) -> None:
     child = at_prompt(terminal)
     assert "no line before" in type_line(child, "!!", "no line before")

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from nlsh import cli
-from nlsh.shell.options import NotARequest, checked_request
+from nlsh.shell.options import NotARequest, Options, checked_request
 from nlsh.shell.prompt import repl
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -36,6 +36,23 @@ def test_version_imports_next_to_nothing() -> None:
 def test_a_one_shot_imports_nothing_heavy(module: str) -> None:
     found = imported_by(f"import {module}")
     assert not found & {"rich", "typer", "click", "pydantic", "numpy", "prompt_toolkit", "llama_cpp", "psutil", "asyncio", "torch"}
+
+
+def test_what_a_sentence_is_sent_with_needs_little_of_the_standard_library() -> None:
+    found = imported_by("from nlsh.shell import startup; startup.begin(); import nlsh.shell.oneshot, nlsh.shell.turn")
+    assert not found & {"inspect", "ipaddress", "ast", "argparse", "shutil", "importlib.resources", "tempfile", "subprocess"}
+
+
+def test_what_was_spared_is_there_when_it_is_used() -> None:
+    code = """from nlsh.shell import startup
+startup.begin()
+import dataclasses, sys, urllib.parse
+assert not {"inspect", "ipaddress"} & set(sys.modules)
+assert dataclasses.make_dataclass("Point", ["x"]).__doc__ == "Point(x: 'typing.Any')"
+assert urllib.parse.urlsplit("http://[::1]/").hostname == "::1" and urllib.parse.ipaddress.ip_address("::1").is_loopback
+import inspect
+assert inspect.signature(inspect.signature) and sys.modules["inspect"] is inspect"""
+    assert "inspect" in imported_by(code)
 
 
 @pytest.mark.parametrize(
@@ -90,6 +107,14 @@ def test_a_raw_command_may_be_longer_than_a_sentence() -> None:
 def test_the_word_after_c_is_the_request_whatever_it_looks_like(words: list[str]) -> None:
     at = next(i for i, w in enumerate(words) if w in ("-c", "--request"))
     assert cli._parse(words).request == words[at + 1]
+
+
+def test_a_switch_says_what_argparse_says_of_it() -> None:
+    for words in ([], *([word] for word in cli._SWITCHES), ["-q", "--json", "-q"]):
+        fields = vars(cli._parser(words).parse_args(words))
+        assert cli._parse([*words, "-c", "x"]) == Options(**{**fields, "request": "x"})
+    switches = {n: a.dest for a in cli._parser([])._actions if isinstance(a, argparse._StoreTrueAction) and a.dest != "version" for n in a.option_strings}
+    assert switches == cli._SWITCHES
 
 
 def test_flags_before_and_after_a_command_are_both_kept() -> None:

@@ -27,7 +27,7 @@ class SearchArgs(BaseArgs):
     kind = arg(Kind(), "A kind of file in anybody's words.")
     type = arg(
         Choice("file", "folder", "link", "broken link"),
-        "Files, folders, links, or links that lead nowhere; left out: no folders, unless only a name or a mode is given.",
+        "Files, folders, links, or links that lead nowhere; left out: no folders, unless only a name is given.",
     )
     larger = arg(Bytes(), "Larger than this.")
     smaller = arg(Bytes(), "Smaller than this.")

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
+from nlsh.actions.text import _text
 from nlsh.plan.action import Action, BaseArgs, Example, arg
 from nlsh.plan.amounts import Count
 from nlsh.plan.counted import Lines
 from nlsh.plan.effects import Effect
 from nlsh.plan.errors import BadArgument, NotPossible, Refused
 from nlsh.plan.records import Line, Note, Record
-from nlsh.plan.values import Files
+from nlsh.plan.values import Files, Rows
 from nlsh.world import World
 
 _LOG = "".join(f"line {n}\n" for n in range(1, 31))
@@ -25,7 +27,7 @@ class Read(Action):
     effects = ("fs.read",)
 
     class Args(BaseArgs):
-        paths = arg(Files("file.list"), "The text files.", required=True)
+        paths = arg(Files("file.list", or_lines=True), "The text files.", required=True)
         first = arg(Count(), "Only this many lines from the start.")
         last = arg(Count(), "Only this many lines from the end.", common=("10",))
         lines = arg(Lines(), "Only these, by number, counted from 1: one, a range, or several of them.")
@@ -33,6 +35,8 @@ class Read(Action):
     def look(self, args: Any, world: World) -> Any:
         if args.lines and (args.first or args.last):
             raise BadArgument("file.read takes the numbers of lines, or how many from the start or the end, not both.", hint='For example lines="10-20".')
+        if isinstance(args.paths, Rows):
+            return {"paths": [_text.lines_of(args.paths)]}
         found = [os.path.realpath(p) for p in world.matches(args.paths)]
         for path in found:
             if os.path.isdir(path):
@@ -40,11 +44,11 @@ class Read(Action):
         return {"paths": list(dict.fromkeys(found))}
 
     def needs(self, args: Any, seen: Any) -> tuple[Effect, ...]:
-        return tuple(Effect("fs.read", p) for p in seen["paths"])
+        return _text.reads(seen["paths"])
 
     def observe(self, args: Any, seen: Any, world: World) -> Iterator[Record]:
         for path in seen["paths"]:
-            name = path if len(seen["paths"]) > 1 else ""
+            name = _text.name_of(path) if len(seen["paths"]) > 1 else ""
             if args.lines:
                 yield from _numbered(path, args.lines, name)
                 continue
@@ -97,7 +101,7 @@ class Read(Action):
     )
 
 
-def _numbered(path: str, wanted: tuple[tuple[int, int | None], ...], name: str) -> Iterator[Record]:
+def _numbered(path: _text.Source, wanted: tuple[tuple[int, int | None], ...], name: str) -> Iterator[Record]:
     """Yield the lines of these numbers, in the order of the file, and say where it ends before the last of them."""
     ends = [last for _, last in wanted if last is not None]
     until = max(ends) if len(ends) == len(wanted) else None
@@ -106,11 +110,15 @@ def _numbered(path: str, wanted: tuple[tuple[int, int | None], ...], name: str) 
         if any(first <= number and (last is None or number <= last) for first, last in wanted):
             yield Line(text, number, name)
     if number < max(until or 0, *(first for first, _ in wanted)):
-        yield Note(f"{path} ends with line {number:,}.")
+        yield Note(f"{_text.name_of(path)} ends with line {number:,}.")
 
 
-def _lines(path: str, first: int | None, last: int | None) -> Iterator[tuple[int, str]]:
+def _lines(path: _text.Source, first: int | None, last: int | None) -> Iterator[tuple[int, str]]:
     """Yield number and text of lines; a number from the end of a long file is 0, because what is before was not read."""
+    if not isinstance(path, str):
+        numbered = list(islice(enumerate(path, 1), first))
+        yield from numbered[-last:] if last is not None else numbered
+        return
     from nlsh.world.contents import first_lines, last_lines, looks_binary, open_text
 
     try:

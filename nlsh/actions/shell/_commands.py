@@ -33,6 +33,12 @@ _VERSIONED = _set(
     "curl wget ssh vim nvim emacs nano pip pip3 uv ffmpeg gpg openssl systemctl kubectl helm terraform sqlite3 psql mysql rm cp mv mkdir ln "
     "chmod chown touch dd"
 )
+# What bash runs itself, and the words that begin its statements.
+OF_THE_SHELL = _set(
+    ". : [ alias bg bind break builtin caller cd command compgen complete compopt continue declare dirs disown echo enable eval exec exit export false fc fg "
+    "getopts hash help history jobs kill let local logout mapfile popd printf pushd pwd read readarray readonly return set shift shopt source suspend test "
+    "times trap true type typeset ulimit umask unalias unset wait if then else elif fi case esac for select while until do done in function time coproc"
+)
 # What a program may be given in its environment without being told to start or load something.
 SAFE_VARIABLES = _set(
     "LC_ALL LC_COLLATE LC_CTYPE LC_TIME LC_NUMERIC LC_MESSAGES LANG LANGUAGE TZ COLUMNS LINES TERM NO_COLOR POSIXLY_CORRECT BLOCK_SIZE TIME_STYLE IFS"

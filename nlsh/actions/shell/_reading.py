@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from nlsh.actions.shell._commands import NETWORK, SAFE_VARIABLES, reads
+from nlsh.actions.shell._commands import NETWORK, OF_THE_SHELL, SAFE_VARIABLES, reads
 from nlsh.actions.shell._words import UNKNOWN, NotUnderstood, Word, blank, check_expansion, parse, text_of, word_of
 
 if TYPE_CHECKING:
@@ -68,6 +68,31 @@ def only_reads(command: str, folder: str = "") -> bool:
 def needs_network_state(command: str) -> bool:
     """Whether a reading command asks the kernel about the network."""
     return bool(NETWORK & set(re.findall(r"[\w.-]+", command)))
+
+
+def names_no_program(command: str) -> bool:
+    """Whether a command line is one program with its arguments, and there is no such program: no file on the PATH, and nothing of the shell's own.
+
+    A zsh or fish may have more words of its own: they are run like a missing program, without any right to change something.
+    """
+    try:
+        root = parse(command)
+    except NotUnderstood:
+        return False
+    only = root.named_children[0] if root.named_child_count == 1 else None
+    if only is None or only.type != "command" or not all(map(_says_itself, only.named_children)):
+        return False
+    name = text_of(only.named_children[0])
+    if re.fullmatch(r"[\w.+-]+", name) is None or name in OF_THE_SHELL:
+        return False
+    return not any(os.path.lexists(os.path.join(folder, name)) for folder in os.environ.get("PATH", os.defpath).split(os.pathsep))
+
+
+def _says_itself(node: Node) -> bool:
+    """Return whether a part of a command is a word, with nothing in it that a shell would run first."""
+    if node.type == "string":
+        return all(c.type == "string_content" for c in node.named_children)
+    return node.type in ("command_name", "word", "number", "raw_string") and all(c.type == "word" for c in node.named_children)
 
 
 _SETTING = frozenset(("variable_assignment", "variable_assignments", "declaration_command", "unset_command", "function_definition"))

@@ -7,7 +7,7 @@ from typing import Any
 
 from nlsh.actions.shell._folder import too_wide
 from nlsh.actions.shell._kept import keeping
-from nlsh.actions.shell._reading import needs_network_state, only_reads
+from nlsh.actions.shell._reading import names_no_program, needs_network_state, only_reads
 from nlsh.plan.action import ABSENT, Action, BaseArgs, Example, arg
 from nlsh.plan.errors import Refused
 from nlsh.plan.steps import Step
@@ -34,6 +34,9 @@ class Run(Action):
         if only_reads(args.command, world.cwd):
             return {"cwd": world.cwd, "reads": True, "network": needs_network_state(args.command)}
         if whole := too_wide(world):
+            if names_no_program(args.command):
+                # Its shell says so, and ends with 127, as in any other folder: it has nothing to run, and so nothing to change.
+                return {"cwd": world.cwd, "reads": True, "network": False}
             raise Refused(
                 f"“{args.command}” may change files, and {whole} is too much to give to one command.",
                 hint="Nothing was run. cd into the folder it is about: it may then change what is in there. Commands that only read run anywhere.",

@@ -8,18 +8,22 @@ from typing import Any
 
 from nlsh.plan.effects import Effect
 from nlsh.plan.errors import NlshError, NotPossible
-from nlsh.plan.records import Note
+from nlsh.plan.records import Line, Note
+from nlsh.plan.values import Rows
 from nlsh.world import World
 from nlsh.world.texts import encoding_or_refuse, sample
 
+Source = str | list[str]  # of a text: a file's path, or the lines of a result
 _UNCHANGED = "Nothing was changed."
 _START = 8192
 # What is sorted is held in memory.
 MOST_SORTED = 256 << 20
 
 
-def one(written: str, world: World) -> dict[str, Any]:
-    """Return the real path of the one text file that is meant. Raises NotFound, and NotPossible for what is no text."""
+def one(written: str | Rows, world: World) -> dict[str, Any]:
+    """Return the real path of the one text file that is meant, or the lines of a result. Raises NotFound, and NotPossible for what is no text."""
+    if isinstance(written, Rows):
+        return {"path": lines_of(written)}
     path = os.path.realpath(world.resolve(written))
     refuse_other(path)
     return {"path": path}
@@ -33,6 +37,11 @@ def several(written: tuple[str, ...], world: World) -> tuple[str, ...]:
     return found
 
 
+def lines_of(rows: Rows) -> list[str]:
+    """Return the lines of a result that is text."""
+    return [row.text for row in rows.records if isinstance(row, Line)]
+
+
 def refuse_other(path: str) -> None:
     """Raise NotPossible for a folder, and for what is no text or cannot be read."""
     if os.path.isdir(path):
@@ -40,21 +49,29 @@ def refuse_other(path: str) -> None:
     encoding_or_refuse(path, sample(path, _START))
 
 
-def refuse_unsortable(path: str) -> None:
+def refuse_unsortable(path: Source) -> None:
     """Raise NotPossible for a file that is too large to be sorted: what only reads may make no files on the way, so it is held in memory."""
+    if not isinstance(path, str):
+        return  # its lines are in memory as it is
     size = os.stat(path).st_size
     if size > MOST_SORTED:
         raise NotPossible(f"{path} has {size >> 20} MB; up to {MOST_SORTED >> 20} MB can be sorted.", hint=f"{_UNCHANGED} Filter it first, or use sort(1).")
 
 
-def reads(paths: Iterable[str]) -> tuple[Effect, ...]:
-    """Return the effects of reading files."""
-    return tuple(Effect("fs.read", p) for p in paths)
+def reads(paths: Iterable[Source]) -> tuple[Effect, ...]:
+    """Return the effects of reading files; the lines of a result were read before."""
+    return tuple(Effect("fs.read", p) for p in paths if isinstance(p, str))
 
 
-def stays(path: str) -> Note:
-    """Return the note behind what was only shown: the sentence may have been meant as a change."""
-    return Note(f"{os.path.basename(path)} stays as it is.")
+def stays(path: Source) -> Iterator[Note]:
+    """Yield the note behind what was only shown of a file: the sentence may have been meant as a change."""
+    if isinstance(path, str):
+        yield Note(f"{os.path.basename(path)} stays as it is.")
+
+
+def name_of(path: Source) -> str:
+    """Return what a text is called in a message."""
+    return path if isinstance(path, str) else "the text"
 
 
 def left_out(errors: Sequence[NlshError]) -> Iterator[Note]:

@@ -25,7 +25,7 @@ class ColumnsAction(Action):
     effects = ("fs.read",)
 
     class Args(BaseArgs):
-        path = arg(Path(), "The text or CSV file.", required=True)
+        path = arg(Path(or_lines=True), "The text or CSV file.", required=True)
         columns = arg(Columns(), "Their numbers or, in a CSV file, names.", required=True)
         separator = arg(Text(), "What stands between columns; left out: comma or tab where the file is CSV, else blanks.")
 
@@ -47,7 +47,7 @@ class ColumnsAction(Action):
             cells = tuple(row[i] if i < len(row) else "" for i in positions)
             yield Row.of(number, cells, names)
         if number:
-            yield _text.stays(seen["path"])
+            yield from _text.stays(seen["path"])
 
     examples = (
         Example(

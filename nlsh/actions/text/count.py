@@ -8,11 +8,12 @@ from contextlib import suppress
 from typing import Any
 
 from nlsh.actions.file import _search
+from nlsh.actions.text import _text
 from nlsh.plan.action import Action, BaseArgs, Example, arg
 from nlsh.plan.effects import Effect
 from nlsh.plan.errors import NotPossible
 from nlsh.plan.records import Note, Record, Tally, TextCount
-from nlsh.plan.values import Choice, Paths
+from nlsh.plan.values import Choice, Paths, Rows
 from nlsh.world import World
 
 
@@ -23,10 +24,12 @@ class TextLength(Action):
     effects = ("fs.read",)
 
     class Args(BaseArgs):
-        paths = arg(Paths(), "The text files.", required=True)
+        paths = arg(Paths(or_lines=True), "The text files.", required=True)
         unit = arg(Choice("lines", "words", "characters"), "What to count; left out: all three.")
 
     def look(self, args: Any, world: World) -> Any:
+        if isinstance(args.paths, Rows):
+            return {"paths": [_text.lines_of(args.paths)]}
         found = [os.path.realpath(p) for p in world.matches(args.paths)]
         for path in found:
             if os.path.isdir(path):
@@ -34,7 +37,7 @@ class TextLength(Action):
         return {"paths": list(dict.fromkeys(found))}
 
     def needs(self, args: Any, seen: Any) -> tuple[Effect, ...]:
-        return tuple(Effect("fs.read", p) for p in seen["paths"])
+        return _text.reads(seen["paths"])
 
     def observe(self, args: Any, seen: Any, world: World) -> Iterator[Record]:
         """One file and one unit: the number. Several files: a row for each, and with a unit their sum at the end."""
@@ -47,7 +50,7 @@ class TextLength(Action):
         skipped: list[str] = []
         for path in seen["paths"]:
             try:
-                counted = TextCount(path, *count_text(path, encoding_in(path)))
+                counted = TextCount(path, *count_text(path, encoding_in(path))) if isinstance(path, str) else _counted(path)
             except OSError as error:
                 if not several:
                     raise NotPossible(f"{path} cannot be read: {error.strerror}.", hint="Nothing was changed. See who may read it with file.info.") from error
@@ -61,7 +64,8 @@ class TextLength(Action):
                 with suppress(NotPossible):  # what is no text has only characters to be counted
                     dense += sum(len("".join(text.split())) for text in lines_of(path))
         if args.unit is not None:
-            yield Tally(total, args.unit, "" if several else seen["paths"][0])
+            of = seen["paths"][0]
+            yield Tally(total, args.unit, "" if several or not isinstance(of, str) else of)
         if dense and dense != total:
             yield Note(f"{dense:,} of them are no blanks or line ends.")
         yield from _search.left_out(skipped)
@@ -104,3 +108,8 @@ class TextLength(Action):
             refused="world.not-possible",
         ),
     )
+
+
+def _counted(lines: list[str]) -> TextCount:
+    """Return the length of a text that is no file: its line ends count as characters, as a file's do."""
+    return TextCount("", len(lines), sum(len(line.split()) for line in lines), sum(len(line) + 1 for line in lines))

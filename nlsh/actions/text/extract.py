@@ -12,7 +12,7 @@ from nlsh.plan.action import Action, BaseArgs, Example, arg
 from nlsh.plan.effects import Effect
 from nlsh.plan.errors import NotPossible
 from nlsh.plan.records import Line, Record
-from nlsh.plan.values import Choice, Paths
+from nlsh.plan.values import Choice, Paths, Rows
 from nlsh.steps import handles
 from nlsh.world import World
 
@@ -48,11 +48,11 @@ class Extract(Action):
     effects = ("fs.read",)
 
     class Args(BaseArgs):
-        paths = arg(Paths(), "The text files.", required=True)
+        paths = arg(Paths(or_lines=True), "The text files.", required=True)
         what = arg(Choice("emails", "urls", "numbers", "ips", "dates"), "What to pull out; addresses and links each once, the others all.", required=True)
 
     def look(self, args: Any, world: World) -> Any:
-        return {"paths": list(_text.several(args.paths, world))}
+        return {"paths": [_text.lines_of(args.paths)] if isinstance(args.paths, Rows) else list(_text.several(args.paths, world))}
 
     def needs(self, args: Any, seen: Any) -> tuple[Effect, ...]:
         return _text.reads(seen["paths"])

@@ -23,7 +23,7 @@ class Filter(Action):
     effects = ("fs.read",)
 
     class Args(BaseArgs):
-        path = arg(Path(), "The text file.", required=True)
+        path = arg(Path(or_lines=True), "The text file.", required=True)
         containing = arg(Text(), "Lines with this.")
         without = arg(Text(), "Lines without this.")
         ignore_case = arg(Flag(), "Capitals and small letters are the same.", default=False)
@@ -47,7 +47,7 @@ class Filter(Action):
                 some = True
                 yield Line(text, number)
         if some:
-            yield _text.stays(seen["path"])
+            yield from _text.stays(seen["path"])
 
     examples = (
         Example(

@@ -31,7 +31,7 @@ class Frequency(Action):
     effects = ("fs.read",)
 
     class Args(BaseArgs):
-        path = arg(Path(), "The text file.", required=True)
+        path = arg(Path(or_lines=True), "The text file.", required=True)
         unit = arg(Choice("words", "lines", "characters"), "Of what; words in capitals and small letters are the same.", default="words")
         limit = arg(Count(), "The most frequent so many; left out: 20 words or characters, all lines.")
 

@@ -32,7 +32,7 @@ class Group(Action):
     effects = ("fs.read",)
 
     class Args(BaseArgs):
-        path = arg(Path(), "The CSV file.", required=True)
+        path = arg(Path(or_lines=True), "The CSV file.", required=True)
         by = arg(Name(), "The column whose values make the groups: its name or number.", required=True)
         column = arg(Name(), "The column of numbers that is added up in each; left out: rows are only counted.")
         sort = arg(Choice(*_ORDERS), "The largest first by this, or by the groups' names; left out: as they come in the file.")
@@ -55,17 +55,16 @@ class Group(Action):
                 name = row[key].strip() if key < len(row) else ""
                 if (found := groups.get(name)) is None:
                     if len(groups) >= _MOST_GROUPS:
-                        raise NotPossible(
-                            f"{seen['path']} has more than {_MOST_GROUPS:,} groups by that column.", hint="Nothing was changed. Group by another."
-                        )
+                        many = f"{_text.name_of(seen['path'])} has more than {_MOST_GROUPS:,} groups by that column."
+                        raise NotPossible(many, hint="Nothing was changed. Group by another.")
                     found = groups[name] = [0, Sum()]
                 found[0] += 1
                 if value is not None and value < len(row):
                     found[1].add(row[value])
         except Overflow as error:
-            raise NotPossible(f"The numbers in {seen['path']} are too large to be added up.", hint="Nothing was changed.") from error
+            raise NotPossible(f"The numbers in {_text.name_of(seen['path'])} are too large to be added up.", hint="Nothing was changed.") from error
         if value is not None and groups and not any(total.count for _, total in groups.values()):
-            raise NotFound(f"There are no numbers in that column of {seen['path']}.", hint="Nothing was changed. See it with text.table.")
+            raise NotFound(f"There are no numbers in that column of {_text.name_of(seen['path'])}.", hint="Nothing was changed. See it with text.table.")
         order = list(groups.items())
         if args.sort == "name":
             by = order_in(groups)

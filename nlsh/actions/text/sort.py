@@ -26,7 +26,7 @@ class Sort(Action):
     effects = ("fs.read",)
 
     class Args(BaseArgs):
-        path = arg(Path(), "The text file.", required=True)
+        path = arg(Path(or_lines=True), "The text file.", required=True)
         reverse = arg(Flag(), "The last one first.", default=False)
         numeric = arg(Flag(), "By the first number in each line, not by letters.", default=False)
 
@@ -45,7 +45,7 @@ class Sort(Action):
         found = list(enumerate(lines(seen["path"], handles.progress_in_bytes), start=1))
         rare = False
         if args.numeric:
-            read = _reader(seen["path"], [text for _, text in found[:20]])
+            read = _reader(_text.name_of(seen["path"]), [text for _, text in found[:20]])
             numbered = [(value, number, text) for number, text in found if (value := read(text)) is not None]
             numbered.sort(key=lambda item: item[0], reverse=args.reverse)
             without = {number for _, number, _ in numbered}
@@ -60,7 +60,7 @@ class Sort(Action):
         if rare:
             yield Note("Common Chinese characters are in the order of their sound (pinyin); rare and traditional ones stand behind them.")
         if found:
-            yield _text.stays(seen["path"])
+            yield from _text.stays(seen["path"])
 
     examples = (
         Example(

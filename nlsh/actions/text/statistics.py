@@ -29,7 +29,7 @@ class Statistics(Action):
     effects = ("fs.read",)
 
     class Args(BaseArgs):
-        path = arg(Path(), "The CSV file.", required=True)
+        path = arg(Path(or_lines=True), "The CSV file.", required=True)
         column = arg(Name(), "The column's name or number; left out: every column of numbers.")
 
     def look(self, args: Any, world: World) -> Any:
@@ -51,12 +51,12 @@ class Statistics(Action):
                     if i < len(row):
                         total.add(row[i])
         except Overflow as error:
-            raise NotPossible(f"The numbers in {seen['path']} are too large to be added up.", hint="Nothing was changed.") from error
+            raise NotPossible(f"The numbers in {_text.name_of(seen['path'])} are too large to be added up.", hint="Nothing was changed.") from error
         # A column with words in it is one of numbers only where somebody says so.
         found = {i: s for i, s in sums.items() if s.count and (only is not None or not s.others)}
         if not found:
             what = "are no numbers in that column of" if only is not None else "is no column of numbers in"
-            raise NotFound(f"There {what} {seen['path']}.", hint="Nothing was changed. See it with text.table.")
+            raise NotFound(f"There {what} {_text.name_of(seen['path'])}.", hint="Nothing was changed. See it with text.table.")
         for i, total in found.items():
             yield total.record(table.names[i] if table.names else str(i + 1))
 

@@ -28,7 +28,7 @@ class Table(Action):
     effects = ("fs.read",)
 
     class Args(BaseArgs):
-        path = arg(Path(), "The CSV file.", required=True)
+        path = arg(Path(or_lines=True), "The CSV file.", required=True)
         sort = arg(Name(), "By which column.")
         reverse = arg(Flag(), "The largest or last of that column first.", default=False)
         column = arg(Name(), "Only rows in which this column …")
@@ -41,9 +41,9 @@ class Table(Action):
         if args.reverse and args.sort is None:
             raise BadArgument("text.table: reverse needs a column to sort by.", hint='For example sort="price", reverse=true.')
         seen = _text.one(args.path, world)
-        if seen["path"].lower().endswith((".json", ".yaml", ".yml", ".toml", ".xml")):
+        if _text.name_of(seen["path"]).lower().endswith((".json", ".yaml", ".yml", ".toml", ".xml")):
             raise NotPossible(
-                f"{seen['path']} is no table of rows and columns.",
+                f"{_text.name_of(seen['path'])} is no table of rows and columns.",
                 hint='Nothing was changed. text.convert(…, to="csv") makes one of a list; text.query shows a value of it.',
             )
         if args.sort is not None:

@@ -22,7 +22,7 @@ class Unique(Action):
     effects = ("fs.read",)
 
     class Args(BaseArgs):
-        path = arg(Path(), "The text file.", required=True)
+        path = arg(Path(or_lines=True), "The text file.", required=True)
 
     def look(self, args: Any, world: World) -> Any:
         return _text.one(args.path, world)
@@ -44,7 +44,7 @@ class Unique(Action):
         if again := number - len(known):
             yield Note(f"{again:,} repeated line{' is' if again == 1 else 's are'} not shown.")
         if number:
-            yield _text.stays(seen["path"])
+            yield from _text.stays(seen["path"])
 
     examples = (
         Example(

@@ -109,11 +109,13 @@ def _a_file(path: str) -> Record:
 # --- a new one -------------------------------------------------------------------------------------------------------
 
 
-def offer(session: Session, plan: Plan, request: str) -> int:
-    """Show a plan that has a schedule, have it approved, and make it a job; return the exit status."""
+def offer(session: Session, plan: Plan, request: str, *, shown: bool = True) -> int:
+    """Show a plan that has a schedule, have it approved, and make it a job; return the exit status. `shown`: its user knows the plan already."""
     try:
         return _offer(session, plan, request)
     except NlshError as error:
+        if not shown and not session.options.quiet:
+            session.say(*session.plan_lines(plan))
         return session.fail(error)
 
 
@@ -311,7 +313,8 @@ def _list(jobs: Jobs, look: Look) -> int:
     rows, data = [], []
     for job in found:
         runs = jobs.runs(job.id)
-        last = runs[-1] if runs else None
+        # One that a pause has put off is none: the job has not run then, and was not cancelled.
+        last = next((r for r in reversed(runs) if r.status != "paused"), None)
         rows.append((str(job.id), job.status, _when(job), _next(job), last.status if last else "", job.request))
         data.append({
             "job": job.id, "status": job.status, "when": _when(job), "due": job.due, "last": last.status if last else None, "runs": len(runs),
@@ -371,7 +374,7 @@ def _wait(jobs: Jobs, number: int) -> int:
     goes_on = jobs.job(number).schedule.repeats
     while True:
         job, runs = jobs.job(number), jobs.runs(number)
-        ended = [r for r in runs if r.finished is not None]
+        ended = [r for r in runs if r.finished is not None and r.status != "paused"]
         new = [r for r in ended if r.id not in before]
         over = job.status in ("done", "cancelled") and not any(r.finished is None for r in runs)
         if over or (goes_on and new):

@@ -11,14 +11,14 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from nlsh.plan import registry
-from nlsh.plan.errors import NlshError
+from nlsh.plan.errors import Denied, NlshError, Refused
 from nlsh.shell.options import Options, UsageError, checked_request, not_so
 from nlsh.shell.show import Look, count, escape, place, show_table
 
 if TYPE_CHECKING:
     from nlsh.guard.policy import Decision, Policy
     from nlsh.guard.rules import Rule
-    from nlsh.plan.plan import Preview
+    from nlsh.plan.plan import Plan, Preview
     from nlsh.shell.turn import Session
 
 _THERE_IS = "There is: nlsh policy list, show [RULE], check REQUEST, add REQUEST."
@@ -78,16 +78,26 @@ def _data(rule: Rule) -> dict[str, Any]:
 
 def _check(options: Options, text: str) -> int:
     """Say what the policy decides about a request or command, and by which rule; what changes anything is not run."""
+    from nlsh.shell import trying
     from nlsh.shell.turn import DENIED, Session
 
     with Session.start(options) as session:
         text = checked_request(text)
-        preview = session.preview(replace(session.plan_of(text), schedule=None), text)
+        plan = replace(session.plan_of(text), schedule=None)
+        try:
+            preview = session.preview(plan, text)
+        except (Denied, Refused) as error:
+            # No rule is asked where the action itself, or the reading that the plan begins with, says no: that is the decision.
+            return _refused(options, plan, error)
         decision = session.policy.decide(preview)
+        if tried := decision.answer != "deny" and trying.is_due(session, preview):
+            # Asked about is then what it would change, and that can be taken back.
+            decision = session.policy.decide(replace(preview, calls=tuple(replace(c, no_undo="") for c in preview.calls)))
         if options.json:
             data = {
                 "answer": decision.answer, "rule": str(decision.rule), "layer": decision.layer, "file": decision.file, "reason": decision.reason,
                 "each_time": decision.each_time, "effects": [e.as_data() for e in decision.asked], "plan": registry.format(preview.plan),
+                "tried": tried,
             }  # fmt: skip
             print(json.dumps(data))
         else:
@@ -95,7 +105,27 @@ def _check(options: Options, text: str) -> int:
             print(f"  layer: {decision.layer or 'none'}")
             print(f"  file: {escape(decision.file) or 'none'}")
             print("  plan: " + escape("; ".join(registry.format(preview.plan).splitlines())))
+            if tried:
+                print("  tried: on a copy first; what it would change is shown and asked about, and can be taken back")
         return DENIED if decision.answer == "deny" else 0
+
+
+def _refused(options: Options, plan: Plan, error: NlshError) -> int:
+    """Say that a plan is refused before any rule is asked, and why."""
+    from nlsh.shell.turn import DENIED
+
+    if options.json:
+        data = {
+            "answer": "deny", "rule": "", "layer": "", "file": "", "reason": error.message, "each_time": False, "effects": [], "plan": registry.format(plan),
+            "tried": False,
+        }  # fmt: skip
+        print(json.dumps(data))
+    else:
+        print(f"deny: {escape(str(error))}")
+        print("  layer: none")
+        print("  file: none")
+        print("  plan: " + escape("; ".join(registry.format(plan).splitlines())))
+    return DENIED
 
 
 def _add(options: Options, text: str) -> int:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import re
 import shlex
-import shutil
 from collections.abc import Collection, Iterator
 from functools import cache
 from typing import TYPE_CHECKING
@@ -258,12 +257,29 @@ def _is_program(word: str, known: Collection[str] = ()) -> bool:
 
 @cache
 def _on_path(word: str, path: str) -> bool:
-    return shutil.which(word, path=path) is not None
+    # As `shutil.which` looks, which imports every kind of compression for it.
+    files = (os.path.join(folder, word) for folder in path.split(os.pathsep)) if path else ()
+    return any(os.access(file, os.X_OK) and not os.path.isdir(file) for file in files)
 
 
 @cache
 def _parser() -> Parser:
-    import tree_sitter_bash
     from tree_sitter import Language, Parser
 
-    return Parser(Language(tree_sitter_bash.language()))
+    return Parser(Language(_bash()))
+
+
+def _bash() -> object:
+    """Return the bash grammar: from the extension itself, because its package imports `importlib.resources` for a file that is not read here."""
+    from importlib.machinery import PathFinder
+    from importlib.util import module_from_spec
+
+    package = PathFinder.find_spec("tree_sitter_bash")
+    found = None if package is None else PathFinder.find_spec("_binding", package.submodule_search_locations)
+    if found is None or found.loader is None:
+        import tree_sitter_bash
+
+        return tree_sitter_bash.language()
+    binding = module_from_spec(found)
+    found.loader.exec_module(binding)
+    return binding.language()

@@ -19,8 +19,9 @@ from hypothesis import strategies as st
 
 from nlsh.plan import registry
 from nlsh.plan.errors import BadArgument, NlshError, NotFound, NotPossible, Refused, StaleStep
-from nlsh.plan.records import Note, Record
+from nlsh.plan.records import Line, Note, Record
 from nlsh.plan.steps import Step, step_from_data
+from nlsh.plan.values import Rows
 from nlsh.shell.show import Look, show_records
 from nlsh.testing import Scene, build
 from nlsh.world import World, data, layout, patterns, tables, texts
@@ -821,3 +822,47 @@ def test_half_a_character_is_shown_as_one_that_is_not_known(home: Path) -> None:
 
 def test_names_that_end_in_zero_bytes_are_no_text() -> None:
     assert texts.encoding_of(b"a\0b\0c") is None and texts.encoding_of("ab\n".encode("utf-16-le")) == "utf-16-le"
+
+
+# --- texts that are no files ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("action", "written", "found"),
+    [
+        ("text.sort", {}, ["a 2", "a 2", "b 10", "c x@y.org"]), ("text.sort", {"numeric": True}, ["a 2", "a 2", "b 10", "c x@y.org"]),
+        ("text.unique", {}, ["b 10", "a 2", "c x@y.org"]), ("text.filter", {"containing": "a"}, ["a 2", "a 2"]),
+        ("text.filter", {"without": "a"}, ["b 10", "c x@y.org"]), ("text.extract", {"what": "emails"}, ["x@y.org"]),
+        ("text.frequency", {"unit": "lines", "limit": 1}, ["a 2\t2"]), ("text.columns", {"columns": "1"}, ["b", "a", "a", "c"]),
+        ("text.count", {"unit": "lines"}, ["4"]), ("text.count", {"unit": "words"}, ["8"]), ("text.count", {"unit": "characters"}, ["23"]),
+        ("text.count", {}, ["\t4\t8\t23"]), ("file.read", {"first": 2}, ["b 10", "a 2"]), ("file.read", {"last": 1}, ["c x@y.org"]),
+        ("file.read", {"lines": "2-3"}, ["a 2", "a 2"]),
+    ],
+)  # fmt: skip
+def test_the_lines_of_a_result_are_a_text_and_nothing_is_read_for_them(action: str, written: dict[str, Any], found: list[str]) -> None:
+    lines = tuple(Line(text, number) for number, text in enumerate(("b 10", "a 2", "a 2", "c x@y.org"), start=1))
+    (step,) = _steps_over(Rows(lines, "stdin"), action, written)
+    assert step.effects() == ()
+    # A worker gets it as JSON.
+    records = list(step_from_data(json.loads(json.dumps(step.as_data()))).apply())
+    assert [r.plain() for r in records if not isinstance(r, Note)] == found
+    assert not any("stays as it is" in str(getattr(r, "text", "")) for r in records)
+
+
+def test_lines_with_commas_are_a_table() -> None:
+    lines = tuple(Line(text) for text in ("name,age", "ann,30", "bob,20"))
+    (step,) = _steps_over(Rows(lines, "stdin"), "text.columns", {"columns": "age"})
+    assert [r.plain() for r in step.apply()] == ["30", "20"]
+    prose = tuple(Line(text) for text in ("well, yes", "so it is"))
+    (step,) = _steps_over(Rows(prose, "stdin"), "text.columns", {"columns": "1"})
+    assert [r.plain() for r in step.apply()] == ["well,", "so"]
+    (step,) = _steps_over(Rows(lines, "stdin"), "text.statistics", {"column": "age"})
+    (record,) = step_from_data(json.loads(json.dumps(step.as_data()))).apply()
+    assert record.mean == "25"
+    with pytest.raises(NotFound, match="the text has no column"):
+        list(_steps_over(Rows(lines, "stdin"), "text.statistics", {"column": "size"})[0].apply())
+
+
+def _steps_over(rows: Rows, action: str, written: dict[str, Any]) -> tuple[Step, ...]:
+    unit, args, seen = looked(action, rows, **written)
+    return tuple(unit.steps(args, seen))

@@ -82,7 +82,7 @@ def test_what_is_claimed_does_not_begin_once_its_job_is_paused_or_cancelled(home
         number = add(plan)
         run = claimed(number)
         call_off(number)
-        assert not jobs.begin(run) and jobs.run(run).status == "cancelled"
+        assert not jobs.begin(run) and jobs.run(run).status == jobs.job(number).status == ("paused" if call_off == jobs.pause else "cancelled")
         assert jobs.settle() == [] and jobs.untold() == []
         if call_off == jobs.pause:
             jobs.resume(number)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
+import random
+import sys
 from array import array
 from pathlib import Path
 
 import pytest
 
 from nlsh.plan.errors import ModelError
+from nlsh.planner.engine import library
+from nlsh.planner.products import _routine, products
 from nlsh.planner.retrieve import Meanings
 
 PROTOTYPES = ((1.0, 0.0, 0.0), (0.8, 0.6, 0.0))
@@ -42,3 +47,19 @@ def test_a_file_of_the_wrong_size_is_damaged(tmp_path: Path, more: bytes) -> Non
     Meanings(written(tmp_path, (((100, 0, 0),), ())))
     with pytest.raises(ModelError, match="damaged"):
         Meanings(written(tmp_path, (((100, 0, 0),), ()), more=more))
+
+
+@pytest.mark.parametrize("width", [1, 3, 384])
+def test_products_are_the_same_with_llama_cpp_and_without(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    rolled = random.Random(width)
+    rows = array("f", [rolled.uniform(-127, 127) for _ in range(20 * width)])
+    vector = [rolled.uniform(-1, 1) / width for _ in range(width)]
+    assert _routine(library()._lib) is not None
+    quick = products(rows, vector)
+    monkeypatch.setitem(sys.modules, "llama_cpp.llama_cpp", None)
+    assert quick == pytest.approx(products(rows, vector), abs=1e-4)
+    assert len(quick) == 20 and products(array("f"), vector) == []
+
+
+def test_without_the_routine_products_are_made_in_python() -> None:
+    assert _routine(ctypes.CDLL(None)) is None  # which is the interpreter's own, and has nothing of ggml

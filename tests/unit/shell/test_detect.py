@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,17 @@ def test_commands(line: str) -> None:
     if line.startswith("cd "):
         line = line.replace("cd logs", "true")
     assert detect.is_command(line)
+
+
+def test_what_is_a_program_is_what_which_finds(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (home / "tools" / "folder").mkdir(parents=True)
+    (home / "tools" / "plain").write_text("")
+    (home / "tools" / "tool").symlink_to(home / "run.sh")
+    (home / "tools" / "gone").symlink_to(home / "nothing")
+    monkeypatch.chdir(home / "tools")
+    for path in ("", ":", "/nowhere", os.environ["PATH"], f"/nowhere:{home}/tools:{os.environ['PATH']}", "."):
+        for word in ("folder", "plain", "tool", "gone", "git", "nothing"):
+            assert detect._on_path(word, path) == (shutil.which(word, path=path) is not None), (word, path)
 
 
 SENTENCES = """

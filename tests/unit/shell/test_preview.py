@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import ClassVar
@@ -11,12 +12,16 @@ import pytest
 
 from nlsh.guard.policy import Decision
 from nlsh.kernel.bind import BoundCall
+from nlsh.kernel.outcome import Outcome
 from nlsh.plan.effects import Effect
 from nlsh.plan.plan import Call, Plan, Preview, PreviewedCall
 from nlsh.plan.steps import STEP_TYPES, Step
 from nlsh.shell.preview import ask, edit_text, may_go_by_itself, preview_data, preview_lines
+from nlsh.shell.report import closing_lines
 from nlsh.shell.show import Look
 from nlsh.steps.command import RunCommand
+from nlsh.steps.keeping import SetAttributes
+from nlsh.steps.times import RestoreTimes
 
 ASKS = Decision("ask", "changes", "it changes something", (Effect("fs.delete", "/h/a"),))
 
@@ -41,6 +46,17 @@ class Burn(Step):
 
     def describe(self) -> str:
         return f"burn {self.path}"
+
+
+@dataclass(frozen=True)
+class Undo(Burn):
+    def describe(self) -> str:
+        return f"take {self.path} back"
+
+    def touches(self) -> tuple[str, ...]:
+        return (os.path.dirname(self.path),)
+
+    identity: tuple[int, ...] = ()
 
 
 def preview(*paths: str, no_undo: str = "", notes: tuple[str, ...] = ()) -> Preview:
@@ -70,6 +86,26 @@ def test_it_says_plan_steps_sizes_effects_and_why(monkeypatch: pytest.MonkeyPatc
         "  cannot be undone: file.trash: ash stays ash\n"
         "  asks because: it changes something"
     )
+
+
+def test_times_that_folders_have_again_are_named_and_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/h")
+    folder = (0o040755, 1, ())
+    steps = (SetAttributes("/h", (1, 2), folder, (0o040755, 2, ())), Undo("/h/a"), RestoreTimes((("/h", 1), ("/gone", 1))))
+    call = Call("history.undo", {})
+    shown = Preview(Plan((call,)), (PreviewedCall(call, steps, ()),))
+    lines = text(shown).splitlines()
+    assert lines == ["  history.undo()", "    take ~/a back", "    put back the modification times of 2 folders"]
+    assert closing_lines(shown, Outcome("done", run_id=2, done=3, total=3), Look(), undo="undo") == ["Done: 1 step. Take it back: undo 2"]
+
+
+def test_times_that_are_all_of_it_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/h")
+    call = Call("history.undo", {})
+    steps = (SetAttributes("/h/sub", (1, 2), (0o040755, 1, ()), (0o040755, 2, ())), RestoreTimes((("/h/sub", 1),)))
+    shown = Preview(Plan((call,)), (PreviewedCall(call, steps, ()),))
+    assert "    set the time of ~/sub" in text(shown).splitlines()
+    assert closing_lines(shown, Outcome("done", run_id=2, done=2, total=2), Look(), undo="undo")[0].startswith("Done: 1 step.")
 
 
 def test_no_line_is_wider_than_the_terminal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

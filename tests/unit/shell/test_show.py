@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import time
 import unicodedata
 
 import pytest
@@ -104,6 +105,22 @@ def test_the_history_fits_and_says_whole_whether_it_can_be_taken_back(columns: i
     head, *lines = shown(runs, Look(table=True, columns=columns)).splitlines()
     assert max(map(len, lines)) <= columns and len(lines) == 2
     assert head.split()[-2:] == ["undo", "request"] and "taken back by run 2  mo" in lines[1]
+
+
+def test_the_history_on_a_pipe_has_times_that_programs_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Asia/Kolkata")
+    time.tzset()
+    try:
+        run = HistoryEntry(3, 1795459024.6, "undo", "history.undo()", "done", 1, 1, "yes")
+        stream = io.StringIO()
+        show_records([run], Look(), stream)
+        assert stream.getvalue() == "3\t2026-11-24T00:07:04+05:30\tdone\tundo\tyes\n"
+        stream = io.StringIO()
+        show_records([run], Look(json=True), stream)
+        assert json.loads(stream.getvalue())["at"] == 1795459024.6
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 def test_both_files_of_a_pair_are_named_from_here() -> None:

@@ -199,6 +199,18 @@ def test_the_planner_knows_what_was_before(start: Start, home: Path) -> None:
     assert not (home / "docs" / "b.txt").exists()
 
 
+def test_a_plan_that_cannot_be_previewed_is_shown_as_it_was_understood(start: Start, capsys: pytest.CaptureFixture[str]) -> None:
+    missing = Answer("plan", (reading('a = file.find("docs", kind="pdf")\nfile.trash(a)'),))
+    assert start(missing).request("bin the pdfs in docs") == 1
+    plan, then, error = capsys.readouterr().err.splitlines()
+    assert (plan, then) == ('  a = file.find("docs", kind="pdf")', "  file.trash(a)") and error.startswith("nlsh: file.find found nothing")
+    later = Answer("plan", (reading('with at("2020-01-01 10:00"): file.list("docs")'),))
+    assert start(later).request("?list docs") != 0 and 'file.list("docs")' in capsys.readouterr().err.partition("nlsh: ")[0]
+    # Who has written the plan knows it, and who wants quiet has the error.
+    assert start().run(missing.readings[0].plan, "the plan") == 1 and "file.trash(a)" not in capsys.readouterr().err
+    assert start(missing, quiet=True).request("bin the pdfs in docs") == 1 and "file.trash(a)" not in capsys.readouterr().err
+
+
 def test_marks_settle_what_is_a_command(start: Start, capfd: pytest.CaptureFixture[str]) -> None:
     session = start(Answer("question", (), "What?"))
     assert session.request("!echo hello") == 0

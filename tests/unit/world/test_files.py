@@ -192,12 +192,16 @@ def test_a_folder_without_a_file_below_it_is_empty(tree: Path) -> None:
     assert below(tree, type="folder", empty=True) == ["x/w", "x/y/z"]
 
 
-def test_a_mode_that_lets_others_write_means_folders_too_and_an_owner_files(tree: Path) -> None:
+def test_a_mode_or_an_owner_means_files_where_no_folders_are_said(tree: Path) -> None:
     os.chmod(tree / "b", 0o777)
     os.chmod(tree / "a.TXT", 0o777)
+    (tree / "to-b").symlink_to("b")  # every link has the mode 777
     for mode in ("777", "o+w", "+w"):
-        assert below(tree, mode=mode)[:2] == ["a.TXT", "b"], mode
-    assert below(tree, mode="777", type="file") == ["a.TXT"] and Wanted(mode="777").count(str(tree)) == 2
+        assert below(tree, mode=mode)[:1] == ["a.TXT"] and not {"b", "to-b"} & set(below(tree, mode=mode)), mode
+        assert "b" not in below(tree, mode=mode, named="*"), mode
+    (tree / "to-b").unlink()
+    assert below(tree, mode="777", type="folder") == ["b"]
+    assert below(tree, mode="777", type="file") == ["a.TXT"] and Wanted(mode="777").count(str(tree)) == 1
     assert below(tree, mode="777", endings=("txt",)) == ["a.TXT"]
     assert below(tree, mode="a+x") == ["a.TXT"] and "b/deep" not in below(tree, mode="755")
     # In a folder of somebody's others' files may lie, and the result may be deleted.

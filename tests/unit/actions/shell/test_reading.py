@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from nlsh.actions.shell._reading import needs_network_state, only_reads
+from nlsh.actions.shell._reading import names_no_program, needs_network_state, only_reads
 from nlsh.plan.errors import Refused
 from nlsh.plan.registry import get
 from nlsh.steps.command import ReadCommand, RunCommand
@@ -540,3 +540,20 @@ def test_actions_effects_are_a_ceiling(home: Path) -> None:
     ceiling = set(get("shell.run").effects)
     for step in (ReadCommand("ss", "/", True), RunCommand("make", "/x")):
         assert {e.kind for e in step.effects()} <= ceiling
+
+
+@pytest.mark.parametrize("command", ["nosuchcmd", "nosuchcmd a 'b c' \"d e\" -x 3", "nosuchcmd *"])
+def test_a_program_that_is_not_there(command: str) -> None:
+    assert names_no_program(command)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "touch x", "nosuchcmd > f", "nosuchcmd $(rm x)", 'nosuchcmd "$(rm x)"', "nosuchcmd `rm x`", "nosuchcmd <(rm x)", "A=1 nosuchcmd", "./nosuchcmd",
+        "nosuchcmd; rm x", "nosuchcmd | tee x", "export A=1", "eval rm x", "nosuchcmd() { rm x; }; nosuchcmd", "nosu$X", "nosuchcmd && rm x", "(nosuchcmd)",
+        "'",
+    ],
+)  # fmt: skip
+def test_what_may_run_or_write_something_names_a_program(command: str) -> None:
+    assert not names_no_program(command)
