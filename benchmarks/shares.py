@@ -4,7 +4,7 @@ Starts programs that burn all the time they get, shares the processor out among 
 measures what each then uses, with a competitor that nobody limits beside them. The difference must be within five per cent of the machine. Of
 several tries the one counts that was disturbed least by other work, if that took no more than the tolerance; where the machine is busy otherwise, how
 they share what is left still tells something, as far as they are held by the same means. A case that only control groups can do exactly does not count
-where there are none; the preview says so there, too.
+where there are none, nor where the user's own systemd keeps shares against a competitor in a session beside it; the preview says so there, too.
 `--sessions` starts each program in a session of its own, as terminals and services do. Says by which means the shares are kept here.
 """
 
@@ -26,6 +26,7 @@ from nlsh.guard.grant import Grant
 from nlsh.guard.sandbox.zygote import Zygote
 from nlsh.plan import registry
 from nlsh.plan.steps import Step
+from nlsh.resources import limits
 from nlsh.world import World, processes
 
 TOLERANCE = 5.0
@@ -121,7 +122,9 @@ def case(
             if foreign > TOLERANCE:
                 print("  that is too much: it does not count")
                 return None
-            return None if by_groups and any(type(s).__name__ == "SetAffinity" for s in steps) else good
+            # What competes is started here, so in the session that nlsh would be in.
+            by_itself = any(getattr(s, "bus", "") == "session" for s in steps) and limits.in_a_session()
+            return None if by_groups and (by_itself or any(type(s).__name__ == "SetAffinity" for s in steps)) else good
         finally:
             for child in (c for found in children.values() for c in found):
                 child.kill()

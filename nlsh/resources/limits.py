@@ -106,6 +106,23 @@ def _unit(pids: tuple[int, ...]) -> str:
     return unit if mine == (os.geteuid() != 0) else ""
 
 
+def slice_of(pids: Iterable[int]) -> str:
+    """Return the slice of the system's systemd in which these processes lie, empty where they lie in several or in none.
+
+    A weight counts among the units of one slice: a scope elsewhere would be weighed against this whole slice, and be free of what limits it.
+    """
+    root = machine.cgroup_root()
+    found = {machine.cgroup_of(pid).removeprefix(f"{root}/") for pid in pids}
+    # Below user@1000.service there are slices, too: those of the user's own systemd.
+    slices = {match[1] if (match := re.match(r"(?:[^/]+\.slice/)*([^/]+\.slice)/", f"{place}/")) else "" for place in found}
+    return slices.pop() if len(slices) == 1 else ""
+
+
+def in_a_session() -> bool:
+    """Return whether nlsh was started in a session that stands beside the user's own systemd, as by ssh; on most desktops it is below it."""
+    return re.search(r"/user@\d+\.service(/|$)", machine.cgroup_of(os.getpid())) is None
+
+
 def _in_service(pid: int) -> bool:
     folder = machine.cgroup_of(pid)
     return re.search(r"\.service(/|$)", re.sub(r"/user@\d+\.service", "", folder)) is not None

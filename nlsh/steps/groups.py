@@ -275,7 +275,7 @@ class SetUnit(Step):
 
 @dataclass(frozen=True)
 class MakeScope(Step):
-    """Have systemd put processes into a scope of their own, with limits. It ends with them; undone, it stays without limits."""
+    """Have systemd put processes into a scope of their own in a `slice`, with limits. It ends with them; undone, it stays without limits."""
 
     bus: str
     unit: str
@@ -283,6 +283,7 @@ class MakeScope(Step):
     new: tuple[Property, ...]
     none: tuple[Property, ...]
     words: str
+    slice: str = ""
 
     def effects(self) -> tuple[Effect, ...]:
         return (Effect("bus.call", self.bus), Effect("sys.control", self.unit), *_tuned(self.members))
@@ -299,6 +300,7 @@ class MakeScope(Step):
         properties = [
             ("Description", ("s", f"nlsh: limits for {_names(self.members)}")), ("PIDs", ("au", [m[0] for m in self.members])),
             ("CollectMode", ("s", "inactive-or-failed")), *((name, io_limits.variant(value)) for name, value in self.new),
+            *((("Slice", ("s", self.slice)),) if self.slice else ()),
         ]  # fmt: skip
         with asked(self.bus, SYSTEMD, "systemd") as bus:
             run_job(

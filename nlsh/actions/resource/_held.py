@@ -74,7 +74,9 @@ def by_group(job: Job, wanted: Mapping[str, str], by: limits.Means) -> Iterator[
         yield {**base, "by": "new", "old": old_places, "new": list(wanted.items()), "controllers": lacking}
     elif by.kind == "scope":
         new_values, none = (_alone(limits.as_properties(settings)) for settings in (wanted, limits.none_of(wanted)))
-        yield {**base, "by": "scope", "new": new_values, "none": none}
+        # A user's own systemd can put them nowhere but below itself.
+        within = limits.slice_of(job.pids) if by.bus == "system" else ""
+        yield {**base, "by": "scope", "new": new_values, "none": none, "slice": within}
     else:
         with asked(by.bus, SYSTEMD, "systemd") as bus:
             path = bus.call(SYSTEMD, ROOT, MANAGER, "GetUnit", "s", by.place)[0]
@@ -242,7 +244,7 @@ def steps(seen: list[dict[str, Any]]) -> Iterator[Step]:
                 members = _members(item)
                 yield groups.SetUnit(item["bus"], item["place"], members, _pairs(item["old"]), _pairs(item["new"]), item["words"], item["back"])
             case "scope":
-                yield groups.MakeScope(item["bus"], item["place"], _members(item), _pairs(item["new"]), _pairs(item["none"]), item["words"])
+                yield groups.MakeScope(item["bus"], item["place"], _members(item), _pairs(item["new"]), _pairs(item["none"]), item["words"], item["slice"])
             case "cores":
                 old = tuple((t, tuple(c)) for t, c in item["old"])
                 yield SetAffinity(*identity(item), old, tuple((t, tuple(item["new"])) for t, _ in old), item["root"], item["why"])

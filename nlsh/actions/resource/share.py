@@ -13,12 +13,17 @@ from nlsh.plan.amounts import Processes
 from nlsh.plan.errors import BadArgument, NotPossible
 from nlsh.plan.plan import Until
 from nlsh.plan.steps import Step
-from nlsh.resources import allocate, inventory
+from nlsh.resources import allocate, inventory, limits
 from nlsh.world import World, machine, processes
 
 _LEAST_FIRST = 0.1  # the part of the machine that is kept for what must stay responsive, at least
 _HEADROOM = 1.5  # times what it uses now
 _LOOK_S = 0.2
+# The kernel weighs groups against their neighbours: beside a terminal's session stands the user's systemd as a whole, with the usual weight.
+_AMONG = (
+    "No more than this is had. While everything is busy it is promised among what your own systemd runs; what is started from another session, as from"
+    " this terminal, may have as much as all of that together."
+)
 
 
 class Share(Action):
@@ -56,6 +61,9 @@ class Share(Action):
         ] + [_held.Part(j, weight=10_000, first=True) for j in front]  # fmt: skip
         open_ = {j.name for j, s in zip(found, shares, strict=True) if s is None and j.name not in sizes}
         return [_for(item, found, front, open_) for item in _held.held(parts, owned)]
+
+    def notes(self, args: Any, seen: Any) -> tuple[str, ...]:
+        return (_AMONG,) if any(item["beside"] for item in seen) else ()
 
     def until(self, args: Any, seen: Any) -> tuple[Until, ...]:
         over: dict[tuple[str, ...], Until] = {}
@@ -121,7 +129,8 @@ def _for(item: dict[str, Any], found: list[Job], front: list[Job], open_: set[st
     job = next(j for j in (*found, *front) if set(_pids(item)) <= set(j.pids))
     others = found if job in front else [j for j in (*found, *front) if j is not job] if job.name in open_ else []
     them = [[p.pid, p.started] for j in others for p in j.processes]
-    return {**item, "of": job.name, "for": {"names": [j.name for j in others], "processes": them} if others else None}
+    beside = item.get("bus") == "session" and limits.in_a_session()
+    return {**item, "of": job.name, "for": {"names": [j.name for j in others], "processes": them} if others else None, "beside": beside}
 
 
 def _uses(job: Job) -> float:

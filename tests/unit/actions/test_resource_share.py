@@ -272,6 +272,7 @@ class Manager(Systemd):
         if method == "StartTransientUnit":
             given = {name: value for name, (_, value) in body[2]}
             self.units[body[0]] = {"ActiveState": "active", "own": {k: v for k, v in given.items() if isinstance(v, int)}, "pids": given["PIDs"]}
+            self.units[body[0]]["slice"] = given.get("Slice", "")
             return self._job(body[0])
         if method == "SetUnitProperties":
             self.units[body[0]]["own"] |= {name: value for name, (_, value) in body[2]}
@@ -294,7 +295,10 @@ def test_by_systemd_a_service_is_set_and_others_get_a_scope(
     (group / "cgroup.procs").write_text(f"{serve.pid}\n")
     (own / "cgroup.controllers").write_text("cpu memory\n")
     monkeypatch.setattr(machine, "cgroup_root", lambda: str(tmp_path))
-    monkeypatch.setattr(machine, "cgroup_of", lambda pid: str(group) if pid == serve.pid else "")
+    session = tmp_path / "user.slice" / "user-7.slice" / "session-2.scope"
+    session.mkdir(parents=True)
+    (session / "cgroup.procs").write_text(f"{train.pid}\n{other.pid}\n{os.getpid()}\n")
+    monkeypatch.setattr(machine, "cgroup_of", lambda pid: str(group if pid == serve.pid else session))
     monkeypatch.setattr(limits, "BOOTED", str(tmp_path))
     bus = Bus(tmp_path)
     monkeypatch.setenv(f"DBUS_{'SYSTEM' if uid == 0 else 'SESSION'}_BUS_ADDRESS", bus.address)
@@ -308,12 +312,34 @@ def test_by_systemd_a_service_is_set_and_others_get_a_scope(
         cores = inventory.read().capacity
         assert manager.units[scope]["pids"] == [train.pid]
         assert manager.units[scope]["own"] == {"CPUQuotaPerSecUSec": round(cores * 250_000), "CPUWeight": 2500}
+        # Beside the session that it comes from; a user's own systemd has no such slice, and the preview says what comes of that.
+        assert manager.units[scope]["slice"] == ("user-7.slice" if uid == 0 else "")
         assert manager.units["serve.service"]["own"] == {"CPUQuotaPerSecUSec": round(cores * 500_000), "CPUWeight": 5000}
         does(zygote, back(steps))
         assert manager.units["serve.service"]["own"] == {"CPUQuotaPerSecUSec": 2**64 - 1, "CPUWeight": 100}
         assert manager.units[scope]["own"]["CPUQuotaPerSecUSec"] == 2**64 - 1
     finally:
         bus.close()
+
+
+def test_the_slice_is_the_one_of_the_systems_systemd(monkeypatch: pytest.MonkeyPatch) -> None:
+    places = {
+        1: "user.slice/user-7.slice/session-2.scope", 2: "user.slice/user-7.slice/user@7.service/app.slice/run-1.scope", 3: "system.slice/cron.service",
+        4: "init.scope", 5: "",
+    }  # fmt: skip
+    monkeypatch.setattr(machine, "cgroup_root", lambda: "/groups")
+    monkeypatch.setattr(machine, "cgroup_of", lambda pid: f"/groups/{places[pid]}" if places[pid] else "")
+    assert [limits.slice_of([pid]) for pid in places] == ["user-7.slice", "user-7.slice", "system.slice", "", ""]
+    assert limits.slice_of([1, 2]) == "user-7.slice" and limits.slice_of([1, 3]) == "" == limits.slice_of([1, 5])
+
+
+def test_what_a_users_own_systemd_cannot_promise_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    action = registry.get("resource.share")
+    assert "as much as all of that" in action.notes(None, [{"beside": True}])[0] and not action.notes(None, [{"beside": False}])
+    monkeypatch.setattr(machine, "cgroup_of", lambda pid: "/groups/user.slice/user-7.slice/session-2.scope")
+    assert limits.in_a_session()
+    monkeypatch.setattr(machine, "cgroup_of", lambda pid: "/groups/user.slice/user-7.slice/user@7.service/app.slice/terminal.scope")
+    assert not limits.in_a_session()
 
 
 def test_which_models_fit_where() -> None:
