@@ -520,7 +520,7 @@ def test_what_cannot_be_done_with_a_text_from_a_pipe_says_so(nlsh: Run, files: P
 
 def test_paths_on_a_pipe_are_files_where_nothing_is_said_of_lines(nlsh: Run, files: Path, shipped_models: None) -> None:
     assert nlsh("-c", "count the lines", stdin="old.txt\nkeep.txt\n").stdout == "2\n"
-    assert nlsh("-c", "which of these contain keep", stdin="old.txt\nkeep.txt\n").stdout.strip().endswith("keep.txt")
+    assert nlsh("-c", "only the ones that contain keep", stdin="old.txt\nkeep.txt\n").stdout.strip().endswith("keep.txt")
 
 
 # --- on a terminal -------------------------------------------------------------------------------------------------
