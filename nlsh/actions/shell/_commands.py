@@ -24,7 +24,8 @@ _PLAIN = _set(
     "cmp md5sum sha1sum sha224sum sha256sum sha384sum sha512sum b2sum cksum sum od hexdump strings zcat zgrep bzcat xzcat "
     "zstdcat lsblk lscpu lsmem lsusb lsmod lsns lslocks lsipc findmnt locate getent locale tty seq yes sleep expr bc factor cal readelf "
     "vmstat iostat mpstat top htop printenv exa eza cd apropos whatis numfmt getconf logname hostid look pr tsort mountpoint "
-    "base64 base32 basenc uuidgen pathchk pmap cloc tokei hexyl fc-list jq netstat size break continue exit pushd popd dirs"
+    "base64 base32 basenc uuidgen pathchk pmap cloc tokei hexyl fc-list jq netstat size break continue exit pushd popd dirs "
+    "clear whereis ncal fortune figlet"
 )
 NETWORK = _set("ss netstat ip ifconfig route")
 # Programs of which at least the version may be asked.
@@ -33,6 +34,11 @@ _VERSIONED = _set(
     "curl wget ssh vim nvim emacs nano pip pip3 uv ffmpeg gpg openssl systemctl kubectl helm terraform sqlite3 psql mysql rm cp mv mkdir ln "
     "chmod chown touch dd"
 )
+# The short ways in which some of them are asked for it: of others the same letter means something else.
+_SHORT = {
+    "-V": _set("python python3 pip pip3 curl wget ssh perl rustc cargo"), "-v": _set("node npm npx yarn pnpm ruby php gcc g++ cc clang make perl docker git"),
+    "-version": _set("java javac ffmpeg sqlite3"),
+}  # fmt: skip
 # What bash runs itself, and the words that begin its statements.
 OF_THE_SHELL = _set(
     ". : [ alias bg bind break builtin caller cd command compgen complete compopt continue declare dirs disown echo enable eval exec exit export false fc fg "
@@ -171,8 +177,10 @@ def reads(words: list[Word]) -> bool:
         return check(rest)
     if (within := _WITHIN.get(name)) is not None and rest and rest[0].known and (check := within.get(rest[0].text)) is not None:
         return check(rest[1:])
-    asked = [w.text for w in rest if w.known]
-    return name in _PLAIN or (name in _VERSIONED | _WITHIN.keys() and len(rest) == 1 and asked in (["--version"], ["--help"]))
+    if name in _PLAIN:
+        return True
+    asked = rest[0].text if len(rest) == 1 and rest[0].known else ""
+    return (name in _VERSIONED | _WITHIN.keys() and asked in ("--version", "--help")) or name in _SHORT.get(asked, ())
 
 
 def _after_options(words: list[Word], alone: str, with_value: str = "(?!)") -> list[Word] | None:

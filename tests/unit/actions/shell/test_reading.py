@@ -80,6 +80,10 @@ env LC_ALL=C ls
 ls -- *.txt
 x=1; echo "$x" "${x:-none}" ${#x} $((1 + 2))
 python3 --version
+clear
+node -v
+java -version
+python3 -V
 wc -l $(git ls-files)
 man ls
 less notes.txt
@@ -93,6 +97,9 @@ echo done # rm -rf x
 
 CHANGES = r"""
 touch x
+bash -v
+vim -V
+node -v x.js
 rm -rf x
 ls; rm x
 ls && mv a b
