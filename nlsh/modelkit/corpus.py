@@ -24,6 +24,15 @@ from nlsh.planner.lexer import Word, lex
 SLOT = re.compile(r"\{(\w+)\}")
 HELD_OUT = 0.1
 MODIFIABLE = ("file.find", "file.count")
+# “rename a.txt in Documents to b.txt”: of the plan only the name is a part, and where it lies the planner finds (`planner.ground.located`). Not of what
+# is made, nor of where something goes.
+PLACED = 0.06
+_MAKES = ("file.create", "file.template", "file.touch", "folder.create")
+_LIES = {
+    "en": ("{%s} in {dir}", "{%s} in {dir}", "{%s} from {dir}", "{%s} inside {dir}", "{%s} that is in {dir}", "{%s}, which is in {dir},"),
+    "zh": ("{dir}里的{%s}", "{dir}里的{%s}", "{dir}里面的{%s}", "{dir}下的{%s}", "{dir}中的{%s}", "在{dir}里的{%s}"),
+}
+_NAMES = re.compile(r"\{(file|path|image|pdf|media|table|data|document)\}")
 REFUSAL = "none.refuse"
 
 
@@ -180,6 +189,8 @@ class Corpus:
             text, calls = self._modified(text, calls, phrasing.language, rng)
         if varied:
             text = vary(text, rng, phrasing.language)
+            if rng.random() < PLACED:
+                text = _placed(text, calls, phrasing.language, rng)
         request, places = _fill(text, Slots(self.folder, rng, phrasing.language, test=test), rng)
         return _sentence(request, places, calls, phrasing, rng)
 
@@ -222,6 +233,14 @@ class Corpus:
         request, places = _fill(text, Slots(self.folder, rng, first.language), rng)
         calls = tuple(Call(c.action, {k: _renamed(v, index) for k, v in c.args.items()}, None) for index, p in enumerate(both) for c in p.meaning.plan.calls)
         return _sentence(request, places, calls, first, rng)
+
+
+def _placed(text: str, calls: tuple[Call, ...], language: str, rng: random.Random) -> str:
+    """Return the phrasing with words for where one of its names lies; as it is where a folder is part of the plan, or the name of what is made."""
+    named = _NAMES.search(text)
+    if named is None or "{dir" in text or any(c.action in _MAKES or f"{{{named[1]}}}" == c.args.get("to") for c in calls):
+        return text
+    return text.replace(named[0], rng.choice(_LIES[language]) % named[1], 1)
 
 
 def _with_index(text: str, index: int) -> str:

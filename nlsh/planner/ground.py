@@ -72,12 +72,12 @@ def taken_twice(plan: Plan, request: str) -> int:
 
 def places_left(plan: Plan, request: str, *, cwd: str, home: str) -> int:
     """Return how many folders the request says something is in, that are here, and that the plan takes no notice of: “… in src”, “src里的…”."""
-    values = [str(one) for c in plan.calls for v in c.args.values() if not isinstance(v, Ref | bool) for one in (v if isinstance(v, tuple) else (v,))]
+    values = [str(one).lower() for c in plan.calls for v in c.args.values() if not isinstance(v, Ref | bool) for one in (v if isinstance(v, tuple) else (v,))]
     words = lex(request)
     found = 0
     for n, word in enumerate(words):
         said = (n > 0 and words[n - 1].text.lower() in _IN) or (n + 1 < len(words) and words[n + 1].text in _WITHIN)
-        if not said or any(word.text in value for value in values):
+        if not said or any(word.text.lower() in value for value in values):
             continue
         places = [absolute(word.text, cwd=base, home=home) for base in (cwd, home)]
         found += any(map(os.path.isdir, [*places, *filter(None, [well_known(word.text, home, cwd)])]))

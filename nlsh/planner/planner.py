@@ -235,18 +235,21 @@ class Planner:
             else:
                 by_sense[key] = (grounded, decoder, retrieval)
         # What was copied is weighed as it was copied, and then means what is said around it.
-        weighed = [(plan, self._evidence(plan, text, decoder, retrieval, context)) for plan, decoder, retrieval in by_sense.values()]
+        weighed = []
+        for plan, decoder, retrieval in by_sense.values():
+            means = located(heard(plan, text), text, **here)
+            weighed.append((means, self._evidence(plan, means, text, decoder, retrieval, context)))
         meant: dict[object, tuple[Plan, Evidence]] = {}
         for plan, evidence in sorted(weighed, key=lambda f: -self.calibration.score(f[1])):
-            plan = located(heard(plan, text), text, **here)
             meant.setdefault(sense(plan, **here), (plan, evidence))
         return list(meant.values())
 
-    def _evidence(self, plan: Plan, text: str, decoder: float, retrieval: float, context: Context) -> Evidence:
+    def _evidence(self, plan: Plan, means: Plan, text: str, decoder: float, retrieval: float, context: Context) -> Evidence:
+        """Return what speaks for a plan as it was copied; a folder that it `means` because it was said is not left over."""
         if plan.calls[0].action == REFUSAL:
             return Evidence(decoder, retrieval)
         named, unknown, cut = left_over(text, plan, self.ordinary)
-        return Evidence(decoder, retrieval, named + places_left(plan, text, cwd=context.cwd, home=context.home), unknown, cut)
+        return Evidence(decoder, retrieval, named + places_left(means, text, cwd=context.cwd, home=context.home), unknown, cut)
 
     @cached_property
     def encoder_id(self) -> str:

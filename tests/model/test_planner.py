@@ -118,3 +118,11 @@ def test_the_encoder_gives_unit_vectors_that_mean_something(planner: Planner) ->
     a, b, c = (engine.embed(t) for t in ("what is eating my ram", "which processes use the most memory", "rename a.txt to b.txt"))
     assert sum(x * x for x in a) == pytest.approx(1, abs=1e-3)
     assert sum(x * y for x, y in zip(a, b, strict=True)) > sum(x * y for x, y in zip(a, c, strict=True)) + 0.3
+
+
+def test_a_folder_that_says_where_a_file_lies_is_not_left_over(planner: Planner, tmp_path: Path) -> None:
+    (tmp_path / "Documents").mkdir()
+    (tmp_path / "Documents/note1.txt").touch()
+    _, plans, evidence = planner.explain("delete note1.txt in Documents", Context(str(tmp_path), str(tmp_path)))
+    named = {str(p.calls[0].args.get("paths")): e.named for p, e in zip(plans, evidence, strict=True) if p.calls[0].action == "file.trash"}
+    assert named["Documents/note1.txt"] == 0

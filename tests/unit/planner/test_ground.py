@@ -98,6 +98,7 @@ def test_a_folder_that_is_here_and_left_out_speaks_against_a_reading(home: Path)
         assert left('file.find("docs", kind="txt files")', request) == 0
     assert left('file.find(kind="txt files")', "find the txt files in nowhere") == 0
     assert left('file.find(kind="docs")', "find the docs") == 0
+    assert left('file.read("Docs/a.txt")', "show me a.txt in docs") == 0, "said as it is said, written as it is written"
 
 
 def test_what_is_done_to_files_is_done_to_folders_by_another_action(home: Path) -> None:
