@@ -34,12 +34,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import psutil
 
 from nlsh.guard.grant import Grant
-from nlsh.guard.sandbox import spare, zygote
 from nlsh.guard.sandbox.part import Part
 from nlsh.guard.sandbox.zygote import Zygote
 from nlsh.kernel.bus import LAST, StepMessages
 from nlsh.kernel.scheduler import MOST_PAUSED, QUANTUM_S, Decision, Needs, Scheduler, Task
 from nlsh.kernel.workers import Workers
+from nlsh.plan.called import SPARE, ZYGOTE
 from nlsh.plan.effects import Effect
 from nlsh.plan.steps import Step
 
@@ -298,7 +298,7 @@ def kill(count: int, seed: int) -> int:
             nonlocal killed
             while not over.wait(chance.expovariate(1 / 0.05)):
                 try:
-                    victims = [p for p in psutil.Process(trial.zygote.pid).children(recursive=True) if p.name() not in (spare.WAITS, zygote.CALLED)]
+                    victims = [p for p in psutil.Process(trial.zygote.pid).children(recursive=True) if p.name() not in (SPARE, ZYGOTE)]
                     victim = chance.choice(victims)
                     victim.send_signal(signal.SIGKILL)
                     killed += 1

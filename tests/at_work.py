@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from nlsh.guard.sandbox import relay, spare, zygote
+from nlsh.guard.sandbox import relay
+from nlsh.plan.called import SPARE, ZYGOTE
 
 
 def family(pid: int) -> list[int]:
@@ -24,6 +25,6 @@ def children(pid: int) -> list[int]:
 def _waits(pid: int) -> bool:
     try:
         # What was forked just now still goes by the zygote's name.
-        return Path(f"/proc/{pid}/comm").read_text().strip() in (spare.WAITS, zygote.CALLED)
+        return Path(f"/proc/{pid}/comm").read_text().strip() in (SPARE, ZYGOTE)
     except OSError:
         return False

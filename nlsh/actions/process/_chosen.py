@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from nlsh.plan.amounts import Processes
+from nlsh.plan.called import SPARE, ZYGOTE
 from nlsh.plan.errors import NotFound, NotPossible, Refused
 from nlsh.world import privilege, processes
 from nlsh.world.processes import Running
@@ -106,12 +107,13 @@ def own() -> frozenset[int]:
     return frozenset(family | {p.pid for p in same if family & set(processes.lineage(p.pid))})
 
 
-def lookers() -> frozenset[int]:
-    """Return the processes that exist for this look only: the worker it runs in, and what stands between that and nlsh."""
-    chain = processes.lineage(os.getpid())
+def others() -> list[Running]:
+    """Return every process but those that exist for this look only: the worker it runs in, what stands between that and nlsh, what waits for the next."""
     me = processes.read(os.getpid())
-    same = [p for p in chain if me is not None and (found := processes.read(p)) is not None and found.argv == me.argv]
-    return frozenset({os.getpid(), *same[:-1]})
+    same = [p for p in processes.lineage(os.getpid()) if me is not None and (found := processes.read(p)) is not None and found.argv == me.argv]
+    looking = {os.getpid(), *same[:-1]}
+    # What waits is forked at any time, so it is known by its name, of programs that were started as this one was.
+    return [p for p in processes.every() if p.pid not in looking and not (p.name in (ZYGOTE, SPARE) and me is not None and p.argv == me.argv)]
 
 
 def _protect(chosen: list[Running], numbered: frozenset[int], doing: str) -> None:

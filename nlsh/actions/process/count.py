@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from nlsh.actions.process._chosen import lookers
+from nlsh.actions.process._chosen import others
 from nlsh.plan.action import Action, BaseArgs, Example, arg
 from nlsh.plan.effects import Effect
 from nlsh.plan.records import Record, Tally
@@ -30,8 +30,7 @@ class Count(Action):
         return (Effect("proc.read", "*"),)
 
     def observe(self, args: Any, seen: Any, world: World) -> Iterator[Record]:
-        looking = lookers()
-        found = [p for p in processes.every() if not p.kernel_thread and p.pid not in looking and p.state not in "ZX"]
+        found = [p for p in others() if not p.kernel_thread and p.state not in "ZX"]
         called = f" called {args.name}" if args.name else ""
         if args.name:
             exact, found = processes.named(args.name, found), processes.resembling(args.name, found)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from nlsh.actions.process._chosen import Pids, lookers
+from nlsh.actions.process._chosen import Pids, others
 from nlsh.plan.action import Action, BaseArgs, Example, arg
 from nlsh.plan.amounts import Port
 from nlsh.plan.effects import Effect
@@ -39,8 +39,7 @@ class Find(Action):
         return (Effect("proc.read", "*"),)
 
     def observe(self, args: Any, seen: Any, world: World) -> Iterator[Record]:
-        looking = lookers()
-        found = [p for p in processes.every() if p.pid not in looking]
+        found = others()
         if args.pid:
             found = [p for p in found if p.pid in args.pid]
             if missing := [str(n) for n in args.pid if n not in {p.pid for p in found}]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from nlsh.actions.process._chosen import lookers
+from nlsh.actions.process._chosen import others
 from nlsh.plan.action import Action, BaseArgs, Example, arg
 from nlsh.plan.amounts import Count
 from nlsh.plan.effects import Effect
@@ -48,8 +48,7 @@ class List(Action):
         return (Effect("proc.read", "*"),)
 
     def observe(self, args: Any, seen: Any, world: World) -> Iterator[Record]:
-        looking = lookers()
-        chosen = [p for p in processes.every() if not p.kernel_thread and p.pid not in looking]
+        chosen = [p for p in others() if not p.kernel_thread]
         if seen["user"] is not None:
             chosen = [p for p in chosen if processes.user_ids(p.pid)[1] == seen["user"]]
         found = sorted(processes.sampled(chosen, SAMPLE_S), key=_ORDER[args.sort])

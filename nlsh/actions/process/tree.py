@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from nlsh.actions.process._chosen import Pids, lookers
+from nlsh.actions.process._chosen import Pids, others
 from nlsh.actions.process._seen import meant
 from nlsh.plan.action import Action, BaseArgs, Example, arg
 from nlsh.plan.effects import Effect
@@ -32,8 +32,7 @@ class Tree(Action):
         return (Effect("proc.read", "*"),)
 
     def observe(self, args: Any, seen: Any, world: World) -> Iterator[Record]:
-        looking = lookers()
-        found = [p for p in processes.every() if not p.kernel_thread and p.pid not in looking]
+        found = [p for p in others() if not p.kernel_thread]
         if seen["of"] is not None:
             found = process_facts.below(seen["of"], found)
         for process, depth, before in process_facts.ordered(found):

@@ -16,9 +16,9 @@ from typing import Any
 
 from nlsh.guard.sandbox import supervisor
 from nlsh.guard.sandbox.kernel import SET_PDEATHSIG, be_called, prctl
+from nlsh.plan.called import SPARE, WORKER
 
 _MOST = 8  # descriptors that come with a job
-WAITS = "nlsh-spare"  # what both are called until they have a job
 
 
 class Spare:
@@ -79,7 +79,7 @@ def text_of(written: int) -> dict[str, Any]:
 def _stand_by(of_supervisor: socket.socket, of_worker: socket.socket) -> None:
     """Fork the worker, wait for a job, and supervise the worker through it; or end with who would bring one."""
     woken = supervisor.prepare()
-    be_called(WAITS)
+    be_called(SPARE)
     me = os.getpid()
     worker = os.fork()
     if worker == 0:
@@ -91,7 +91,7 @@ def _stand_by(of_supervisor: socket.socket, of_worker: socket.socket) -> None:
         if os.waitpid(worker, os.WNOHANG)[0]:
             os._exit(0)
     given = _receive(of_supervisor)
-    be_called(supervisor.WORKS)
+    be_called(WORKER)
     of_supervisor.close()
     if not given:
         os.kill(worker, signal.SIGKILL)

@@ -23,10 +23,10 @@ from nlsh.guard.sandbox.pausing import Pause
 from nlsh.guard.sandbox.relay import Relay
 from nlsh.guard.sandbox.worker import HEARS, LEADS, MESSAGES, Worker
 from nlsh.guard.sandbox.zygote import CANCEL, GO_ON, PAUSE
+from nlsh.plan.called import WORKER
 from nlsh.plan.steps import STEP_TYPES
 from nlsh.steps import handles, load_for
 
-WORKS = "nlsh-worker"  # what a worker and its supervisor are called
 _STDIO = 3
 _LEAVES = 90  # the exit status of a worker that has started something that is to go on
 
@@ -34,7 +34,7 @@ _LEAVES = 90  # the exit status of a worker that has started something that is t
 def supervise(job: dict[str, Any], writer: int, control: int, stdio: list[int], kind: type[Worker] = Worker, confine: Callable[[], None] | None = None) -> None:
     """Fork the worker, of a `kind`; end with it, or end it. `confine` is called once it is there, and may leave this process little."""
     woken = prepare()
-    be_called(WORKS)
+    be_called(WORKER)
     supervisor = os.getpid()
     relay = None
     if "ask" in job:
@@ -141,7 +141,7 @@ def work(job: dict[str, Any], writer: int, stdio: list[int], parent: int, tells:
     prctl(SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         return
-    be_called(WORKS)
+    be_called(WORKER)
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     for told in (signal.SIGTERM, signal.SIGHUP):

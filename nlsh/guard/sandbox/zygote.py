@@ -19,6 +19,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from nlsh.guard.sandbox import heard
+from nlsh.plan.called import ZYGOTE
 
 if TYPE_CHECKING:
     from nlsh.guard.elevate import Elevated
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
 _LAST = ("done", "failed", "denied")
 _READ = 1 << 16
-CALLED = "nlsh-zygote"  # in lists of processes
 _STDIO = 3
 _GIVEN = 100  # the descriptor over which a spawned zygote hears
 _HELD_WITHIN_S = 5.0
@@ -393,7 +393,7 @@ def _serve(channel: socket.socket, parent: int) -> None:
     prctl(SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         return
-    be_called(CALLED)
+    be_called(ZYGOTE)
     _quiet(channel.fileno())
     for number in _IGNORED:
         signal.signal(number, signal.SIG_IGN)

@@ -383,7 +383,7 @@ def test_another_user_may_neither_end_nor_tune_it_nor_lower_again_what_it_raised
             f'process.kill(pid="{mine.pid}")',
         ]
         # Everything is imported before the user changes: another user may not read this checkout.
-        imports = "import nlsh.plan.registry, pwd, difflib\n[nlsh.plan.registry.get(n) for n in ('process.kill', 'process.priority')]\n"
+        imports = "import nlsh.plan.reading, nlsh.plan.registry, pwd, difflib\n[nlsh.plan.registry.get(n) for n in ('process.kill', 'process.priority')]\n"
         done = subprocess.run([sys.executable, "-c", imports + AS_NOBODY, *plans], capture_output=True, text=True, check=True)
         foreign, raised, lowered, own = done.stdout.splitlines()
         assert foreign.startswith("world.not-possible") and "belongs to root" in foreign
