@@ -7,7 +7,9 @@ others by priority, which is nearly so. `cores` finds the mixture that comes nea
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import product
 from typing import Any
 
@@ -79,7 +81,18 @@ def cores(wanted: Mapping[str, float], count: int) -> dict[str, Place]:
     for j, name in enumerate(jobs):
         k = next((k for k in range(bins) if values[on + j * bins + k] > 0.5), -1)
         found[name] = Place(round(values[own + j]), k, values[part + j * bins + k] if k >= 0 else 0.0)
-    return found
+    return _in_proportion(found, wanted)
+
+
+def _in_proportion(places: Mapping[str, Place], wanted: Mapping[str, float]) -> dict[str, Place]:
+    """Return the places with each shared core split by what is wanted of it.
+
+    To the program every split is as near that gives nobody less than it wants, or nobody more, and it takes any: the one who wants less might get more.
+    """
+    whole: dict[int, float] = defaultdict(float)
+    for name, place in places.items():
+        whole[place.shared] += max(wanted[name], _LEAST_PART)
+    return {name: replace(place, part=max(wanted[name], _LEAST_PART) / whole[place.shared]) if place.shared >= 0 else place for name, place in places.items()}
 
 
 def _nice(weight: float) -> int:

@@ -119,6 +119,8 @@ def test_cores_come_as_near_as_can_be_and_are_given_once(amounts: list[float], c
         assert (place.own >= 1) != (place.shared >= 0), name
     for k in bins:
         assert sum(p.part for p in found.values() if p.shared == k) == pytest.approx(1, abs=NEAR)
+    for one, other in ((a, b) for a in found for b in found if found[a].shared == found[b].shared >= 0):
+        assert found[one].part * wanted[other] == pytest.approx(found[other].part * wanted[one], rel=NEAR), "a shared core is split by what is wanted of it"
     best = nearest(amounts, count)
     assert best is not None and off(wanted, {n: p.amount for n, p in found.items()}) <= best + 0.03
 
