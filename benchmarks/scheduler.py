@@ -39,8 +39,8 @@ from nlsh.guard.sandbox.zygote import Zygote
 from nlsh.kernel.bus import LAST, StepMessages
 from nlsh.kernel.scheduler import MOST_PAUSED, QUANTUM_S, Decision, Needs, Scheduler, Task
 from nlsh.kernel.workers import Workers
-from nlsh.plan.called import SPARE, ZYGOTE
 from nlsh.plan.effects import Effect
+from nlsh.plan.process_names import SPARE, ZYGOTE
 from nlsh.plan.steps import Step
 
 PLACES = max(2, len(os.sched_getaffinity(0)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from nlsh.guard.sandbox import relay
-from nlsh.plan.called import SPARE, ZYGOTE
+from nlsh.plan.process_names import SPARE, ZYGOTE
 
 
 def family(pid: int) -> list[int]:

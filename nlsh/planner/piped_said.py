@@ -9,19 +9,16 @@ What is read here decides, too, whether stdin is read at all: a pipe that nobody
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import replace
 
 from nlsh.plan.later import later
 from nlsh.plan.plan import LAST, STDIN, Call, Plan, Ref, Value
 from nlsh.planner.answer import Answer, Context, Reading
-
-Ask = Callable[[str, Context], Answer]
+from nlsh.planner.refer import CERTAIN, Ask
 
 NAME = "input.txt"  # what the text is called to the decoder
 # Of one reading that is left to choose from, and that changes nothing: from here on it need not be asked about.
 _LIKELY = 0.6
-_CERTAIN = 0.99  # of what is read by rule
 
 _NOTHING_MORE = r"\s*(?:$|[,.;:?!]|(?:by|in|into|with|without|as|to|and|then|but|for|from|please|alphabetically|numerically|backwards?)\b"
 _ENDS = rf"(?={_NOTHING_MORE}))"
@@ -131,7 +128,7 @@ def resolve(request: str, context: Context, ask: Ask) -> Answer | None:
         return _refused(f"To {match[1].lower()} it" if match[1] else f"“{match[2]}”")
     if one := _ONE_LINE.match(said):
         why = "a line of what came on the pipe"
-        return Answer("plan", (Reading(Plan((Call("file.read", {"paths": Ref(LAST), one[1].lower(): "1"}),)), _CERTAIN, why),), why, (why,))
+        return Answer("plan", (Reading(Plan((Call("file.read", {"paths": Ref(LAST), one[1].lower(): "1"}),)), CERTAIN, why),), why, (why,))
     alone = replace(context, last_action=None, last_records=())
     unable = ""
     offered: Answer | None = None
@@ -189,7 +186,7 @@ def _over_text(answer: Answer) -> tuple[tuple[Reading, ...], str]:
             cannot = cannot or (plan if number == 0 else "")
         elif plan is not None:
             before = found[plan].confidence if plan in found else 0.0
-            found[plan] = replace(reading, plan=plan, confidence=min(_CERTAIN, before + reading.confidence))
+            found[plan] = replace(reading, plan=plan, confidence=min(CERTAIN, before + reading.confidence))
     return tuple(found.values()), cannot
 
 

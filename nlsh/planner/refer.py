@@ -20,7 +20,7 @@ from nlsh.planner.answer import Answer, Context, Reading
 
 Ask = Callable[[str, Context], Answer]
 
-CERTAIN = 0.99  # of what is pointed out by its place or by name
+CERTAIN = 0.99  # of what is read by rule: pointed out by its place, by name, or as what came on a pipe
 _NTH = (
     r"first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|eleventh|twelfth|thirteenth|fourteenth|fifteenth|sixteenth|seventeenth|eighteenth|"
     r"nineteenth|twentieth|\d{1,4}(?:st|nd|rd|th)"

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from nlsh.plan.amounts import Processes
-from nlsh.plan.called import SPARE, ZYGOTE
 from nlsh.plan.errors import NotFound, NotPossible, Refused
+from nlsh.plan.process_names import SPARE, ZYGOTE
 from nlsh.world import privilege, processes
 from nlsh.world.processes import Running
 

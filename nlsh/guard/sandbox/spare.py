@@ -16,7 +16,7 @@ from typing import Any
 
 from nlsh.guard.sandbox import supervisor
 from nlsh.guard.sandbox.kernel import SET_PDEATHSIG, be_called, prctl
-from nlsh.plan.called import SPARE, WORKER
+from nlsh.plan.process_names import SPARE, WORKER
 
 _MOST = 8  # descriptors that come with a job
 

@@ -23,7 +23,7 @@ from nlsh.guard.sandbox.pausing import Pause
 from nlsh.guard.sandbox.relay import Relay
 from nlsh.guard.sandbox.worker import HEARS, LEADS, MESSAGES, Worker
 from nlsh.guard.sandbox.zygote import CANCEL, GO_ON, PAUSE
-from nlsh.plan.called import WORKER
+from nlsh.plan.process_names import WORKER
 from nlsh.plan.steps import STEP_TYPES
 from nlsh.steps import handles, load_for
 

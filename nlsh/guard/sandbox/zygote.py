@@ -19,7 +19,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from nlsh.guard.sandbox import heard
-from nlsh.plan.called import ZYGOTE
+from nlsh.plan.process_names import ZYGOTE
 
 if TYPE_CHECKING:
     from nlsh.guard.elevate import Elevated
