@@ -182,6 +182,12 @@ def export_meanings(trained: encoding.Trained, exemplars: dict[str, torch.Tensor
     out.write_bytes(json.dumps(head, ensure_ascii=False).encode() + b"\n" + body)
 
 
+def export_roles(trained: encoding.Trained, out: Path) -> None:
+    """Write the rows that read the roles of words: one line of JSON, then float32, a row for each role in the same order."""
+    head = {"width": encoding.HIDDEN, "roles": trained.roles}
+    out.write_bytes(json.dumps(head).encode() + b"\n" + trained.readers.numpy().astype("<f4").tobytes())
+
+
 def export_ordinary(corpus: Corpus, out: Path) -> None:
     """Write the words that at least three training phrasings have outside their slots, and the pairs of Chinese characters that two have, one a line."""
     words: Counter[str] = Counter()

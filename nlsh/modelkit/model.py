@@ -40,6 +40,15 @@ def _rotate(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tens
     return torch.cat((a * cos - b * sin, b * cos + a * sin), -1)
 
 
+def _attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+    """[batch, heads, length, head width] of each → the same shape: causal attention."""
+    if q.is_cuda:
+        return F.scaled_dot_product_attention(q, k, v, is_causal=True)
+    # Written out: the backward pass of PyTorch's own takes many times as long in bfloat16 on a CPU.
+    later = torch.full((q.shape[2], q.shape[2]), -1e4, dtype=q.dtype).triu(1)
+    return ((q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2) + later).softmax(-1) @ v
+
+
 class Block(nn.Module):
     def __init__(self, s: Shape) -> None:
         super().__init__()
@@ -58,7 +67,7 @@ class Block(nn.Module):
         q, k, v = (f(h).view(batch, length, self.s.heads, self.s.head_width) for f in (self.q, self.k, self.v))
         q, k, v = self.q_norm(q).transpose(1, 2), self.k_norm(k).transpose(1, 2), v.transpose(1, 2)
         q, k = _rotate(q, cos, sin), _rotate(k, cos, sin)
-        seen = F.scaled_dot_product_attention(q, k, v.to(q.dtype), is_causal=True)
+        seen = _attend(q, k, v.to(q.dtype))
         x = x + self.out(seen.transpose(1, 2).reshape(batch, length, -1))
         h = self.feed_norm(x)
         return x + self.down(F.silu(self.gate(h)) * self.up(h))

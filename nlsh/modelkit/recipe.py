@@ -31,12 +31,15 @@ def encoder(args: argparse.Namespace) -> int:
         options = {"minutes": args.encoder_minutes, "threads": args.threads, "seed": args.seed, "half": args.bfloat16}
         enc.train(corpus, out, **options, stamp=stamp, start=start, imagined=Imagined(corpus))
         (args.work / "encoder.json").write_text(json.dumps(stamp))
-    rank(args.work, corpus)
+    rank(args.work, corpus, half=args.bfloat16)
     return 0
 
 
-def rank(work: Path, corpus: Corpus) -> None:
-    """Write which meanings the encoder finds nearest to every phrasing, and which with the invented actions' among them; and the phrasings' vectors."""
+def rank(work: Path, corpus: Corpus, *, half: bool = False) -> None:
+    """Write which meanings the encoder finds nearest to every phrasing, and which with the invented actions' among them; and the phrasings' vectors.
+
+    `half`: multiply in bfloat16.
+    """
     import torch
 
     from nlsh.modelkit import encoder as enc
@@ -51,7 +54,8 @@ def rank(work: Path, corpus: Corpus) -> None:
     trained.prototypes = torch.stack([*(trained.prototypes[place[text]] for text in real), *added])
     trained.meanings = [*real, *(m.text for m in imagined.meanings)]
     filled = [(p, s.request) for p in [*corpus.phrasings, *imagined.phrasings] if (s := corpus.fill(p, rng, varied=False, test=p.held_out))]
-    vectors = trained.vectors([request for _, request in filled])
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=half):
+        vectors = trained.vectors([request for _, request in filled])
     among_all, among_real = ([[trained.meanings[i] for i in row] for row in trained.rank(vectors, first=n)] for n in (None, len(real)))
     known = set(real)
     trained_on = [i for i, (p, _) in enumerate(filled) if p.meaning.text in known and not p.held_out]
@@ -153,6 +157,7 @@ def export(args: argparse.Namespace) -> int:
     said = torch.load(args.work / "vectors.pt", weights_only=True)
     exemplars = gguf.exemplars(said["meanings"], said["vectors"].float())
     gguf.export_meanings(trained, exemplars, corpus.meanings, catalogue(), out / "planner" / "meanings.bin")
+    gguf.export_roles(trained, out / "planner" / "roles.bin")
     gguf.export_ordinary(corpus, out / "planner" / "ordinary.txt")
     return 0
 

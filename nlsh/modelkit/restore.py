@@ -49,8 +49,9 @@ def _encoder(shipped: Path) -> encoder.Trained:
     words[learned] = found.pop("token_embd.weight")[learned]
     state = {"embeddings.word_embeddings.weight": words} | {_name(name): tensor for name, tensor in found.items()}
     meanings, prototypes = _meanings(shipped / "planner" / "meanings.bin")
+    roles, readers = _roles(shipped / "planner" / "roles.bin")
     # All words are in the table: none is learned apart from it.
-    return encoder.Trained(encoder.Encoder(state, torch.tensor([], dtype=torch.long)), data, meanings, prototypes)
+    return encoder.Trained(encoder.Encoder(state, torch.tensor([], dtype=torch.long)), data, meanings, prototypes, roles, readers)
 
 
 def _name(tensor: str) -> str:
@@ -71,6 +72,15 @@ def _meanings(file: Path) -> tuple[list[str], torch.Tensor]:
     texts = [m["text"] for m in head["meanings"]]
     rows = np.frombuffer(body, dtype="<f4", count=len(texts) * head["width"]).reshape(len(texts), head["width"])
     return texts, torch.from_numpy(rows.copy())
+
+
+def _roles(file: Path) -> tuple[list[str], torch.Tensor]:
+    """Return the roles and the rows that read them [roles, width]; of a release from before roles, only the one of what is part of no argument."""
+    if not file.exists():
+        return [""], torch.zeros(1, encoder.HIDDEN)
+    line, _, body = file.read_bytes().partition(b"\n")
+    head = json.loads(line)
+    return head["roles"], torch.from_numpy(np.frombuffer(body, dtype="<f4").reshape(len(head["roles"]), head["width"]).copy())
 
 
 def _tokenizer(planner: Path) -> Tokenizer:

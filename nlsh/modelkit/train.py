@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 import random
+import shutil
 import time
 from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass, field
@@ -29,6 +30,7 @@ MADE_UP = 0.12  # the share of training sentences in which actions go by aliases
 IMAGINED = 0.12  # the share of sentences for actions that nobody has
 ABSENT = 0.2  # of those, the share to which no such action is offered
 STRAY = 0.06  # the share of sentences to which an action that nobody has is offered without being meant
+WORTH_COMPILING = 15.0  # minutes of training on a CPU
 LENGTHS = (32, 48, 64, 80, 96, 128, 160, 224, 320)
 
 
@@ -199,8 +201,9 @@ def train(corpus: Corpus, encoding: Encoding, retrieval: Retrieval, recipe: Reci
     if start is not None and step == 0:
         _inherit(model, encoding.tokenizer, start)
     rng = random.Random(recipe.seed * 1_000_003 + step + processes.rank * 7_919)
-    # On a GPU compiling pays; two busy CPU cores spend minutes on it.
-    hidden = torch.compile(model.hidden, dynamic=True) if processes.kind == "cuda" else model.hidden
+    # Two CPU cores compile for two minutes and then take three fifths of the time for a step.
+    long = not recipe.steps and recipe.minutes >= WORTH_COMPILING and shutil.which("g++") is not None
+    hidden = torch.compile(model.hidden, dynamic=True) if processes.kind == "cuda" or long else model.hidden
     began, shown, seen, average = time.time() - spent, time.time(), 0, None
     if processes.first:
         print(f"decoder: {model.size() / 1e6:.2f} M parameters on {processes.count} × {device}; {asdict(recipe)}", flush=True)

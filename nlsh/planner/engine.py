@@ -5,12 +5,14 @@ The package's own `Llama` class imports numpy and jinja2, some 300 ms that a one
 
 from __future__ import annotations
 
+import ctypes
 import importlib
 import importlib.util
 import math
 import os
 import sys
 import types
+from array import array
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
@@ -59,6 +61,15 @@ class Stopped(Exception):
 MOST_TOKENS = 1 << 17  # of one text
 
 
+@frozen()
+class Embedded:
+    """A text as an encoder reads it: its vector, of unit length; its token ids; their states, one after the other, where the encoder tells them."""
+
+    vector: list[float]
+    tokens: list[int]
+    states: array[float]
+
+
 class Engine:
     """A loaded model with one context. Close it, or let it go with the process."""
 
@@ -90,6 +101,8 @@ class Engine:
         cp.n_seq_max = sequences
         cp.n_threads = cp.n_threads_batch = threads
         cp.embeddings = embed
+        if embed and self._pools_by_mean():
+            cp.pooling_type = lib.LLAMA_POOLING_TYPE_NONE  # the mean is taken here: the state of each token says something, too
         if sequences > 1:
             cp.kv_unified = True
         self.context = lib.llama_init_from_model(self.model, cp)
@@ -124,20 +137,34 @@ class Engine:
         """Return the text of a token as it stands in the vocabulary."""
         return self.lib.llama_vocab_get_text(self.vocab, token).decode("utf-8", "replace")
 
+    def _pools_by_mean(self) -> bool:
+        kind = ctypes.create_string_buffer(64)
+        name = next((k for k in ("bert", "nomic-bert") if self.lib.llama_model_meta_val_str(self.model, f"{k}.pooling_type".encode(), kind, 64) > 0), None)
+        return name is not None and kind.value == b"%d" % self.lib.LLAMA_POOLING_TYPE_MEAN
+
     def embed(self, text: str) -> list[float]:
-        """Return the pooled embedding of `text`, of unit length."""
+        """Return the embedding of `text`, of unit length."""
+        return self.read(text).vector
+
+    def read(self, text: str) -> Embedded:
+        """Return the embedding of `text` with its tokens and their states."""
         lib = self.lib
         ids = self.tokenize(text, add_special=True)
         limit = lib.llama_n_ctx(self.context)
         ids = ids[: limit - 1] + ids[-1:] if len(ids) > limit else ids
-        array = (lib.llama_token * len(ids))(*ids)  # the batch points into it
-        batch = lib.llama_batch_get_one(array, len(ids))
+        tokens = (lib.llama_token * len(ids))(*ids)  # the batch points into it
+        batch = lib.llama_batch_get_one(tokens, len(ids))
         if lib.llama_decode(self.context, batch) != 0:
             raise ModelError("The encoder could not read the request.")
-        pointer = lib.llama_get_embeddings_seq(self.context, 0)
-        vector = pointer[: lib.llama_model_n_embd(self.model)]
+        width = lib.llama_model_n_embd(self.model)
+        states = array("f")
+        if lib.llama_pooling_type(self.context) == lib.LLAMA_POOLING_TYPE_NONE:
+            states.frombytes(ctypes.string_at(lib.llama_get_embeddings(self.context), states.itemsize * width * len(ids)))
+            vector = [sum(column) for column in zip(*(states[i : i + width] for i in range(0, len(states), width)), strict=True)]
+        else:
+            vector = lib.llama_get_embeddings_seq(self.context, 0)[:width]
         length = math.sqrt(sum(v * v for v in vector)) or 1.0
-        return [v / length for v in vector]
+        return Embedded([v / length for v in vector], ids, states)
 
     def close(self) -> None:
         """Free the model; the engine cannot be used afterwards."""

@@ -24,6 +24,7 @@ from nlsh.planner.answer import REFUSALS, Answer, Context, Reading
 from nlsh.planner.ground import as_a_name, existing, for_folders, ground, heard, located, places_left, sense, taken_twice
 from nlsh.planner.leftover import Ordinary, left_over
 from nlsh.planner.lexer import lex
+from nlsh.planner.roles import Roles, astray
 from nlsh.planner.vocabulary import REFUSAL, Catalogue, aliases_for, cached_catalogue, decode, renamed, skeleton
 from nlsh.shipped import models_dir
 
@@ -54,13 +55,15 @@ class Read:
 
 @frozen()
 class Evidence:
-    """What speaks for a reading: the log-probabilities of decoder and retrieval; and against it: what it leaves over (see `leftover`)."""
+    """What speaks for a reading: the log-probabilities of decoder and retrieval; and against it: words left over (see `leftover`) or astray (see `roles`)."""
 
     decoder: float
     retrieval: float
     named: int = 0
     unknown: int = 0
     cut: int = 0
+    astray: int = 0
+    refuses: int = 0
 
 
 @frozen(slots=False)
@@ -73,6 +76,8 @@ class Calibration:
     named: float = 0.0
     unknown: float = 0.0
     cut: float = 0.0
+    astray: float = 0.0
+    refuses: float = 0.0
     sure: float = 0.6  # to offer one reading alone that only looks
     sure_change: float = 0.8  # …that changes something
     choose: float = 0.2  # to offer readings to choose from
@@ -86,7 +91,8 @@ class Calibration:
 
     def score(self, e: Evidence) -> float:
         """Return the evidence as one number to compare readings by."""
-        return self.decoder * e.decoder + self.retrieval * e.retrieval + self.named * e.named + self.unknown * e.unknown + self.cut * e.cut
+        said = self.decoder * e.decoder + self.retrieval * e.retrieval + self.refuses * e.refuses
+        return said + self.named * e.named + self.unknown * e.unknown + self.cut * e.cut + self.astray * e.astray
 
     def confidence(self, evidence: Evidence) -> float:
         """Return the probability that a reading is right."""
@@ -156,6 +162,10 @@ class Planner:
         return Ordinary(self.folder / "planner" / "ordinary.txt")
 
     @cached_property
+    def roles(self) -> Roles:
+        return Roles(self.folder / "planner" / "roles.bin")
+
+    @cached_property
     def control(self) -> dict[str, int]:
         """The control tokens this decoder knows, by their text. Raises ModelError where it is not a decoder of plans."""
         from nlsh.plan.errors import ModelError
@@ -201,10 +211,11 @@ class Planner:
         """Return the answer with every valid plan, refusals included, best first, and each one's evidence."""
         text = checked_request(request)
         follows = bool(context.last_action and context.last_records)
-        vector = self.encoder.embed(text)
+        read = self.encoder.read(text)
         examples = self._examples()
-        known = self.meanings.nearest(vector, follow_up=follows, also=self._own(examples))
-        found = self._merged(self._found(text, known, _followed(context) if follows else None), text, context)
+        known = self.meanings.nearest(read.vector, follow_up=follows, also=self._own(examples))
+        inside = self.roles.inside(text, [self.encoder.token_text(t) for t in read.tokens], read.states)
+        found = self._merged(self._found(text, known, _followed(context) if follows else None), text, context, inside)
         near = tuple(f"near: {k.text} ({k.probability:.0%})" for k in known[:4])
         if (taught := self._taught(text, examples, self._readings(found))) is not None:
             return self._answer(taught, near), [p for p, _ in found], [e for _, e in found]
@@ -217,7 +228,7 @@ class Planner:
     def _readings(self, found: Sequence[tuple[Plan, Evidence]]) -> list[Reading]:
         return [Reading(plan, self.calibration.confidence(e), _why(e)) for plan, e in found]
 
-    def _merged(self, found: list[tuple[Plan, float, float]], text: str, context: Context) -> list[tuple[Plan, Evidence]]:
+    def _merged(self, found: list[tuple[Plan, float, float]], text: str, context: Context, inside: Sequence[float | None]) -> list[tuple[Plan, Evidence]]:
         """Ground the plans; those that mean the same here are one, as likely as all of them together. Weigh what each leaves over. Best first."""
         by_sense: dict[object, tuple[Plan, float, float]] = {}
         here = {"cwd": context.cwd, "home": context.home}
@@ -238,18 +249,19 @@ class Planner:
         weighed = []
         for plan, decoder, retrieval in by_sense.values():
             means = located(heard(plan, text), text, **here)
-            weighed.append((means, self._evidence(plan, means, text, decoder, retrieval, context)))
+            weighed.append((means, self._evidence(plan, means, text, decoder, retrieval, context, inside)))
         meant: dict[object, tuple[Plan, Evidence]] = {}
         for plan, evidence in sorted(weighed, key=lambda f: -self.calibration.score(f[1])):
             meant.setdefault(sense(plan, **here), (plan, evidence))
         return list(meant.values())
 
-    def _evidence(self, plan: Plan, means: Plan, text: str, decoder: float, retrieval: float, context: Context) -> Evidence:
+    def _evidence(self, plan: Plan, means: Plan, text: str, decoder: float, retrieval: float, context: Context, inside: Sequence[float | None]) -> Evidence:
         """Return what speaks for a plan as it was copied; a folder that it `means` because it was said is not left over."""
+        wrong = astray(plan, text, inside, self.actions)
         if plan.calls[0].action == REFUSAL:
-            return Evidence(decoder, retrieval)
+            return Evidence(decoder, retrieval, astray=wrong, refuses=1)
         named, unknown, cut = left_over(text, plan, self.ordinary)
-        return Evidence(decoder, retrieval, named + places_left(means, text, cwd=context.cwd, home=context.home), unknown, cut)
+        return Evidence(decoder, retrieval, named + places_left(means, text, cwd=context.cwd, home=context.home), unknown, cut, wrong)
 
     @cached_property
     def encoder_id(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -34,6 +35,12 @@ def text(engine: Engine, number: int) -> list[Written]:
     return writing.write(engine, prompts(engine)[number], RULES, best=3, longest=LONGEST)
 
 
+def waiting(order: Turns, count: int) -> None:
+    """Return once so many wait for their turn."""
+    while len(order._scheduler.keys("waiting")) < count:
+        time.sleep(0.001)
+
+
 def test_texts_that_interrupt_one_another_are_the_same_to_the_last_bit(engine: Engine) -> None:
     alone = [text(engine, number) for number in range(3)]
     assert len({tuple(w.tokens for w in found) for found in alone}) == 3
@@ -49,6 +56,7 @@ def test_texts_that_interrupt_one_another_are_the_same_to_the_last_bit(engine: E
         them = [threading.Thread(target=write, args=(n, p)) for n, p in enumerate(("low", "normal", "normal"))]
         for thread in them:
             thread.start()
+        waiting(order, 3)  # who comes once the others are done has nobody to interrupt
     for thread in them:
         thread.join(60)
     # Tokens and their log-probabilities.
@@ -91,16 +99,12 @@ def test_who_matters_more_goes_first_and_who_is_gone_is_not_waited_for() -> None
         except Stopped:
             told.append(f"{name} gone")
 
-    def waiting(count: int) -> None:
-        while len(order._scheduler.keys("waiting")) < count:
-            pass
-
     them = [threading.Thread(target=one, args=(name, p)) for name, p in (("typed", "low"), ("script", "normal"), ("person", "high"))]
     left = threading.Thread(target=one, args=("left", "high"), kwargs={"gone": gone.is_set})
     with order.turn("first", "low"):
         for count, thread in enumerate([*them, left], start=1):
             thread.start()
-            waiting(count)
+            waiting(order, count)
         gone.set()
         left.join(10)
     for thread in them:
