@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     import torch
 
     from nlsh.modelkit.encoder import Trained
-    from nlsh.modelkit.train import Encoding
 
 
 def encoder(args: argparse.Namespace) -> int:
@@ -106,23 +105,8 @@ def decoder(args: argparse.Namespace) -> int:
         feed_forward=3 * args.width,
         bfloat16=args.bfloat16,
     )
-    mean = args.work / "mean.pt"
-    if processes.first:
-        mean.unlink(missing_ok=True)
     train.train(corpus, encoding, train.retrieval_of(corpus, *ranks), recipe, args.work / "decoder.pt", args.start)
-    if processes.first and args.start and (args.start / "tokenizer.json").read_bytes() == file.read_bytes():
-        train.average(args.start / "decoder.pt", args.work / "decoder.pt", mean, _fresh(args.start, corpus, encoding))
     return 0
-
-
-def _fresh(start: Path, corpus: Corpus, encoding: Encoding) -> set[int]:
-    """Return the tokens of the corpus's plans that no meaning of the training before had."""
-    import torch
-
-    known = set(torch.load(start / "encoder.pt", weights_only=True)["meanings"])
-    used = {m.text: set(encoding.skeletons[m.text]) for m in corpus.meanings}
-    before = {token for text, tokens in used.items() if text in known for token in tokens}
-    return {encoding.ids[token] for tokens in used.values() for token in tokens - before if token in encoding.ids}
 
 
 def restore(args: argparse.Namespace) -> int:
@@ -151,8 +135,7 @@ def export(args: argparse.Namespace) -> int:
     trained = enc.load(args.work / "encoder.pt")
     gguf.export_encoder(trained, args.work / "encoder-f16.gguf")
     quantize(args.work / "encoder-f16.gguf", out / "encoder" / "encoder.gguf", "q8_0")
-    mean = args.work / "mean.pt"
-    gguf.export_decoder(train.load(mean if mean.exists() else args.work / "decoder.pt"), args.work / "tokenizer.json", control, args.work / "planner-f16.gguf")
+    gguf.export_decoder(train.load(args.work / "decoder.pt"), args.work / "tokenizer.json", control, args.work / "planner-f16.gguf")
     quantize(args.work / "planner-f16.gguf", out / "planner" / "planner.gguf", "q8_0")
     said = torch.load(args.work / "vectors.pt", weights_only=True)
     exemplars = gguf.exemplars(said["meanings"], said["vectors"].float())

@@ -10,7 +10,7 @@ import math
 import random
 import shutil
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -30,6 +30,7 @@ MADE_UP = 0.12  # the share of training sentences in which actions go by aliases
 IMAGINED = 0.12  # the share of sentences for actions that nobody has
 ABSENT = 0.2  # of those, the share to which no such action is offered
 STRAY = 0.06  # the share of sentences to which an action that nobody has is offered without being meant
+SMOOTHED_EVERY, SMOOTHING = 10, 0.005  # steps; how much of the weights of then goes into their running mean (arXiv 1803.05407)
 WORTH_COMPILING = 15.0  # minutes of training on a CPU
 LENGTHS = (32, 48, 64, 80, 96, 128, 160, 224, 320)
 
@@ -200,6 +201,7 @@ def train(corpus: Corpus, encoding: Encoding, retrieval: Retrieval, recipe: Reci
             print(f"decoder: continuing at step {step}, {spent / 60:.1f} min", flush=True)
     if start is not None and step == 0:
         _inherit(model, encoding.tokenizer, start)
+    smooth = {name: p.detach().clone() for name, p in (saved["smooth"] if step else model.state_dict()).items()}
     rng = random.Random(recipe.seed * 1_000_003 + step + processes.rank * 7_919)
     # Two CPU cores compile for two minutes and then take three fifths of the time for a step.
     long = not recipe.steps and recipe.minutes >= WORTH_COMPILING and shutil.which("g++") is not None
@@ -226,6 +228,9 @@ def train(corpus: Corpus, encoding: Encoding, retrieval: Retrieval, recipe: Reci
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         step += 1
+        if step % SMOOTHED_EVERY == 0 or step < SMOOTHED_EVERY:
+            for name, p in model.state_dict().items():
+                smooth[name].lerp_(p.detach(), max(SMOOTHING, min(1.0, SMOOTHED_EVERY / step)))
         seen += len(chunk)
         average = loss.item() if average is None else 0.98 * average + 0.02 * loss.item()
         if not math.isfinite(average):
@@ -236,49 +241,52 @@ def train(corpus: Corpus, encoding: Encoding, retrieval: Retrieval, recipe: Reci
                 f"decoder: {(shown - began) / 60:.1f} min, step {step}, {seen} sentences, loss {average:.4f}, {score(model, corpus, encoding, retrieval, 400)}",
                 flush=True,
             )
-            _save(out, model, optimizer, recipe, shape, step, time.time() - began)
+            _save(out, model, smooth, optimizer, recipe, shape, step, time.time() - began)
     if not processes.first:
+        model.load_state_dict(smooth)
         return model
-    _save(out, model, optimizer, recipe, shape, step, time.time() - began)
+    _save(out, model, smooth, optimizer, recipe, shape, step, time.time() - began)
     print(f"decoder: done at step {step}: {score(model, corpus, encoding, retrieval, 0)}", flush=True)
+    model.load_state_dict(smooth)
+    print(f"decoder: its running mean: {score(model, corpus, encoding, retrieval, 0)}", flush=True)
     return model
 
 
 @torch.no_grad()
 def _inherit(model: Decoder, tokenizer: Tokenizer, start: Path) -> None:
-    """Take over the weights of an earlier decoder of the same shape; tokens that both know keep their rows, whatever their numbers."""
+    """Take over the weights of an earlier decoder; tokens that both know keep their rows, whatever their numbers.
+
+    Where it had fewer layers, new ones stand evenly between them, and say nothing yet: the deeper decoder writes what the earlier one wrote.
+    """
     saved = torch.load(start / "decoder.pt", weights_only=True, map_location="cpu")["model"]
+    had, has = len({name.split(".")[1] for name in saved if name.startswith("blocks.")}), model.s.layers
+    places = [layer * has // had for layer in range(had)]
+    deeper = {name: torch.zeros_like(p) if name.endswith(("out.weight", "down.weight")) else p for name, p in model.state_dict().items() if "blocks." in name}
+    for name, p in saved.items():
+        _, layer, *rest = name.split(".")
+        if name.startswith("blocks."):
+            deeper[".".join(["blocks", str(places[int(layer)]), *rest])] = p
     old = Tokenizer.from_file(str(start / "tokenizer.json")).get_vocab()
     rows = model.embedding.weight.detach().clone()
     known = [(place, old[token]) for token, place in tokenizer.get_vocab().items() if token in old]
     rows[[p for p, _ in known]] = saved["embedding.weight"][[o for _, o in known]].to(rows.device)
-    model.load_state_dict({**saved, "embedding.weight": rows})
+    model.load_state_dict({**{name: p for name, p in saved.items() if not name.startswith("blocks.")}, **deeper, "embedding.weight": rows})
     print(f"decoder: going on from {start}, {len(known)} of {len(rows)} tokens known", flush=True)
 
 
-def _save(out: Path, model: Decoder, optimizer: torch.optim.Optimizer, recipe: Recipe, shape: Shape, step: int, spent: float) -> None:
-    state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "recipe": asdict(recipe), "shape": asdict(shape), "step": step, "spent": spent}
-    torch.save(state, out.with_suffix(".part"))
+def _save(
+    out: Path, model: Decoder, smooth: dict[str, torch.Tensor], optimizer: torch.optim.Optimizer, recipe: Recipe, shape: Shape, step: int, spent: float
+) -> None:
+    weights = {"model": model.state_dict(), "smooth": smooth, "optimizer": optimizer.state_dict()}
+    torch.save({**weights, "recipe": asdict(recipe), "shape": asdict(shape), "step": step, "spent": spent}, out.with_suffix(".part"))
     out.with_suffix(".part").replace(out)
 
 
-def average(before: Path, after: Path, out: Path, fresh: Collection[int] = ()) -> None:
-    """Write the mean of a decoder's weights and of those it went on from, with the same tokens: better than either (“model soup”, arXiv 2203.05482).
-
-    The rows of the `fresh` tokens, which the decoder before was taught never to write, are the later one's.
-    """
-    first, then = (torch.load(file, weights_only=True, map_location="cpu") for file in (before, after))
-    model = {name: (weights + then["model"][name].float()) / 2 for name, weights in first["model"].items()}
-    rows = sorted(fresh)
-    model["embedding.weight"][rows] = then["model"]["embedding.weight"][rows].float()
-    torch.save({**then, "model": model}, out)
-
-
 def load(file: Path) -> Decoder:
-    """Read the decoder of a checkpoint."""
+    """Read the decoder of a checkpoint: the running mean of its weights."""
     saved = torch.load(file, weights_only=True, map_location="cpu")
     model = Decoder(Shape(**saved["shape"]))
-    model.load_state_dict(saved["model"])
+    model.load_state_dict(saved["smooth"])
     return model.eval()
 
 

@@ -54,15 +54,16 @@ def test_the_tokenizer_splits_as_llama_cpp_does_and_the_decoder_has_its_weights(
     assert weights["embedding.weight"].shape[0] == found.get_vocab_size() == len(json.loads(found.to_str())["model"]["vocab"])
 
 
-def test_the_mean_of_two_decoders_is_one(restored: Path, tmp_path: Path) -> None:
-    from nlsh.modelkit import adapt, train
+def test_a_deeper_decoder_begins_by_writing_what_the_one_before_wrote(restored: Path) -> None:
+    from tokenizers import Tokenizer
 
-    model = adapt.load(models_dir() / "planner" / "planner.gguf")
-    weights = {name: w + 2 for name, w in model.state_dict().items()}
-    torch.save({"model": weights, "shape": dataclasses.asdict(model.s)}, tmp_path / "after.pt")
-    train.average(restored / "decoder.pt", tmp_path / "after.pt", tmp_path / "mean.pt", {7})
-    found = train.load(tmp_path / "mean.pt").state_dict()
-    # What the one before never wrote is the later one's.
-    assert torch.allclose(found["embedding.weight"][7], weights["embedding.weight"][7])
-    found["embedding.weight"][7] -= 1
-    assert all(torch.allclose(found[name], w + 1, atol=1e-5) for name, w in model.state_dict().items())
+    from nlsh.modelkit import adapt, train
+    from nlsh.modelkit.model import Decoder
+
+    before = adapt.load(models_dir() / "planner" / "planner.gguf").eval()
+    deeper = Decoder(dataclasses.replace(before.s, layers=before.s.layers + 3)).eval()
+    ids = torch.arange(700, 740)[None]
+    with torch.no_grad():
+        assert not torch.allclose(deeper(ids), before(ids), atol=1.0)
+        train._inherit(deeper, Tokenizer.from_file(str(restored / "tokenizer.json")), restored)
+        assert torch.allclose(deeper(ids), before(ids), atol=1e-4)
