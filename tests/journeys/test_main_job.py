@@ -115,7 +115,7 @@ def test_moving_and_undoing_byte_for_byte(home: Path, ask: Ask, nlsh: Ask) -> No
 
 def test_compressing_a_folder(home: Path, ask: Ask) -> None:
     sized(home / "logs/x.log", 10)
-    run = ask("pack the logs folder", "--yes")
+    run = ask("archive the logs folder", "--yes")
     assert run.returncode == 0, run.stderr
     with tarfile.open(next(home.glob("logs.tar*"))) as archive:
         assert "logs/x.log" in archive.getnames()
