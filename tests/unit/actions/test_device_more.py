@@ -12,6 +12,7 @@ import socketserver
 import struct
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from http.server import BaseHTTPRequestHandler
@@ -284,6 +285,12 @@ def test_what_was_mounted_or_exchanged_meanwhile_is_left_alone(scene: Scene, loo
     subprocess.run(["umount", tmp_path / "mnt"], check=True)
     step.check()
     subprocess.run(["losetup", "--detach", loop], check=True)
+    # It is let go of once nothing has it open any more: what looks at new file systems may, for a moment.
+    backing = Path("/sys/block", Path(loop).name, "loop/backing_file")
+    for _ in range(200):
+        if not backing.exists():
+            break
+        time.sleep(0.05)
     other = tmp_path / "other.img"
     other.write_bytes(bytes(16 << 20))
     subprocess.run(["losetup", loop, other], check=True)
