@@ -138,9 +138,12 @@ class Engine:
         return self.lib.llama_vocab_get_text(self.vocab, token).decode("utf-8", "replace")
 
     def _pools_by_mean(self) -> bool:
-        kind = ctypes.create_string_buffer(64)
-        name = next((k for k in ("bert", "nomic-bert") if self.lib.llama_model_meta_val_str(self.model, f"{k}.pooling_type".encode(), kind, 64) > 0), None)
-        return name is not None and kind.value == b"%d" % self.lib.LLAMA_POOLING_TYPE_MEAN
+        kind = self._metadata(f"{self._metadata('general.architecture')}.pooling_type")
+        return kind == str(self.lib.LLAMA_POOLING_TYPE_MEAN)
+
+    def _metadata(self, key: str) -> str:
+        value = ctypes.create_string_buffer(64)
+        return value.value.decode() if self.lib.llama_model_meta_val_str(self.model, key.encode(), value, len(value)) > 0 else ""
 
     def embed(self, text: str) -> list[float]:
         """Return the embedding of `text`, of unit length."""

@@ -35,12 +35,14 @@ class Roles:
 
     @cached_property
     def _rows(self) -> tuple[list[str], array[float]]:
-        """Raises ModelError where the file is damaged."""
+        """The roles, and their rows one after the other. Raises ModelError where the file cannot be read or is damaged."""
         rows = array("f")
         try:
             head, _, body = self.file.read_bytes().partition(b"\n")
         except FileNotFoundError:
             return [], rows
+        except OSError as error:
+            raise ModelError(f"The model {self.file} cannot be read: {error.strerror}.", hint="Nothing was changed. Reinstall nlsh.") from error
         try:
             said = json.loads(head)
             names, width = said["roles"], said["width"]
@@ -110,7 +112,7 @@ def piece_starts(request: str, pieces: Sequence[str]) -> list[int]:
             at = _word_end(text, at)
             continue
         written = piece.removeprefix(_WORD_START)
-        here = text.find(written, at)
+        here = text.find(written, at) if written else -1
         found.append(letters[here][1] if here >= 0 else -1)
         at = here + len(written) if here >= 0 else at
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from nlsh.plan.plan import Ref
 from nlsh.plan.records import File, Process
 from nlsh.planner.answer import Context
 from nlsh.planner.engine import Engine
+from nlsh.planner.lexer import lex
 from nlsh.planner.planner import MAX_REQUEST_CHARACTERS, Planner
 from nlsh.settings import Settings
 from nlsh.shipped import models_dir
@@ -126,3 +128,23 @@ def test_a_folder_that_says_where_a_file_lies_is_not_left_over(planner: Planner,
     _, plans, evidence = planner.explain("delete note1.txt in Documents", Context(str(tmp_path), str(tmp_path)))
     named = {str(p.calls[0].args.get("paths")): e.named for p, e in zip(plans, evidence, strict=True) if p.calls[0].action == "file.trash"}
     assert named["Documents/note1.txt"] == 0
+
+
+def test_the_encoder_knows_which_words_are_arguments_and_a_reading_that_says_otherwise_is_astray(planner: Planner) -> None:
+    request = "nothing helps, so restart tomcat"
+    read = planner.encoder.read(request)
+    inside = planner.roles.inside(request, [planner.encoder.token_text(t) for t in read.tokens], read.states)
+    sure = {word.text: p for word, p in zip(lex(request), inside, strict=True)}
+    assert (sure["tomcat"] or 0) > 0.8 > 0.2 > (sure["helps"] or 0)
+    _, plans, evidence = planner.explain(request, HERE)
+    astray = {str(p.calls[0].args.get("name")): e.astray for p, e in zip(plans, evidence, strict=True)}
+    assert astray["tomcat"] == 0 < astray.get("helps", 1)
+    assert planner.calibration.astray < 0
+
+
+def test_any_text_can_be_read_for_roles(planner: Planner) -> None:
+    chance = random.Random(11)
+    for length in [*range(1, 60), 2000]:
+        text = "".join(chance.choice("aZ0 .,-_/~\"'“”é́İßﬁ가龘汉🐧👩‍💻\u2581\u200b\u00a0\t") for _ in range(length))
+        read = planner.encoder.read(text)
+        assert len(planner.roles.inside(text, [planner.encoder.token_text(t) for t in read.tokens], read.states)) == len(lex(text))
