@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from itertools import count
 from typing import Any
 
 from nlsh.plan.action import Action
@@ -21,6 +22,16 @@ def files(written: tuple[str, ...], world: World, pattern: str) -> list[str]:
         if os.path.isdir(path):
             raise Refused(f"{path} is a folder.", hint=f"Nothing was changed. Name the files, or a pattern such as {pattern}.")
     return list(dict.fromkeys(found))
+
+
+def joined(first: str, world: World, ending: str | None = None) -> str:
+    """Return the path of what is made of the file `first` and others where no name is said: beside it, joined.pdf, or joined-2.pdf where that is taken.
+
+    `ending`: of the new file, with its dot; None: that of `first`.
+    """
+    folder, ending = os.path.dirname(first), os.path.splitext(first)[1] if ending is None else ending
+    names = (f"joined{f'-{n}' if n > 1 else ''}{ending}" for n in count(1))
+    return next(path for name in names if not world.exists(path := os.path.join(folder, name)))
 
 
 class LooksInto(Action):

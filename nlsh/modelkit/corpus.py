@@ -19,6 +19,7 @@ from nlsh.modelkit.slots import Slots
 from nlsh.modelkit.wording import vary
 from nlsh.plan.plan import Call, Plan, Ref, Value
 from nlsh.plan.syntax import parse_plan
+from nlsh.planner.ground import MAKES
 from nlsh.planner.lexer import Word, lex
 
 SLOT = re.compile(r"\{(\w+)\}")
@@ -27,13 +28,19 @@ MODIFIABLE = ("file.find", "file.count")
 # “rename a.txt in Documents to b.txt”: of the plan only the name is a part, and where it lies the planner finds (`planner.ground.located`). Not of what
 # is made, nor of where something goes.
 PLACED = 0.06
-_MAKES = ("file.create", "file.template", "file.touch", "folder.create")
 _LIES = {
     "en": ("{%s} in {dir}", "{%s} in {dir}", "{%s} from {dir}", "{%s} inside {dir}", "{%s} that is in {dir}", "{%s}, which is in {dir},"),
     "zh": ("{dir}里的{%s}", "{dir}里的{%s}", "{dir}里面的{%s}", "{dir}下的{%s}", "{dir}中的{%s}", "在{dir}里的{%s}"),
 }
 _NAMES = re.compile(r"\{(file|path|image|pdf|media|table|data|document)\}")
 REFUSAL = "none.refuse"
+REFUSED = 0.85
+# Files by their names, as requests that are refused have them: in training they get other names, so that no name but what is asked for is learned.
+_LITERAL = re.compile(
+    r"(?<![\w/.@-])[\w-]*[A-Za-z\d_-]\.(?:(pdf)|(jpe?g|png|gif|webp|heic)|(mp3|mp4|wav|mkv|mov|flac|m4a)|(csv|tsv)|(txt|md|docx?|xlsx?|pptx?|py|js|tex|html|log))(?![\w.])"
+)
+_LITERALS = ("pdf", "image", "media", "table", "file")
+RENAMED = 0.6
 
 
 def same_words(text: str) -> str:
@@ -168,8 +175,9 @@ class Corpus:
         weights = {}
         for language, groups in self._by_meaning.items():
             names = list(groups)
-            # Between uniform over meanings and uniform over phrasings: rare meanings are seen, rich ones are not starved.
-            weights[language] = (names, [len(groups[n]) ** 0.6 for n in names])
+            # Between uniform over meanings and uniform over phrasings: rare meanings are seen, rich ones are not starved. What is refused is no
+            # meaning but everything else that people may say, so it counts by what is said.
+            weights[language] = (names, [len(groups[n]) ** (REFUSED if groups[n][0].meaning.refuses else 0.6) for n in names])
         return weights
 
     def sample(self, rng: random.Random, *, chinese: float = 0.33, compose: float = 0.06) -> Sentence:
@@ -187,6 +195,8 @@ class Corpus:
         text, calls = phrasing.text, phrasing.meaning.plan.calls
         if varied and not phrasing.meaning.refuses and rng.random() < 0.18:
             text, calls = self._modified(text, calls, phrasing.language, rng)
+        if varied and phrasing.meaning.refuses and rng.random() < RENAMED:
+            text = _renamed_files(text)
         if varied:
             text = vary(text, rng, phrasing.language)
             if rng.random() < PLACED:
@@ -238,9 +248,28 @@ class Corpus:
 def _placed(text: str, calls: tuple[Call, ...], language: str, rng: random.Random) -> str:
     """Return the phrasing with words for where one of its names lies; as it is where a folder is part of the plan, or the name of what is made."""
     named = _NAMES.search(text)
-    if named is None or "{dir" in text or any(c.action in _MAKES or f"{{{named[1]}}}" == c.args.get("to") for c in calls):
+    if named is None or "{dir" in text or any(c.action in MAKES or f"{{{named[1]}}}" == c.args.get("to") for c in calls):
         return text
     return text.replace(named[0], rng.choice(_LIES[language]) % named[1], 1)
+
+
+def _renamed_files(text: str) -> str:
+    """Return a phrasing with slots for the files that it names, one of a kind."""
+
+    def slot(match: re.Match[str]) -> str:
+        kind = next(k for k, found in zip(_LITERALS, match.groups(), strict=True) if found)
+        return match[0] if f"{{{kind}}}" in text else f"{{{kind}}}"
+
+    done: set[str] = set()
+
+    def once(match: re.Match[str]) -> str:
+        new = slot(match)
+        if new in done:
+            return match[0]
+        done.add(new)
+        return new
+
+    return _LITERAL.sub(once, text)
 
 
 def _with_index(text: str, index: int) -> str:
@@ -348,7 +377,9 @@ def lint(folder: Path) -> list[str]:
             for header, line in phrasings_of(file):
                 if header not in known:
                     problems.append(f"{file.name}: unknown meaning: {header}")
-                if sorted(set(SLOT.findall(header))) != sorted(SLOT.findall(line)):
+                slots = SLOT.findall(line)
+                # What is refused names things too, and no plan has them.
+                if sorted(slots) != sorted(set(slots) if header.startswith("none(") else set(SLOT.findall(header))):
                     problems.append(f"{file.name}: slots of “{line}” are not those of {header}")
                 key = _COURTESY.sub("", same_words(line))
                 if key in seen and not header.startswith("@") and not seen[key][0].startswith("@") and seen[key][0] != header:

@@ -7,10 +7,14 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import random
+import re
+import tempfile
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import asdict, astuple, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -24,10 +28,11 @@ from nlsh.plan.syntax import parse_plan
 from nlsh.plan.values import Path as PathType
 from nlsh.plan.values import Paths
 from nlsh.planner.answer import Answer, Context
+from nlsh.planner.ground import must_exist
 from nlsh.planner.lexer import lex
 from nlsh.planner.planner import Calibration, Evidence, Planner
 from nlsh.planner.vocabulary import REFUSAL
-from nlsh.world.places import _bare, well_known
+from nlsh.world.places import bare_names, well_known
 
 
 @dataclass(frozen=True)
@@ -70,7 +75,7 @@ def _meant(call: Call, key: str, value: Any, names: dict[str, int]) -> str:
 def _place(written: str) -> str:
     """Return what a path means where nothing exists: a place that has a name by that (“my home folder” is “~”), anything else by its bare name."""
     name = written.lower().rstrip("/") or "/"
-    return (well_known(name, "~", ".") or _bare(name)[-1].strip("\"'“”「」`")).lower()
+    return (well_known(name, "~", ".") or bare_names(name)[-1].strip("\"'“”「」`")).lower()
 
 
 def held_out(corpus: Corpus, seed: int = 11) -> list[Case]:
@@ -129,21 +134,62 @@ class Outcome:
         return self.best is not None and any(self.best.calls[0].action == p.calls[0].action and len(self.best.calls) == len(p.calls) for p in plans)
 
 
-def run(planner: Planner, cases: Iterable[Case]) -> list[Outcome]:
-    """Plan every case."""
+@contextmanager
+def furnished(case: Case, others: Iterable[Case]) -> Iterator[str]:
+    """Make a home folder with the files that a case is about, as somebody has them who asks for it, and some of other cases. Yield its path."""
+    with tempfile.TemporaryDirectory(prefix="nlsh-eval-") as home:
+        for folder in _HOME_FOLDERS:
+            os.mkdir(os.path.join(home, folder))
+        for one in (case, *others):
+            for call in one.plan.calls:
+                for argument, value in call.args.items():
+                    if call.action != REFUSAL and isinstance(get(call.action).Args.fields[argument].type, Paths) and must_exist(call.action, argument):
+                        for written in value if isinstance(value, tuple) else (value,):
+                            if isinstance(written, str):
+                                _make(written, home)
+        yield home
+
+
+_HOME_FOLDERS = ("Desktop", "Documents", "Downloads", "Music", "Pictures", "Videos")
+_ENDING = re.compile(r"\.\w{1,8}$")
+
+
+def _make(written: str, home: str) -> None:
+    """Make the file or folder that is called so in a home folder; nothing where it lies elsewhere."""
+    if any(c in written for c in "*?[") or well_known(written, home, home):
+        return
+    name = bare_names(written)[-1].strip("\"'“”「」`")
+    path = os.path.normpath(os.path.join(home, name.removeprefix("~/")))
+    if os.path.isabs(name) or not path.startswith(home + "/") or os.path.lexists(path):
+        return
+    with suppress(OSError):
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        if _ENDING.search(path):
+            open(path, "x").close()
+        else:
+            os.mkdir(path)
+
+
+def run(planner: Planner, cases: Sequence[Case], *, files: bool = False) -> list[Outcome]:
+    """Plan every case; with `files`, in a home folder that has the files it is about and those of ten others."""
     outcomes = []
+    rng = random.Random(5)
     for case in cases:
         records = (File("x"),) if (case.previous or "").startswith("file") else (Process(1, "x"),)
-        context = Context("/home/u", "/home/u", case.previous, records if case.previous else ())
-        began = time.perf_counter()
-        try:
-            answer, plans, evidence = planner.explain(case.request, context)
-        except NlshError as error:
-            answer, plans, evidence = Answer("question", (), error.message), [], []
-        spent = (time.perf_counter() - began) * 1e3
-        wanted = [meaning_of(p) for p in (case.plan, *case.also)]
-        outcomes.append(Outcome(case, [(p, e, _safe(p) in wanted) for p, e in zip(plans, evidence, strict=True)], answer, spent))
+        with furnished(case, rng.sample(cases, min(10, len(cases)))) if files else nullcontext("/home/u") as home:
+            outcomes.append(_outcome(planner, case, Context(home, home, case.previous, records if case.previous else ())))
     return outcomes
+
+
+def _outcome(planner: Planner, case: Case, context: Context) -> Outcome:
+    began = time.perf_counter()
+    try:
+        answer, plans, evidence = planner.explain(case.request, context)
+    except NlshError as error:
+        answer, plans, evidence = Answer("question", (), error.message), [], []
+    spent = (time.perf_counter() - began) * 1e3
+    wanted = [meaning_of(p) for p in (case.plan, *case.also)]
+    return Outcome(case, [(p, e, _safe(p) in wanted) for p, e in zip(plans, evidence, strict=True)], answer, spent)
 
 
 def weighed_again(planner: Planner, outcomes: list[Outcome]) -> list[Outcome]:
@@ -243,12 +289,22 @@ def calibrate(outcomes: list[Outcome], strangers: list[Outcome]) -> Calibration:
                 for j in range(size):
                     hessian[i][j] += p * (1 - p) * x[i] * x[j]
         step = _solve(hessian, gradient)
-        weights = [w + s for w, s in zip(weights, step, strict=True)]
+        # Far from the end a whole step may lead away from it.
+        now = _likelihood(weights, rows)
+        while _likelihood(next_ := [w + s for w, s in zip(weights, step, strict=True)], rows) < now and max(map(abs, step)) >= 1e-6:
+            step = [s / 2 for s in step]
+        weights = next_
         if max(map(abs, step)) < 1e-6:
             break
     fitted = Calibration(*weights)
     change, look = (_threshold(fitted, strangers, changes, most) for changes, most in ((True, MOST_WRONG_CHANGES), (False, MOST_WRONG_LOOKS)))
     return replace(fitted, sure=min(look, change), sure_change=change, choose=0.15)
+
+
+def _likelihood(weights: list[float], rows: list[tuple[tuple[float, ...], float]]) -> float:
+    """Return the log-likelihood of what was right and wrong, less the ridge."""
+    signed = ((1 if y else -1) * sum(w * v for w, v in zip(weights, x, strict=True)) for x, y in rows)
+    return -sum(math.log1p(math.exp(-s)) if s > -500 else -s for s in signed) - 0.05 * sum(w * w for w in weights)
 
 
 def _threshold(fitted: Calibration, outcomes: list[Outcome], changes: bool, most: float) -> float:

@@ -15,6 +15,7 @@ from nlsh.modelkit.corpus import Corpus, Meaning, Phrasing, Sentence, plan_of, r
 from nlsh.plan.errors import NlshError
 from nlsh.plan.plan import Plan
 from nlsh.plan.registry import names
+from nlsh.plan.syntax import format_plan, parse_plan
 from nlsh.planner.answer import Context
 from nlsh.planner.learned import Example
 from nlsh.planner.planner import Planner
@@ -79,11 +80,15 @@ class WithAdded(Planner):
         for item in self.added:
             words = tuple(skeleton(item.meaning.plan.calls, self.actions))
             for s in item.examples:
-                found.append(Example(s.request, "", 0.0, "", array("f", self.encoder.embed(s.request)), words, item.meaning.actions))
+                found.append(Example(s.request, format_plan(plan_of(s)), 0.0, "", array("f", self.encoder.embed(s.request)), words, item.meaning.actions))
         return found
 
     def _examples(self) -> list[Example]:
         return self._vectors
+
+    @staticmethod
+    def _plan_of(example: Example) -> Plan:
+        return parse_plan(example.plan, lambda _: None)
 
     @staticmethod
     def _check(plan: Plan) -> None:

@@ -39,7 +39,7 @@ UNLIKELY = 0.01  # of the likeliest meaning: what is less likely is not explaine
 BIG_BYTES = 64 << 20  # from this size on, one thread is not enough
 
 # What is taken to hold for a model that nobody has measured: surer than it says of itself it never is, and a change needs more than a look.
-UNMEASURED = Calibration(bias=3.0, decoder=1.0, retrieval=0.5, sure=0.75, sure_change=0.9, choose=0.15)
+UNMEASURED = Calibration(bias=3.0, decoder=1.0, retrieval=0.5, here=0.5, sure=0.75, sure_change=0.9, choose=0.15)
 
 _SYSTEM = """\
 You turn a request into a plan: calls of the actions below, one a line, and nothing else.
@@ -114,6 +114,9 @@ class ChatPlanner(Planner):
         answer, plans, evidence = super().explain(request, context)
         said = f"model: {self.model.path.name} ({self.model.architecture}, {self.model.quantization}), {self.offload.why}"
         return replace(answer, trace=(*answer.trace, said)), plans, evidence
+
+    def _is_known(self, action: str) -> bool:
+        return True  # it reads the names of arguments, whoever made them
 
     def _found(self, text: str, known: Sequence[Known], previous: str | None) -> list[tuple[Plan, float, float]]:
         from nlsh.planner.writing import text_of, write

@@ -1,8 +1,8 @@
-"""Ground a plan's paths in what exists here: a span that names nothing is widened to the nearest one that does.
+"""Ground a plan's paths in what exists here: a span that names nothing is widened, or narrowed, to the nearest one that does.
 
-“rename the folder Pension Papers” points at “Pension”, “打开回忆录.txt” at “.txt”: a model that sees words cannot know where a name ends, the file system does.
-Only the request's own text is ever taken, only where the span as it stands means nothing here, and the longest name that exists wins. Nothing is
-changed or read but names.
+“rename the folder Pension Papers” points at “Pension”, “打开回忆录.txt” at “.txt”, “清样练习题.pdf共几页” at a word too many: a model that sees words cannot
+know where a name begins and ends, the file system does. Only the request's own text is ever taken, only where the span as it stands means nothing here,
+and the longest name that exists wins. What is to be made is not narrowed: “old notes” is no “notes”. Nothing is changed or read but names.
 """
 
 from __future__ import annotations
@@ -14,10 +14,12 @@ from nlsh.plan.errors import NlshError
 from nlsh.plan.plan import Call, Plan, Ref, Value
 from nlsh.plan.values import Files, Kind, Paths, ValueType
 from nlsh.planner.lexer import Word, lex
-from nlsh.world.places import absolute, well_known
+from nlsh.world.places import absolute, bare_names, well_known
 
 _IN, _WITHIN = ("in", "under", "inside", "within", "在"), ("里", "中", "下", "内")
 REACH = 6  # words to each side: a Chinese character is a word
+MAKES = ("file.create", "file.template", "file.touch", "folder.create")  # what they name need not be here
+_TARGETS = ("to", "log")
 
 
 def ground(plan: Plan, request: str, *, cwd: str, home: str) -> Plan:
@@ -38,8 +40,13 @@ def heard(plan: Plan, request: str) -> Plan:
     return Plan(tuple(calls))
 
 
+def must_exist(action: str, argument: str) -> bool:
+    """Return whether the paths of an argument are of what is there, and not of what is made."""
+    return action not in MAKES and argument not in _TARGETS
+
+
 def existing(plan: Plan, request: str, *, cwd: str, home: str) -> int:
-    """Return how many of the request's words that the plan takes as paths name something here: evidence for the reading.
+    """Return how many of the request's names that the plan takes as paths are of something here: evidence for the reading.
 
     A folder where only files can be meant counts against it.
     """
@@ -51,7 +58,9 @@ def existing(plan: Plan, request: str, *, cwd: str, home: str) -> int:
         for name, value in call.args.items():
             if name in fields and isinstance(fields[name].type, Paths) and not isinstance(value, Ref):
                 items = _items(value)
-                here = [i for i in items if i in request and (_exists(i, cwd, home) or os.path.lexists(well_known(i, home, cwd) or ""))]
+                # A name alone was said too where `located` put the folder before it.
+                said = [i for i in items if i in request or os.path.basename(i) in request]
+                here = [i for i in said if _is_here(i, cwd, home)]
                 wrong = [i for i in here if isinstance(fields[name].type, Files) and _is_folder(i, cwd, home)]
                 found += len(here) - 2 * len(wrong)
     return found
@@ -221,11 +230,46 @@ def _call(call: Call, request: str, words: list[Word], cwd: str, home: str) -> C
     for name, value in call.args.items():
         if not isinstance(fields[name].type, Paths):
             args[name] = value
-        elif isinstance(value, tuple):
-            args[name] = tuple(_wider(v, request, words, cwd, home) for v in value)
+            continue
+        there = must_exist(call.action, name)
+        if isinstance(value, tuple):
+            args[name] = tuple(_nearest(v, request, words, cwd, home, there) for v in value)
         else:
-            args[name] = _wider(value, request, words, cwd, home) if isinstance(value, str) else value
+            args[name] = _nearest(value, request, words, cwd, home, there) if isinstance(value, str) else value
     return replace(call, args=args)
+
+
+def _nearest(written: str, request: str, words: list[Word], cwd: str, home: str, there: bool) -> str:
+    """Return the name nearest to what is written that is of something here: a longer one, or, where it must be `there`, a part of it; else as it is."""
+    wider = _wider(written, request, words, cwd, home)
+    return _narrower(written, request, words, cwd, home) if there and wider == written else wider
+
+
+def _narrower(written: str, request: str, words: list[Word], cwd: str, home: str) -> str:
+    """Return the longest part of a span that is here, where the span as it stands is not, whatever its case."""
+    if any(c in written for c in "*?[") or _is_here(written, cwd, home):
+        return written
+    start = request.find(written)
+    first = next((i for i, w in enumerate(words) if w.start == start), None)
+    last = next((i for i, w in enumerate(words) if w.end == start + len(written)), None)
+    if start < 0 or first is None or last is None or not first < last <= first + 3 * REACH:
+        return written
+    spans = [(f, t) for f in range(first, last + 1) for t in range(f, last + 1) if (f, t) != (first, last)]
+    for f, t in sorted(spans, key=lambda s: words[s[0]].start - words[s[1]].end):
+        text = request[words[f].start : words[t].end]
+        if len(text) > 1 and text != ".." and _exists(text, cwd, home):
+            return written if _in_another_case(written, cwd, home) else text
+    return written
+
+
+def _in_another_case(written: str, cwd: str, home: str) -> bool:
+    from nlsh.world.places import resolve
+
+    try:
+        resolve(written, cwd=cwd, home=home)
+    except NlshError:
+        return False
+    return True
 
 
 def _wider(written: str, request: str, words: list[Word], cwd: str, home: str) -> str:
@@ -247,6 +291,11 @@ def _wider(written: str, request: str, words: list[Word], cwd: str, home: str) -
 
 def _exists(text: str, cwd: str, home: str) -> bool:
     return any(os.path.lexists(absolute(text, cwd=base, home=home)) for base in (cwd, home))
+
+
+def _is_here(text: str, cwd: str, home: str) -> bool:
+    """Return whether what is written means something here, also by a place's own name, and with “the … folder” around it."""
+    return any(_exists(form, cwd, home) for form in dict.fromkeys((text, *bare_names(text)))) or os.path.lexists(well_known(text, home, cwd) or "")
 
 
 def _is_folder(text: str, cwd: str, home: str) -> bool:

@@ -17,6 +17,7 @@ _CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uac00-\ud7af"
 _QUOTES = {'"': '"', "'": "'", "`": "`", "“": "”", "‘": "’", "「": "」", "『": "』", "《": "》"}
 _BEFORE = "([<{:>+="
 _AFTER = ",;:?!)]}>+"
+_SIZE = re.compile(r"(\d{1,5})([x×X*])(\d{1,5}(?:px)?)")  # 800x600: three words, since a plan points at the width and at the height
 _ENDS = (".", "!", "?", "。", "！", "？")
 
 
@@ -77,6 +78,8 @@ def _peel(request: str, start: int, end: int, spaced: bool) -> list[Word]:
         else:
             break
     text = request[start:end]
+    if (size := _SIZE.fullmatch(text)) is not None:
+        return [*before, *(Word(size[n], start + size.start(n), start + size.end(n), spaced and n == 1) for n in (1, 2, 3)), *reversed(after)]
     middle = Word(text, start + 1, end - 1, spaced) if len(text) > 2 and _QUOTES.get(text[0]) == text[-1] else Word(text, start, end, spaced)
     return [*before, middle, *reversed(after)]
 

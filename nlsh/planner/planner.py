@@ -11,7 +11,8 @@ import json
 import math
 import os
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,7 +30,8 @@ from nlsh.planner.vocabulary import REFUSAL, Catalogue, aliases_for, cached_cata
 from nlsh.shipped import models_dir
 
 if TYPE_CHECKING:
-    from nlsh.planner.engine import Engine
+    from nlsh.planner import by_example
+    from nlsh.planner.engine import Embedded, Engine
     from nlsh.planner.learned import Example, Learned
     from nlsh.planner.retrieve import Known, Meanings, Own
     from nlsh.settings import Settings
@@ -38,7 +40,9 @@ MAX_REQUEST_CHARACTERS = 2_000
 BEAMS, READINGS, CHOICES = 4, 5, 3  # beams are searched, sequences read, readings offered
 CONTEXT_TOKENS = 1024
 MOST_DROPPED = 0.5  # of what the decoder says counts for the rest where it cannot be: a model that is mostly wrong is not made sure
-EVIDENCE = 1.0  # added to the log-probability for a path of the plan that exists here
+EVIDENCE = 2.0  # taken off the log-probability for a word that a plan takes twice
+MOST_HERE = 2
+LESS_SURE = 0.5
 # What the follow-ups of the corpus come after.
 FOLLOWED = ("file.find", "file.list", "process.list", "process.find")
 TAUGHT = 0.99  # the confidence of what the user chose for the same words before
@@ -55,7 +59,8 @@ class Read:
 
 @frozen()
 class Evidence:
-    """What speaks for a reading: the log-probabilities of decoder and retrieval; and against it: words left over (see `leftover`) or astray (see `roles`)."""
+    """What speaks for a reading: the log-probabilities of decoder and retrieval, names that are `here`; and against it: words left over (see `leftover`) or
+    astray (see `roles`)."""
 
     decoder: float
     retrieval: float
@@ -64,6 +69,7 @@ class Evidence:
     cut: int = 0
     astray: int = 0
     refuses: int = 0
+    here: int = 0
 
 
 @frozen(slots=False)
@@ -78,6 +84,7 @@ class Calibration:
     cut: float = 0.0
     astray: float = 0.0
     refuses: float = 0.0
+    here: float = 0.0
     sure: float = 0.6  # to offer one reading alone that only looks
     sure_change: float = 0.8  # …that changes something
     choose: float = 0.2  # to offer readings to choose from
@@ -91,7 +98,7 @@ class Calibration:
 
     def score(self, e: Evidence) -> float:
         """Return the evidence as one number to compare readings by."""
-        said = self.decoder * e.decoder + self.retrieval * e.retrieval + self.refuses * e.refuses
+        said = self.decoder * e.decoder + self.retrieval * e.retrieval + self.refuses * e.refuses + self.here * e.here
         return said + self.named * e.named + self.unknown * e.unknown + self.cut * e.cut + self.astray * e.astray
 
     def confidence(self, evidence: Evidence) -> float:
@@ -129,6 +136,7 @@ class Planner:
         self.learned = learned
         self.stop: Callable[[], bool] | None = None  # says that what is being planned is not wanted any more: then Stopped is raised
         self.folder = folder or models_dir()  # with encoder/ and planner/ in it
+        self._shown: dict[tuple[str, ...], Mapping[str, by_example.State]] = {}
 
     @cached_property
     def actions(self) -> Catalogue:
@@ -214,12 +222,61 @@ class Planner:
         read = self.encoder.read(text)
         examples = self._examples()
         known = self.meanings.nearest(read.vector, follow_up=follows, also=self._own(examples))
-        inside = self.roles.inside(text, [self.encoder.token_text(t) for t in read.tokens], read.states)
-        found = self._merged(self._found(text, known, _followed(context) if follows else None), text, context, inside)
+        inside = self.roles.inside(text, self._pieces(read), read.states)
+        written = self._as_in_examples(self._found(text, known, _followed(context) if follows else None), text, read, examples)
+        found = self._merged(written, text, context, inside)
         near = tuple(f"near: {k.text} ({k.probability:.0%})" for k in known[:4])
         if (taught := self._taught(text, examples, self._readings(found))) is not None:
             return self._answer(taught, near), [p for p, _ in found], [e for _, e in found]
         return self.answer(found, near), [p for p, _ in found], [e for _, e in found]
+
+    def _pieces(self, read: Embedded) -> list[str]:
+        return [self.encoder.token_text(t) for t in read.tokens]
+
+    def _as_in_examples(
+        self, found: list[tuple[Plan, float, float]], text: str, read: Embedded, examples: Sequence[Example]
+    ) -> list[tuple[Plan, float, float]]:
+        """Return the plans with the values of actions that came after training where the examples of those have them, and a reading more of each."""
+        if all(self._is_known(c.action) for plan, _, _ in found for c in plan.calls):
+            return found
+        from nlsh.planner import by_example
+
+        seen = by_example.seen_by(text, self._pieces(read), read.states)
+        placed = []
+        for plan, decoder, retrieval in found:
+            turned, tagged = [], []
+            for call in plan.calls:
+                known = {} if self._is_known(call.action) else self._prototypes(call.action, examples)
+                turned.append(by_example.turned(call, seen, known))
+                tagged.append(by_example.tagged(call, seen, known) or turned[-1])
+            placed += [(Plan(tuple(calls), plan.schedule), decoder - less, retrieval) for calls, less in ((turned, 0.0), (tagged, LESS_SURE))]
+        return placed
+
+    def _is_known(self, action: str) -> bool:
+        """Whether the decoder knows the arguments of an action, and not only what they are called."""
+        return f"<{action}>" in self.control
+
+    def _prototypes(self, action: str, examples: Sequence[Example]) -> Mapping[str, by_example.State]:
+        """Return what the words of each argument of an action look like in its examples."""
+        from nlsh.planner import by_example
+
+        of = tuple(e for e in examples if action in e.actions)
+        key = (action, *(e.request for e in of))
+        if key not in self._shown:
+            calls = []
+            for example in of:
+                with suppress(NlshError):
+                    read = self.encoder.read(example.request)
+                    seen = by_example.seen_by(example.request, self._pieces(read), read.states)
+                    calls += [(call, seen) for call in self._plan_of(example).calls if call.action == action]
+            self._shown[key] = by_example.prototypes(calls)
+        return self._shown[key]
+
+    @staticmethod
+    def _plan_of(example: Example) -> Plan:
+        from nlsh.plan import registry
+
+        return registry.parse(example.plan)
 
     def answer(self, found: Sequence[tuple[Plan, Evidence]], trace: tuple[str, ...]) -> Answer:
         """Return what is answered where these readings were found, best first."""
@@ -237,8 +294,7 @@ class Planner:
             every += [(p, d, r) for plan, d, r in every if (p := other(ground(plan, text, **here), **here)) is not None]
         for plan, decoder, retrieval in every:
             grounded = ground(plan, text, **here)
-            # A reading whose paths are here is likelier than the model, which sees no files, can know.
-            decoder = min(0.0, decoder + EVIDENCE * (min(2, existing(grounded, text, **here)) - 2 * taken_twice(grounded, text)))
+            decoder -= EVIDENCE * taken_twice(grounded, text)
             key = sense(grounded, **here)
             if key in by_sense:
                 first, log_p, near = by_sense[key]
@@ -261,7 +317,10 @@ class Planner:
         if plan.calls[0].action == REFUSAL:
             return Evidence(decoder, retrieval, astray=wrong, refuses=1)
         named, unknown, cut = left_over(text, plan, self.ordinary)
-        return Evidence(decoder, retrieval, named + places_left(means, text, cwd=context.cwd, home=context.home), unknown, cut, wrong)
+        at = {"cwd": context.cwd, "home": context.home}
+        # A reading whose paths are here is likelier than the models, which see no files, can know.
+        here = max(-MOST_HERE, min(MOST_HERE, existing(means, text, **at)))
+        return Evidence(decoder, retrieval, named + places_left(means, text, **at), unknown, cut, wrong, here=here)
 
     @cached_property
     def encoder_id(self) -> str:

@@ -35,7 +35,7 @@ _POSITION = re.compile(r"(?<=..)\s*(?:里面|下面|里头|里|中|上|下|内)$
 _AROUND_A_NAME = re.compile(r"(?:the|my|a|an)\s+(.+?)\s+(?:folder|directory)", re.I)
 
 
-def _bare(written: str) -> list[str]:
+def bare_names(written: str) -> list[str]:
     """Return the forms of `written` with the words around a name taken off, longest first."""
     forms = [written.strip()]
     while True:
@@ -61,7 +61,7 @@ def _user_dir(key: str, default: str, home: str) -> str:
 
 def well_known(written: str, home: str, cwd: str) -> str | None:
     """Return the path of a place that has a name of its own (here, home, downloads, …), or None."""
-    for form in _bare(written.lower()):
+    for form in bare_names(written.lower()):
         if form in _HERE:
             return cwd
         if form in _HOME:
@@ -109,14 +109,14 @@ def resolve(written: str, *, cwd: str, home: str, must_exist: bool = True) -> st
         if not must_exist:
             return absolute(text, cwd=cwd, home=home)
     else:
-        for form in _bare(text):
+        for form in bare_names(text):
             hits = _by_name(form, (cwd, home), folders_only=not must_exist)
             if len(hits) == 1:
                 return hits[0]
             if len(hits) > 1:
                 raise Refused(f"“{written}” could be any of {', '.join(sorted(hits)[:4])}.", hint="Nothing was changed. Say which one.")
         if not must_exist:
-            return absolute(_bare(text)[-1], cwd=cwd, home=home)
+            return absolute(bare_names(text)[-1], cwd=cwd, home=home)
     raise NotFound(f"There is no “{written}” here.", hint=_suggest(exact, cwd, home))
 
 

@@ -9,6 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from nlsh.modelkit import unseen
+from nlsh.modelkit.corpus import Corpus
 from nlsh.plan.errors import ModelError, NlshError, NotUnderstood
 from nlsh.plan.plan import Ref
 from nlsh.plan.records import File, Process
@@ -148,3 +150,32 @@ def test_any_text_can_be_read_for_roles(planner: Planner) -> None:
         text = "".join(chance.choice("aZ0 .,-_/~\"'“”é́İßﬁ가龘汉🐧👩‍💻\u2581\u200b\u00a0\t") for _ in range(length))
         read = planner.encoder.read(text)
         assert len(planner.roles.inside(text, [planner.encoder.token_text(t) for t in read.tokens], read.states)) == len(lex(text))
+
+
+ADDED = """\
+= vault.keep(what={dir}, on={device})
+put {dir} into the vault on {device}
+keep {dir} safe in the vault of {device}
+{device} is the vault, {dir} goes in
+vault {dir} to {device}
+把{dir}存进 {device} 的保险库
+--
+i would sleep better with {dir} in the vault, take {device}
+{device} has a vault: put {dir} there
+use {device} as the vault for {dir}
+on {device}, vault up {dir}
+lock {dir} into the vault, {device} please
+the vault on {device} should get {dir} today
+can the vault take {dir}? it is {device}
+into the vault of {device} with {dir}
+"""
+
+
+def test_values_of_an_added_action_go_where_its_examples_have_them(tmp_path: Path) -> None:
+    file = tmp_path / "vault.txt"
+    file.write_text(ADDED)
+    added = unseen.read(file, Corpus(models_dir() / "corpus"))
+    planner = unseen.WithAdded(Settings(), models_dir(), added)
+    wanted = [(s.request, unseen.plan_of(s)) for s in added[0].held_out]
+    found = [(planner.explain(request, HERE)[1][0], plan) for request, plan in wanted]
+    assert sum(best == plan for best, plan in found) >= len(wanted) - 1, [p for p, _ in found]

@@ -9,6 +9,7 @@ import stat
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from nlsh.actions import _looking
 from nlsh.actions.file import _chosen
 from nlsh.plan.action import Action, BaseArgs, Example, arg
 from nlsh.plan.errors import NotPossible, Refused
@@ -56,10 +57,9 @@ class Join(Action):
 
     class Args(BaseArgs):
         paths = arg(Paths(), "The files, in their order; those of a pattern by name, 2 before 10.", required=True)
-        to = arg(Path(), "The new file.", required=True)
+        to = arg(Path(), "The new file; left out: joined and the ending of the first, beside it.")
 
     def look(self, args: Any, world: World) -> Any:
-        target = _chosen.free_place(args.to, world)
         pieces: list[Piece] = []
         for written in args.paths:
             for path in sorted(world.matches((written,)), key=natural):
@@ -73,6 +73,7 @@ class Join(Action):
         if len(pieces) < 2:
             raise Refused("One file alone cannot be joined to anything.", hint="Nothing was changed. Name at least two.")
         _refuse_packed(path for path, _ in pieces)
+        target = _chosen.free_place(args.to, world) if args.to else _looking.joined(pieces[0][0], world)
         folders = _chosen.missing_folders(os.path.dirname(target), world)
         made = _chosen.Goal((target,), folders).make()
         if not folders and not os.access(os.path.dirname(target), os.W_OK | os.X_OK) and os.path.dirname(target) not in world.planned:
@@ -113,6 +114,12 @@ class Join(Action):
             plan='file.join(["jan.csv", "feb.csv"], to="year.csv")',
             given={"jan.csv": "day,sum\r\n1,5\r\n2,7", "feb.csv": "day,sum\n1,9\n"},
             after={"year.csv": "day,sum\r\n1,5\r\n2,7\r\n1,9\n"},
+        ),
+        Example(
+            say=("join a.txt and b.txt", "put a.txt and b.txt together in one file", "把a.txt和b.txt接成一个文件"),
+            plan='file.join(["a.txt", "b.txt"])',
+            given={"a.txt": "a\n", "b.txt": "b\n"},
+            after={"joined.txt": "a\nb\n"},
         ),
         Example(
             say=("join a.txt and b.txt into a.txt", "把a.txt和b.txt合并到a.txt"),

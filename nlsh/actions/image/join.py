@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
+from nlsh.actions import _looking
 from nlsh.actions.image import _chosen
 from nlsh.actions.image._scene import png
 from nlsh.plan.action import Action, BaseArgs, Example, arg
@@ -30,7 +31,7 @@ class Join(Action):
 
     class Args(BaseArgs):
         paths = arg(Paths(), "The pictures, in order.", required=True)
-        to = arg(Path(), "The new picture; its ending says the format, png where it has none.", required=True)
+        to = arg(Path(), "The new picture; its ending says the format, png where it has none. Left out: joined.png, beside the first.")
         by = arg(Choice("row", "column", "grid"), "Side by side, one below the other, or as a contact sheet.", default="row")
 
     def look(self, args: Any, world: World) -> Any:
@@ -39,7 +40,7 @@ class Join(Action):
             raise Refused(f"{sources[0]} is the only picture: there is nothing to put beside it.", hint="Nothing was changed. Name two or more.")
         if len(sources) > _MOST:
             raise Refused(f"{len(sources)} pictures are too many for one.", hint=f"Nothing was changed. Take at most {_MOST}.")
-        target = real_place(places.new(args.to, cwd=world.cwd, home=world.home))
+        target = real_place(places.new(args.to, cwd=world.cwd, home=world.home)) if args.to else _looking.joined(sources[0], world, ".png")
         ending = os.path.splitext(target)[1].lower().lstrip(".")
         if not ending:
             target, ending = f"{target}.png", "png"
@@ -59,6 +60,12 @@ class Join(Action):
             plan='image.join(["left.png", "right.png"], to="both.png")',
             given={"left.png": png(40, 30), "right.png": png(10, 20)},
             after={"both.png": {}, "left.png": png(40, 30)},
+        ),
+        Example(
+            say=("put left.png and right.png next to each other", "left.png and right.png side by side in one picture", "把left.png和right.png左右拼在一起"),
+            plan='image.join(["left.png", "right.png"])',
+            given={"left.png": png(40, 30), "right.png": png(10, 20)},
+            after={"joined.png": {}},
         ),
         Example(
             say=("stack page1.png on top of page2.png as page.jpg", "把page1.png和page2.png上下拼成page.jpg"),

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
+from nlsh.actions import _looking
 from nlsh.actions.image import _chosen
 from nlsh.actions.media import _made
 from nlsh.plan.action import Action, BaseArgs, Example, arg
@@ -26,13 +27,13 @@ class Join(Action):
 
     class Args(BaseArgs):
         paths = arg(Paths(), "The files, in order.", required=True)
-        to = arg(Path(), "The new file; its ending says the format.", required=True)
+        to = arg(Path(), "The new file; its ending says the format. Left out: joined and the ending of the first, beside it.")
 
     def look(self, args: Any, world: World) -> Any:
         sources = _chosen.files(args.paths, world)
         if len(sources) < 2:
             raise Refused(f"{sources[0]} is the only file: there is nothing to join it with.", hint="Nothing was changed. Name two or more.")
-        target = real_place(places.new(args.to, cwd=world.cwd, home=world.home))
+        target = real_place(places.new(args.to, cwd=world.cwd, home=world.home)) if args.to else _looking.joined(sources[0], world)
         if not os.path.splitext(target)[1]:
             target += os.path.splitext(sources[0])[1]
         if not is_sound(target) and (only := next((s for s in sources if is_sound(s)), "")):
@@ -57,6 +58,13 @@ class Join(Action):
             plan='media.join(["Music/one.wav", "Music/two.wav"], to="Music/both.wav")',
             given={"Music/one.wav": _made.BEEP, "Music/two.wav": _made.BEEP},
             after={"Music/both.wav": {}, "Music/one.wav": _made.BEEP},
+            may_lack=True,
+        ),
+        Example(
+            say=("join Music/one.wav and Music/two.wav", "make one recording of Music/one.wav and Music/two.wav", "把Music/one.wav和Music/two.wav接成一个"),
+            plan='media.join(["Music/one.wav", "Music/two.wav"])',
+            given={"Music/one.wav": _made.BEEP, "Music/two.wav": _made.BEEP},
+            after={"Music/joined.wav": {}},
             may_lack=True,
         ),
         Example(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from nlsh.actions import _looking
 from nlsh.actions.pdf import _chosen
 from nlsh.actions.pdf._scene import pdf
 from nlsh.plan.action import Action, BaseArgs, Example, arg
@@ -24,13 +25,13 @@ class Merge(Action):
 
     class Args(BaseArgs):
         paths = arg(Paths(), "The PDF files, in order.", required=True)
-        to = arg(Path(), "The new file, or the folder it is made in.", required=True)
+        to = arg(Path(), "The new file, or the folder it is made in; left out: joined.pdf, beside the first.")
 
     def look(self, args: Any, world: World) -> Any:
         sources = _chosen.files(args.paths, world)
         if len(sources) < 2:
             raise Refused(f"{sources[0]} is the only file: there is nothing to join it with.", hint="Nothing was changed. Name two or more.")
-        target = _chosen.new_pdf(args.to, world, "joined.pdf")
+        target = _chosen.new_pdf(args.to, world, "joined.pdf") if args.to else _looking.joined(sources[0], world)
         fields = [fresh(path, target, world) for path in sources]
         return MergePdfs(**fields[0], others=tuple((f["source"], f["identity"]) for f in fields[1:]))
 
@@ -49,6 +50,12 @@ class Merge(Action):
             plan='a = file.find(under="scans", kind="pdfs", sort="name"); pdf.merge(a, to="scans.pdf")',
             given={"scans/1.pdf": pdf("one"), "scans/2.pdf": pdf("two")},
             after={"scans.pdf": {}},
+        ),
+        Example(
+            say=("merge a.pdf and b.pdf", "combine a.pdf and b.pdf into one", "把a.pdf和b.pdf合成一个"),
+            plan='pdf.merge(["a.pdf", "b.pdf"])',
+            given={"a.pdf": pdf("one"), "b.pdf": pdf("two"), "joined.pdf": pdf("an older one")},
+            after={"joined-2.pdf": {}, "joined.pdf": pdf("an older one")},
         ),
         Example(
             say=("merge a.pdf and b.pdf into b.pdf", "append a.pdf to b.pdf as b.pdf", "把a.pdf和b.pdf合并到b.pdf"),

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
+from nlsh.actions import _looking
 from nlsh.actions.file import _chosen
 from nlsh.actions.text import _text
 from nlsh.plan.action import Action, BaseArgs, Example, arg
@@ -30,7 +31,7 @@ class Merge(Action):
     class Args(BaseArgs):
         path = arg(Path(), "The CSV file whose rows stay, in their order.", required=True)
         other = arg(Path(), "The CSV file whose columns are added.", required=True)
-        to = arg(Path(), "The new file.", required=True)
+        to = arg(Path(), "The new file; left out: joined.csv, beside the first.")
         on = arg(Name(), "The column by which rows belong together; left out: the one that both have.")
         keep = arg(Choice("matching", "left", "all"), "Rows that both have, all of the first file, or all of both.", default="matching")
 
@@ -42,7 +43,7 @@ class Merge(Action):
             raise NotPossible(
                 f"{other} has {os.path.getsize(other) >> 20} MB; up to {MOST_HELD >> 20} MB are held.", hint="Nothing was changed. Turn them round."
             )
-        target = _chosen.free_place(args.to, world)
+        target = _chosen.free_place(args.to, world) if args.to else _looking.joined(path, world)
         if not os.path.splitext(target)[1]:
             target += os.path.splitext(path)[1]
         if not world.is_folder(os.path.dirname(target)):
@@ -63,6 +64,12 @@ class Merge(Action):
             plan='text.merge("people.csv", other="rooms.csv", to="list.csv")',
             given={"people.csv": _PEOPLE, "rooms.csv": _ROOMS},
             after={"list.csv": "id,name,room\n1,Ann,12\n3,Cleo,14\n", "people.csv": _PEOPLE},
+        ),
+        Example(
+            say=("join people.csv and rooms.csv on id", "match the rows of people.csv and rooms.csv by id", "按id把people.csv和rooms.csv对起来"),
+            plan='text.merge("people.csv", other="rooms.csv", on="id")',
+            given={"people.csv": _PEOPLE, "rooms.csv": _ROOMS},
+            after={"joined.csv": "id,name,room\n1,Ann,12\n3,Cleo,14\n"},
         ),
         Example(
             say=("match people.csv with cities.csv by id and write list.csv", "按id把people.csv和cities.csv对上，写到list.csv"),

@@ -47,3 +47,25 @@ def test_what_is_made_or_has_a_folder_in_its_plan_is_left_alone(text: str, meani
         for value in values:
             rest = rest.replace(value, "", 1)
         assert " in " not in rest and " inside " not in rest and "which is" not in rest, request
+
+
+def test_what_is_refused_is_learned_of_any_file_by_that_ending(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "RENAMED", 1.0)
+    corpus, rng = Corpus(FOLDER), random.Random(3)
+    refused = read_meaning('none(reason="outside")')
+    made = {s.request for _ in range(40) if (s := corpus.fill(Phrasing("print invoice_0091.pdf twice, as a.pdf.", refused, "en", "test"), rng, varied=True))}
+    assert len({r for r in made if "invoice_0091" not in r and ".pdf" in r}) > 10
+    # …as it stands where it is only scored, and no name of what is done.
+    kept = corpus.fill(Phrasing("print invoice_0091.pdf twice", refused, "en", "test"), rng, varied=False)
+    assert kept is not None and kept.request == "print invoice_0091.pdf twice"
+    read = Phrasing("show invoice_0091.pdf, {file}", read_meaning("file.read({file})"), "en", "test")
+    others = [s.request for _ in range(20) if (s := corpus.fill(read, rng, varied=True))]
+    assert others and all("invoice_0091" in r for r in others)
+
+
+def test_what_is_refused_may_name_things(tmp_path: Path) -> None:
+    (tmp_path / "en").mkdir()
+    (tmp_path / "GROUPS.txt").write_text('none(reason="outside")\nfile.read({file})\n')
+    (tmp_path / "en/some.txt").write_text('= none(reason="outside")\nprint {pdf} twice\ndraw {file} over {file}\n= file.read({file})\nshow {pdf}\n')
+    found = module.lint(tmp_path)
+    assert len(found) == 2 and "draw" in found[0] and "show" in found[1]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from nlsh.modelkit.evaluate import meaning_of
+from nlsh.modelkit.evaluate import Case, furnished, meaning_of
 from nlsh.plan.registry import parse
 
 
@@ -38,3 +40,13 @@ def test_the_same(one: str, other: str) -> None:
 )
 def test_not_the_same(one: str, other: str) -> None:
     assert not _same(one, other)
+
+
+def test_a_case_finds_the_files_it_is_about_and_not_those_it_makes() -> None:
+    plans = ('file.move(["a b.txt", "~/x/notes"], to="new")', 'text.search(text="x", under="my logs folder")', 'folder.create("made")', 'file.trash("/etc/x")')
+    case, *others = (Case("", parse(p), "en", "test") for p in plans)
+    with furnished(case, others) as home:
+        here = Path(home)
+        assert (here / "a b.txt").is_file() and (here / "x/notes").is_dir() and (here / "logs").is_dir() and (here / "Downloads").is_dir()
+        assert not (here / "new").exists() and not (here / "made").exists() and not (here / "etc").exists()
+    assert not here.exists()

@@ -16,8 +16,9 @@ CHANGE, LOOK = registry.parse('file.trash("a")'), registry.parse('file.read("a")
 def outcome(rng: random.Random) -> ev.Outcome:
     """A made-up outcome: the surer the decoder and the less is left over, the likelier it is right."""
     plan = rng.choice([CHANGE, LOOK])
-    evidence = Evidence(-rng.expovariate(2), -rng.expovariate(3), rng.choice([0, 0, 0, 1]), rng.choice([0, 0, 1, 2]), 0)
-    right = rng.random() < 0.99 / (1 + 0.8 * evidence.decoder**2 + 2 * evidence.named + 0.3 * evidence.unknown)
+    here = rng.choice([0, 0, 1, 2])
+    evidence = Evidence(-rng.expovariate(2), -rng.expovariate(3), rng.choice([0, 0, 0, 1]), rng.choice([0, 0, 1, 2]), 0, here=here)
+    right = rng.random() < 0.99 / (1 + (0.8 * evidence.decoder**2 + 2 * evidence.named + 0.3 * evidence.unknown) / (1 + here))
     case = ev.Case("x", plan, "en", "made-up")
     return ev.Outcome(case, [(plan, evidence, right), (LOOK, Evidence(evidence.decoder - 3, -1.0), not right)], Answer("plan"), 1.0)
 
@@ -26,7 +27,7 @@ def test_the_thresholds_keep_what_they_promise_and_the_weights_point_the_right_w
     rng = random.Random(1)
     fitted_on, strangers = ([outcome(rng) for _ in range(1500)] for _ in range(2))
     fitted = ev.calibrate(fitted_on, strangers)
-    assert fitted.decoder > 0 and fitted.named < 0 and fitted.unknown < 0
+    assert fitted.decoder > 0 and fitted.named < 0 and fitted.unknown < 0 and fitted.here > 0
     for changes, threshold, most in ((CHANGE, fitted.sure_change, ev.MOST_WRONG_CHANGES), (LOOK, fitted.sure, ev.MOST_WRONG_LOOKS)):
         wrong = [o for o in strangers if o.best == changes and o.rank != 0 and fitted.confidence(o.evidence) >= threshold]
         assert len(wrong) <= most * len(strangers)
