@@ -6,7 +6,6 @@ Two plans are the same if every call is the same action and every argument means
 from __future__ import annotations
 
 import json
-import math
 import os
 import random
 import re
@@ -196,7 +195,7 @@ def weighed_again(planner: Planner, outcomes: list[Outcome]) -> list[Outcome]:
     """Return the outcomes as they are with the planner's calibration of now: the models have said what they say."""
     again = []
     for o in outcomes:
-        found = sorted(o.found, key=lambda f: -planner.calibration.score(f[1]))
+        found = planner.ordered(o.found)
         again.append(replace(o, found=found, answer=planner.answer([(p, e) for p, e, _ in found], ())))
     return again
 
@@ -270,69 +269,74 @@ def worst(outcomes: list[Outcome], most: int = 50) -> str:
     return "\n".join(f"- `{o.case.request}` → `{line(o.best)}`, meant `{line(o.case.plan)}`" for o in wrong[:most])
 
 
+RIDGE = 0.1
 MOST_WRONG_CHANGES, MOST_WRONG_LOOKS = 0.0105, 0.04  # shares of requests that may be answered with one wrong plan as if it were sure
 
 
 def calibrate(outcomes: list[Outcome], strangers: list[Outcome]) -> Calibration:
-    """Fit the logistic calibration by Newton's method on both, and set the thresholds by what `strangers` would have been offered."""
-    rows = [((1.0, *(float(v) for v in astuple(o.evidence))), float(o.rank == 0)) for o in (*outcomes, *strangers)]
-    size = len(rows[0][0])
-    weights = [0.0, 1.0, 0.5, *([-0.5] * (size - 3))]
-    for _ in range(50):
+    """Fit the weights of evidence by Newton's method on both (a conditional logit), and set the thresholds by what `strangers` would have been offered."""
+    import numpy as np
+
+    cases = [o for o in (*outcomes, *strangers) if o.found]
+    most = max(len(o.found) for o in cases)
+    size = len(astuple(cases[0].evidence)) + 1
+    # What a reading has, and the bias; “none of them” stands behind the readings, with nothing. [cases, readings + 1, evidence + 1]
+    has = np.zeros((len(cases), most + 1, size))
+    there, right = np.zeros((len(cases), most + 1), bool), np.zeros((len(cases), most + 1), bool)
+    for n, o in enumerate(cases):
+        for i, (_, evidence, ok) in enumerate(o.found):
+            has[n, i] = (1.0, *astuple(evidence))
+            there[n, i], right[n, i] = True, ok
+        there[n, most] = True
+        right[n, most] = o.rank is None
+    weights = np.array([3.0, 1.0, 0.5, *([-0.5] * (size - 5)), 1.0, 0.5])
+
+    def shares(of: Any, among: Any) -> tuple[Any, Any]:
+        """Return the probability of each reading among these, and the log of what they all weigh."""
+        scores = np.where(among, has @ of, -np.inf)
+        top = scores.max(1, keepdims=True)
+        odds = np.exp(scores - top)
+        return odds / odds.sum(1, keepdims=True), (top[:, 0] + np.log(odds.sum(1)))
+
+    def likelihood(of: Any) -> float:
         # A little ridge: what hardly ever occurs in the fit gets no wild weight.
-        gradient = [-0.1 * w for w in weights]
-        hessian = [[0.1 if i == j else 0.0 for j in range(size)] for i in range(size)]
-        for x, y in rows:
-            p = 1 / (1 + math.exp(-max(-30.0, min(30.0, sum(w * v for w, v in zip(weights, x, strict=True))))))
-            for i in range(size):
-                gradient[i] += (y - p) * x[i]
-                for j in range(size):
-                    hessian[i][j] += p * (1 - p) * x[i] * x[j]
-        step = _solve(hessian, gradient)
-        # Far from the end a whole step may lead away from it.
-        now = _likelihood(weights, rows)
-        while _likelihood(next_ := [w + s for w, s in zip(weights, step, strict=True)], rows) < now and max(map(abs, step)) >= 1e-6:
-            step = [s / 2 for s in step]
-        weights = next_
-        if max(map(abs, step)) < 1e-6:
+        return float((shares(of, right)[1] - shares(of, there)[1]).sum() - RIDGE / 2 * of @ of)
+
+    for _ in range(50):
+        (wanted, _), (given, _) = shares(weights, right), shares(weights, there)
+        gradient = np.einsum("ni,nik->k", wanted - given, has) - RIDGE * weights
+        mean = np.einsum("ni,nik->nk", given, has)
+        # That of what is given alone: the likelihood is not concave where several readings are right, and this always leads upwards.
+        hessian = np.einsum("ni,nik,nil->kl", given, has, has) - mean.T @ mean + RIDGE * np.eye(size)
+        step = np.linalg.solve(hessian, gradient)
+        while likelihood(weights + step) < likelihood(weights) and np.abs(step).max() >= 1e-6:
+            step /= 2
+        weights += step
+        if np.abs(step).max() < 1e-6:
             break
-    fitted = Calibration(*weights)
+    fitted = Calibration(*map(float, weights))
     change, look = (_threshold(fitted, strangers, changes, most) for changes, most in ((True, MOST_WRONG_CHANGES), (False, MOST_WRONG_LOOKS)))
     return replace(fitted, sure=min(look, change), sure_change=change, choose=0.15)
 
 
-def _likelihood(weights: list[float], rows: list[tuple[tuple[float, ...], float]]) -> float:
-    """Return the log-likelihood of what was right and wrong, less the ridge."""
-    signed = ((1 if y else -1) * sum(w * v for w, v in zip(weights, x, strict=True)) for x, y in rows)
-    return -sum(math.log1p(math.exp(-s)) if s > -500 else -s for s in signed) - 0.05 * sum(w * w for w in weights)
+def confidence(o: Outcome, fitted: Calibration) -> float:
+    """Return how sure the best reading of a request is; 0 where it has none."""
+    return fitted.confidences([e for _, e, _ in o.found])[0] if o.found else 0.0
 
 
 def _threshold(fitted: Calibration, outcomes: list[Outcome], changes: bool, most: float) -> float:
     """Return the lowest confidence from which on at most the share `most` of all requests is a wrong plan that does (not) change something."""
     kind = [o for o in outcomes if o.best is not None and o.best.calls[0].action != REFUSAL and Planner._changes(o.best) == changes]
-    wrong = sorted((fitted.confidence(o.evidence) for o in kind if o.rank != 0), reverse=True)
+    wrong = sorted((confidence(o, fitted) for o in kind if o.rank != 0), reverse=True)
     allowed = int(most * len(outcomes))
     return round(min(0.995, wrong[allowed] + 0.001), 3) if len(wrong) > allowed else 0.5
-
-
-def _solve(a: list[list[float]], b: list[float]) -> list[float]:
-    m = [[*row, v] for row, v in zip(a, b, strict=True)]
-    n = len(m)
-    for i in range(n):
-        pivot = max(range(i, n), key=lambda r: abs(m[r][i]))
-        m[i], m[pivot] = m[pivot], m[i]
-        for r in range(n):
-            if r != i:
-                factor = m[r][i] / m[i][i]
-                m[r] = [x - factor * y for x, y in zip(m[r], m[i], strict=True)]
-    return [m[i][n] / m[i][i] for i in range(n)]
 
 
 def calibration_error(outcomes: list[Outcome], fitted: Calibration, bins: int = 10) -> float:
     """Return the expected calibration error of the best reading's confidence."""
     groups: dict[int, list[tuple[float, bool]]] = defaultdict(list)
     for o in outcomes:
-        c = fitted.confidence(o.evidence)
+        c = confidence(o, fitted)
         groups[min(bins - 1, int(c * bins))].append((c, o.rank == 0))
     return sum(abs(sum(c for c, _ in g) - sum(ok for _, ok in g)) for g in groups.values()) / max(1, len(outcomes))
 

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nlsh.modelkit.corpus import SLOT, Corpus, Meaning, Phrasing, Sentence, phrasings_of, read_meaning, same_words
+from nlsh.plan.errors import BadPlan
 from nlsh.planner.vocabulary import Catalogue, Slot
 
 KEPT_OUT = 0.06  # the share of actions that are not trained on
@@ -68,16 +69,23 @@ def _slot(name: str, calls: Sequence[dict[str, object]]) -> Slot:
 
 
 def lint(folder: Path) -> list[str]:
-    """Return what is wrong with the invented actions: one that there is, or that measures; wrong slots; the same words with two meanings."""
+    """Return what is wrong with the invented actions: no plan, an action that there is or that measures, wrong slots, the same words with two meanings."""
     from nlsh.plan.registry import names
 
     measured = "".join(f.read_text(encoding="utf-8") for f in (folder / "unseen").glob("*.txt"))
     actions, known = set(names()), {same_words(line) for line in measured.splitlines() if line.strip()}
     problems: list[str] = []
     seen: dict[str, str] = {}
+    read: set[str] = set()
     for file in sorted((folder / "imagined").glob("*.txt")):
         for header, line in phrasings_of(file):
             action, key = header.partition("(")[0], same_words(line)
+            if header not in read:
+                read.add(header)
+                try:
+                    read_meaning(header, lambda _: None)
+                except BadPlan as error:
+                    problems.append(f"{file.name}: {header}: {error.message}")
             if action in actions or f"= {action}(" in measured:
                 problems.append(f"{file.name}: {action} is not imagined")
             if sorted(set(SLOT.findall(header))) != sorted(SLOT.findall(line)):

@@ -188,25 +188,41 @@ class Written:
 
 
 def beam_search(
-    engine: Engine, prompt: Sequence[int], grammar: Grammar, end: int, *, width: int, best: int, longest: int = 48, stop: Callable[[], bool] | None = None
+    engine: Engine,
+    prompt: Sequence[int],
+    grammar: Grammar,
+    end: int,
+    *,
+    width: int,
+    best: int,
+    skeletons: Sequence[Sequence[int]] = (),
+    longest: int = 48,
+    stop: Callable[[], bool] | None = None,
 ) -> list[Written]:
-    """Return the `best` most probable token sequences after `prompt` that the grammar allows.
+    """Return the `best` most probable token sequences after `prompt` that the grammar allows, and one of each of the `skeletons` that is not among them.
 
-    Probabilities are over the tokens that the grammar allows next. Raises ModelError if the prompt is too long, and Stopped once `stop` says so.
+    Probabilities are over the tokens that the grammar allows next. A skeleton's sequence is written beside the beams, token by token the most probable.
+    Raises ModelError if the prompt is too long, and Stopped once `stop` says so.
     """
     lib = engine.lib
     lib.llama_memory_clear(engine.memory, True)
     _decode(engine, [(t, i, 0, i == len(prompt) - 1) for i, t in enumerate(prompt)])
-    first = _likely(lib.llama_get_logits_ith(engine.context, len(prompt) - 1), grammar.allowed(grammar.start), width)
+    logits = lib.llama_get_logits_ith(engine.context, len(prompt) - 1)
+    first = _likely(logits, grammar.allowed(grammar.start), width)
     # A beam: its tokens, their log-probabilities, the sequence it grows from and where it stands in the grammar.
     beams: list[tuple[tuple[int, ...], tuple[float, ...], int, State]] = [((t,), (p,), 0, grammar.after(grammar.start, t)) for t, p in first]
+    along = [_Along(skeleton, 2 * width + 1 + n, grammar) for n, skeleton in enumerate(skeletons)]
+    for one in along:
+        lib.llama_memory_seq_cp(engine.memory, 0, one.sequence, -1, -1)
+        one.grow(logits, grammar, end)
     finished: list[Written] = []
     for generation in range(longest):
         finished += [Written(tokens[:-1], probs) for tokens, probs, _, _ in beams if tokens[-1] == end]
         finished.sort(key=lambda w: -w.log_probability)
         floor = finished[best - 1].log_probability if len(finished) >= best else -math.inf
         live = [b for b in beams if b[0][-1] != end and sum(b[1]) > floor]
-        if not live:
+        growing = [one for one in along if one.tokens and one.tokens[-1] != end]
+        if not live and not growing:
             break
         if stop is not None and stop():
             raise Stopped
@@ -217,14 +233,42 @@ def beam_search(
         for sequence in range(there, there + width):
             lib.llama_memory_seq_rm(engine.memory, sequence, -1, -1)
         position = len(prompt) + generation
-        _decode(engine, [(b[0][-1], position, here + slot, True) for slot, b in enumerate(live)])
+        rows = [(b[0][-1], position, here + slot, True) for slot, b in enumerate(live)]
+        _decode(engine, rows + [(one.tokens[-1], position, one.sequence, True) for one in growing])
         grown = []
         for slot, (tokens, probs, _, state) in enumerate(live):
             for token, logp in _likely(lib.llama_get_logits_ith(engine.context, slot), grammar.allowed(state), width):
                 grown.append(((*tokens, token), (*probs, logp), here + slot, state))
+        for slot, one in enumerate(growing, start=len(live)):
+            one.grow(lib.llama_get_logits_ith(engine.context, slot), grammar, end)
         grown.sort(key=lambda beam: -sum(beam[1]))
         beams = [(tokens, probs, at, state if tokens[-1] == end else grammar.after(state, tokens[-1])) for tokens, probs, at, state in grown[:width]]
-    return sorted(finished, key=lambda w: -w.log_probability)[:best]
+    found = sorted(finished, key=lambda w: -w.log_probability)[:best]
+    more = {one.tokens[:-1]: Written(one.tokens[:-1], one.log_probs) for one in along if one.tokens and one.tokens[-1] == end}
+    return sorted({**more, **{w.tokens: w for w in found}}.values(), key=lambda w: -w.log_probability)
+
+
+class _Along:
+    """A sequence that is written after a skeleton, in a sequence of the context of its own; without tokens where the grammar has no such plan."""
+
+    def __init__(self, skeleton: Sequence[int], sequence: int, grammar: Grammar) -> None:
+        self.skeleton, self.sequence = skeleton, sequence
+        self.at, self.state = 0, grammar.start
+        self.tokens: tuple[int, ...] = ()
+        self.log_probs: tuple[float, ...] = ()
+
+    def grow(self, logits: Any, grammar: Grammar, end: int) -> None:
+        """Write the next token: of those that go on with the skeleton the most probable, as probable as it is among all that the grammar allows."""
+        allowed = grammar.allowed(self.state)
+        ways = dict(grammar.along(self.skeleton, self.at, self.state))
+        likely = next(((token, p) for token, p in _likely(logits, allowed, len(allowed)) if token in ways), None)
+        if likely is None:
+            self.tokens, self.log_probs = (), ()
+            return
+        token, log_p = likely
+        self.tokens, self.log_probs, self.at = (*self.tokens, token), (*self.log_probs, log_p), ways[token]
+        if token != end:
+            self.state = grammar.after(self.state, token)
 
 
 def _decode(engine: Engine, rows: list[tuple[int, int, int, bool]]) -> None:

@@ -62,6 +62,25 @@ class Grammar:
             return calls + 1, token, -1, _WHOLE
         return calls, action, next(i for i, a in enumerate(self._of(action)) if a[1] == token), _VALUE
 
+    def along(self, skeleton: Sequence[int], at: int, state: State) -> list[tuple[int, int]]:
+        """Return the tokens that go on with a plan of this skeleton (`vocabulary.skeleton`), `at` of whose tokens are written, each with how many are then.
+
+        None where this grammar has no such plan.
+        """
+        _, action, place, lacks = state
+        due = skeleton[at] if at < len(skeleton) else self._end
+        if lacks == _SPAN_END:
+            return [(word, at) for word in self._words]
+        more: list[tuple[int, int]] = []
+        if place >= 0:
+            slot, argument, values = self._of(action)[place]
+            if lacks == _VALUE:
+                return [(due, at + 1)] if due in values else [(word, at) for word in self._words if slot.span]
+            if slot.several and slot.span:
+                more.append((argument, at))
+        allowed = self.allowed(state)
+        return [(token, then) for token, then in ((due, at + 1), *more) if token in allowed]
+
     def _of(self, action: int) -> list[tuple[Slot, int, list[int]]]:
         """Return the arguments that can be written of an action: each with its token and those of its values, or of their first word."""
         if action not in self._arguments:

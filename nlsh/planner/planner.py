@@ -1,8 +1,8 @@
 """The planner: a request and its context in, a plan, a choice, a question or a refusal out. It changes nothing and grants nothing.
 
-retrieve the nearest known meanings → prompt → beam search under the grammar → check every reading against the registry → calibrated confidence →
-one plan, a choice among at most three, or a question. A wrong plan that changes something, offered as if sure, is the worst outcome, so a reading
-that changes things needs more confidence than one that only looks.
+retrieve the nearest known meanings → prompt → beam search under the grammar, and one reading of each near meaning → check every reading against the
+registry → how likely each is the right one → one plan, a choice among at most three, or a question. A wrong plan that changes something, offered as if
+sure, is the worst outcome, so a reading that changes things needs more confidence than one that only looks.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ import json
 import math
 import os
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from nlsh.plan.errors import NlshError, NotUnderstood
 from nlsh.plan.frozen import frozen
@@ -40,13 +40,17 @@ MAX_REQUEST_CHARACTERS = 2_000
 BEAMS, READINGS, CHOICES = 4, 5, 3  # beams are searched, sequences read, readings offered
 CONTEXT_TOKENS = 1024
 MOST_DROPPED = 0.5  # of what the decoder says counts for the rest where it cannot be: a model that is mostly wrong is not made sure
-EVIDENCE = 2.0  # taken off the log-probability for a word that a plan takes twice
-MOST_HERE = 2
+TWICE = 2.0  # taken off the log-probability for a word that a plan takes twice
+MOST_HERE = 2  # more names that are here say no more
+SKELETONS = 5  # of how many of the nearest meanings a reading is written, likely or not
 LESS_SURE = 0.5
 # What the follow-ups of the corpus come after.
 FOLLOWED = ("file.find", "file.list", "process.list", "process.find")
 TAUGHT = 0.99  # the confidence of what the user chose for the same words before
 WORTH_SHOWING = 0.1  # of the best reading's confidence: less likely ones would only be noise among the choices
+
+
+Found = TypeVar("Found", bound="tuple[Any, ...]")
 
 
 @frozen()
@@ -74,7 +78,10 @@ class Evidence:
 
 @frozen(slots=False)
 class Calibration:
-    """Logistic calibration of a reading's probability of being right, and the confidences needed; fitted by `modelkit.evaluate`."""
+    """How likely each reading of a request is the right one, and the confidences needed; fitted by `modelkit.evaluate`.
+
+    A conditional logit (McFadden 1974): the readings compete with one another and with “none of them”, which scores 0; `bias` is what every reading has more.
+    """
 
     bias: float = 0.0
     decoder: float = 1.0
@@ -101,9 +108,10 @@ class Calibration:
         said = self.decoder * e.decoder + self.retrieval * e.retrieval + self.refuses * e.refuses + self.here * e.here
         return said + self.named * e.named + self.unknown * e.unknown + self.cut * e.cut + self.astray * e.astray
 
-    def confidence(self, evidence: Evidence) -> float:
-        """Return the probability that a reading is right."""
-        return 1 / (1 + math.exp(-max(-60.0, min(60.0, self.bias + self.score(evidence)))))
+    def confidences(self, readings: Sequence[Evidence]) -> list[float]:
+        """Return the probability of each of a request's readings that it is the right one."""
+        odds = [math.exp(max(-60.0, min(60.0, self.bias + self.score(e)))) for e in readings]
+        return [o / (1 + sum(odds)) for o in odds]
 
 
 def checked_request(request: str) -> str:
@@ -153,7 +161,7 @@ class Planner:
         from nlsh.planner.engine import Engine
 
         path = Path(self.settings.planner or self.folder / "planner" / "planner.gguf")
-        return Engine(path, context=CONTEXT_TOKENS, threads=self.settings.threads, sequences=2 * BEAMS + 1)
+        return Engine(path, context=CONTEXT_TOKENS, threads=self.settings.threads, sequences=2 * BEAMS + 1 + SKELETONS)
 
     @cached_property
     def meanings(self) -> Meanings:
@@ -283,7 +291,26 @@ class Planner:
         return self._answer(self._readings(found), trace)
 
     def _readings(self, found: Sequence[tuple[Plan, Evidence]]) -> list[Reading]:
-        return [Reading(plan, self.calibration.confidence(e), _why(e)) for plan, e in found]
+        confidences = self.calibration.confidences([e for _, e in found])
+        return [Reading(plan, confidence, _why(e)) for (plan, e), confidence in zip(found, confidences, strict=True)]
+
+    def ordered(self, found: Iterable[Found]) -> list[Found]:
+        """Return readings, each a plan, its evidence and whatever else, best first.
+
+        The best of another shape comes second and the best one's nearest variation third: three to choose from are to differ.
+        """
+        ranked = sorted(found, key=lambda f: -self.calibration.score(f[1]))
+        if not ranked:
+            return []
+        first, *rest = ranked
+        of_its_shape = [self._shape(f[0]) == self._shape(first[0]) for f in rest]
+        other, variation = (next((f for f, same in zip(rest, of_its_shape, strict=True) if same is wanted), None) for wanted in (False, True))
+        chosen = [f for f in (other, variation) if f is not None]
+        return [first, *chosen, *(f for f in rest if all(f is not c for c in chosen))]
+
+    def _shape(self, plan: Plan) -> tuple[str, ...]:
+        """Return a plan without what it copies from the request."""
+        return (*skeleton(plan.calls, self.actions), *(str(c.args.get("reason")) for c in plan.calls if c.action == REFUSAL))
 
     def _merged(self, found: list[tuple[Plan, float, float]], text: str, context: Context, inside: Sequence[float | None]) -> list[tuple[Plan, Evidence]]:
         """Ground the plans; those that mean the same here are one, as likely as all of them together. Weigh what each leaves over. Best first."""
@@ -294,7 +321,7 @@ class Planner:
             every += [(p, d, r) for plan, d, r in every if (p := other(ground(plan, text, **here), **here)) is not None]
         for plan, decoder, retrieval in every:
             grounded = ground(plan, text, **here)
-            decoder -= EVIDENCE * taken_twice(grounded, text)
+            decoder -= TWICE * taken_twice(grounded, text)
             key = sense(grounded, **here)
             if key in by_sense:
                 first, log_p, near = by_sense[key]
@@ -309,7 +336,7 @@ class Planner:
         meant: dict[object, tuple[Plan, Evidence]] = {}
         for plan, evidence in sorted(weighed, key=lambda f: -self.calibration.score(f[1])):
             meant.setdefault(sense(plan, **here), (plan, evidence))
-        return list(meant.values())
+        return self.ordered(meant.values())
 
     def _evidence(self, plan: Plan, means: Plan, text: str, decoder: float, retrieval: float, context: Context, inside: Sequence[float | None]) -> Evidence:
         """Return what speaks for a plan as it was copied; a folder that it `means` because it was said is not left over."""
@@ -395,7 +422,8 @@ class Planner:
         ids = prompt.build(words, candidates, previous, control.__getitem__, self.decoder.tokenize, really)
         actions = {**self.known_actions, **renamed(self.actions, names, control)} if names else self.known_actions
         rules = grammar.Grammar(actions, len(words), last=previous is not None, control=control, end=control["<eos>"])
-        found = beam_search(self.decoder, ids, rules, control["<eos>"], width=BEAMS, best=READINGS, stop=self.stop)
+        skeletons = [[control[t] for t in tokens] for tokens in candidates[:SKELETONS]]
+        found = beam_search(self.decoder, ids, rules, control["<eos>"], width=BEAMS, best=READINGS, skeletons=skeletons, stop=self.stop)
         return [Read([really.get(t, t) for t in map(self.token, w.tokens)], w.log_probability) for w in found]
 
     def _found(self, text: str, known: Sequence[Known], previous: str | None) -> list[tuple[Plan, float, float]]:

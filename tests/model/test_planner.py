@@ -17,7 +17,7 @@ from nlsh.plan.records import File, Process
 from nlsh.planner.answer import Context
 from nlsh.planner.engine import Engine
 from nlsh.planner.lexer import lex
-from nlsh.planner.planner import MAX_REQUEST_CHARACTERS, Planner
+from nlsh.planner.planner import MAX_REQUEST_CHARACTERS, SKELETONS, Planner
 from nlsh.settings import Settings
 from nlsh.shipped import models_dir
 
@@ -179,3 +179,12 @@ def test_values_of_an_added_action_go_where_its_examples_have_them(tmp_path: Pat
     wanted = [(s.request, unseen.plan_of(s)) for s in added[0].held_out]
     found = [(planner.explain(request, HERE)[1][0], plan) for request, plan in wanted]
     assert sum(best == plan for best, plan in found) >= len(wanted) - 1, [p for p, _ in found]
+
+
+@pytest.mark.parametrize("request_", ["throw away the old logs in src", "把 src 里的旧日志删掉", "is nginx alright"])
+def test_each_of_the_nearest_meanings_has_a_reading(planner: Planner, request_: str) -> None:
+    known = planner.meanings.nearest(planner.encoder.read(request_).vector, follow_up=False)
+    written = {tuple(t for t in read.tokens if not t.startswith("<w")) for read in planner.decode(request_, known, None)}
+    single = {tuple(dict.fromkeys(tokens)) for tokens in written}  # an argument with several values has its name several times
+    for near in known[:SKELETONS]:
+        assert tuple(dict.fromkeys(near.skeleton)) in single, near.text

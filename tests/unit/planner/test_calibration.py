@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 
 from nlsh.modelkit import evaluate as ev
 from nlsh.plan import registry
 from nlsh.plan.plan import Plan
+from nlsh.plan.syntax import parse_plan
 from nlsh.planner.answer import Answer
-from nlsh.planner.planner import Evidence
+from nlsh.planner.planner import Calibration, Evidence, Planner
+from nlsh.settings import Settings
 
 CHANGE, LOOK = registry.parse('file.trash("a")'), registry.parse('file.read("a")')
 
@@ -29,21 +32,39 @@ def test_the_thresholds_keep_what_they_promise_and_the_weights_point_the_right_w
     fitted = ev.calibrate(fitted_on, strangers)
     assert fitted.decoder > 0 and fitted.named < 0 and fitted.unknown < 0 and fitted.here > 0
     for changes, threshold, most in ((CHANGE, fitted.sure_change, ev.MOST_WRONG_CHANGES), (LOOK, fitted.sure, ev.MOST_WRONG_LOOKS)):
-        wrong = [o for o in strangers if o.best == changes and o.rank != 0 and fitted.confidence(o.evidence) >= threshold]
+        wrong = [o for o in strangers if o.best == changes and o.rank != 0 and ev.confidence(o, fitted) >= threshold]
         assert len(wrong) <= most * len(strangers)
-        offered = [o for o in strangers if o.best == changes and fitted.confidence(o.evidence) >= threshold]
+        offered = [o for o in strangers if o.best == changes and ev.confidence(o, fitted) >= threshold]
         assert len(offered) > 50  # it does not keep it by never offering anything
 
 
+class Weighs(Planner):
+    calibration = Calibration(decoder=1.0, retrieval=0.0, named=-5.0)
+
+    def answer(self, found: Sequence[tuple[Plan, Evidence]], trace: tuple[str, ...]) -> Answer:
+        return Answer("plan", message=str(len(found)))
+
+
 def test_readings_are_put_in_order_by_the_new_weights() -> None:
-    class Weighs:
-        calibration = ev.Calibration(decoder=1.0, retrieval=0.0, named=-5.0)
-
-        def answer(self, found: list[tuple[Plan, Evidence]], trace: tuple[str, ...]) -> Answer:
-            return Answer("plan", message=str(len(found)))
-
     case = ev.Case("x", LOOK, "en", "made-up")
     one = ev.Outcome(case, [(CHANGE, Evidence(-0.1, 0.0, named=1), False), (LOOK, Evidence(-1.0, 0.0), True)], Answer("plan"), 1.0)
     assert one.rank == 1
-    (again,) = ev.weighed_again(Weighs(), [one])  # type: ignore[arg-type]
+    (again,) = ev.weighed_again(Weighs(Settings()), [one])
     assert again.rank == 0 and again.best == LOOK and again.answer.message == "2"
+
+
+def test_three_to_choose_from_differ() -> None:
+    said = ['file.read("a")', 'file.read("b")', 'file.read("c")', 'file.trash("a")', 'none.refuse(reason="chat")', 'none.refuse(reason="outside")']
+    found = [(parse_plan(text, lambda _: "paths"), Evidence(-float(n), 0.0)) for n, text in enumerate(said)]
+    assert [said[-int(e.decoder)] for _, e in Weighs(Settings()).ordered(reversed(found))] == [said[n] for n in (0, 3, 1, 2, 4, 5)]
+    refused = Weighs(Settings()).ordered(found[4:])
+    assert [plan.calls[0].args["reason"] for plan, _ in refused] == ["chat", "outside"]
+    assert Weighs(Settings()).ordered([]) == []
+
+
+def test_readings_compete_with_one_another_and_with_none_of_them() -> None:
+    calibration = Calibration(bias=2.0)
+    (alone,) = calibration.confidences([Evidence(-0.1, -0.1)])
+    first, second = calibration.confidences([Evidence(-0.1, -0.1), Evidence(-0.2, -0.1)])
+    assert 0.5 < alone < 1 and first > second and first + second < 1 and first < 0.6
+    assert calibration.confidences([]) == []

@@ -123,3 +123,36 @@ def test_what_it_lets_through_are_plans_of_the_catalogue() -> None:
             slots = {s.name: s for s in actions[call.action]}
             assert set(call.args) <= set(slots)
             assert {s.name for s in slots.values() if s.required} <= set(call.args)
+
+
+@pytest.mark.parametrize(
+    ("skeleton", "shapes"),
+    [
+        ("a.find", {"a.find"}),
+        ("a.find kind= =pdf under=", {"a.find kind= =pdf under= w w"}),
+        ("a.find kind=", {"a.find kind= w w"}),
+        ("a.find a.move what= r1 to=", {"a.find a.move what= r1 to= w w"}),
+        (f"{REFUSAL} reason= =chat", {f"{REFUSAL} reason= =chat"}),
+        ("a.join paths= to=", {"a.join paths= w w to= w w", "a.join paths= w w paths= w w to= w w"}),
+        ("a.move to=", set()),  # lacks what it must have
+    ],
+)
+def test_what_is_written_along_a_skeleton_has_it(skeleton: str, shapes: set[str]) -> None:
+    joins = {"a.join": (Slot("paths", (), True, False, True, True), Slot("to", (), True, False, False, False))}
+    rules, control = grammar({**SMALL, **joins}, 3, last=False)
+    names = {number: token for token, number in control.items()}
+    tokens = [control[f"<{t}>"] for t in skeleton.split()]
+    found = set()
+    for seed in range(60):
+        rng, state, at, written = random.Random(seed), rules.start, 0, []
+        while ways := rules.along(tokens, at, state):
+            token, at = rng.choice(ways)
+            assert token in rules.allowed(state)
+            if token == control[END]:
+                found.add(" ".join("w" if n[1] == "w" and n[2].isdigit() else n.strip("<>") for n in (names[t] for t in written)))
+                break
+            written.append(token)
+            state = rules.after(state, token)
+            if len(written) > 12:
+                break
+    assert {s for s in found if s.count("paths=") <= 2} == shapes

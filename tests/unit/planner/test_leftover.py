@@ -49,4 +49,4 @@ def test_what_is_left_over_speaks_against_a_reading() -> None:
     calibration = Calibration(named=-1.0, unknown=-0.5, cut=-2.0)
     whole = Evidence(-0.1, -0.1)
     for less in (Evidence(-0.1, -0.1, named=1), Evidence(-0.1, -0.1, unknown=1), Evidence(-0.1, -0.1, cut=1)):
-        assert calibration.confidence(less) < calibration.confidence(whole)
+        assert calibration.confidences([less]) < calibration.confidences([whole])
