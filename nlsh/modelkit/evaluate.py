@@ -22,7 +22,7 @@ from nlsh.modelkit.corpus import Corpus, plan_of
 from nlsh.plan.errors import NlshError
 from nlsh.plan.plan import Call, Plan, Ref
 from nlsh.plan.records import File, Process
-from nlsh.plan.registry import get, positional
+from nlsh.plan.registry import get, names, positional
 from nlsh.plan.syntax import parse_plan
 from nlsh.plan.values import Path as PathType
 from nlsh.plan.values import Paths
@@ -142,7 +142,7 @@ def furnished(case: Case, others: Iterable[Case]) -> Iterator[str]:
         for one in (case, *others):
             for call in one.plan.calls:
                 for argument, value in call.args.items():
-                    if call.action != REFUSAL and isinstance(get(call.action).Args.fields[argument].type, Paths) and must_exist(call.action, argument):
+                    if call.action in names() and isinstance(get(call.action).Args.fields[argument].type, Paths) and must_exist(call.action, argument):
                         for written in value if isinstance(value, tuple) else (value,):
                             if isinstance(written, str):
                                 _make(written, home)

@@ -165,7 +165,10 @@ def unseen(args: argparse.Namespace) -> int:
 
 
 def scores(models: Path, *, most: int = 0, calibrate: bool = False, worst: int = 0) -> dict[str, Any]:
-    """Score the models in a folder as they run; with `calibrate`, write the calibration fitted on the held-out phrasings first."""
+    """Score the models in a folder as they run, where nothing exists and where the files are that a request is about.
+
+    With `calibrate`, write the calibration first that is fitted on the held-out phrasings and the strangers' sets that were read, both ways.
+    """
     from nlsh.modelkit import evaluate as ev
     from nlsh.planner.planner import Planner
     from nlsh.settings import Settings
@@ -174,18 +177,23 @@ def scores(models: Path, *, most: int = 0, calibrate: bool = False, worst: int =
     corpus = Corpus.load(CORPUS)
     held = ev.held_out(corpus)
     random.Random(29).shuffle(held)
-    outcomes = ev.run(planner, held[: most or None])
-    strange = ev.run(planner, ev.strangers(CORPUS / "strangers")[: most or None])
+    both = [held[: most or None], ev.strangers(CORPUS / "strangers")[: most or None]]
+    nothing, files = ([ev.run(planner, cases, files=there) for cases in both] for there in (False, True))
     if calibrate:
         # The order of readings changes with the fit: fit once more with the new one.
         for _ in range(2):
-            fitted = ev.calibrate(outcomes[:CALIBRATED_ON], [o for o in strange if o.case.source in READ])
+            fitted = ev.calibrate(
+                [o for outcomes, _ in (nothing, files) for o in outcomes[:CALIBRATED_ON]],
+                [o for _, strange in (nothing, files) for o in strange if o.case.source in READ],
+            )
             planner.calibration = fitted
-            outcomes, strange = (ev.weighed_again(planner, o) for o in (outcomes, strange))
+            nothing, files = ([ev.weighed_again(planner, o) for o in part] for part in (nothing, files))
         ev.save_calibration(fitted, models / "planner" / "calibration.json")
+    outcomes, strange = nothing
     text = [ev.table(outcomes, "Held-out phrasings"), "", ev.table(strange, "Strangers (never trained on, other authors)"), ""]
     for name in sorted({o.case.source for o in strange}):
         text += [ev.table([o for o in strange if o.case.source == name], f"Strangers, {name} set"), ""]
+    text += [line for o, title in zip(files, ("Held-out phrasings", "Strangers"), strict=True) for line in (ev.table(o, f"{title}, their files there"), "")]
     errors = [ev.calibration_error(o, planner.calibration) for o in (outcomes, strange)]
     text.append(f"Expected calibration error: held out {errors[0]:.3f}, strangers {errors[1]:.3f}.")
     text += ["", "Strangers by action:", "", ev.by_action(strange), "", "Held-out phrasings by action:", "", ev.by_action(outcomes)]

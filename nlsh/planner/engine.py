@@ -97,7 +97,8 @@ class Engine:
             raise ModelError(f"The model {path} is damaged or of an unknown kind.", hint="Nothing was changed. Reinstall nlsh, or choose another with --model.")
         cp = lib.llama_context_default_params()
         cp.n_ctx = context
-        cp.n_batch = cp.n_ubatch = min(context, 512)
+        # A batch is a whole prompt, which the processor reads in pieces.
+        cp.n_batch, cp.n_ubatch = context, min(context, 512)
         cp.n_seq_max = sequences
         cp.n_threads = cp.n_threads_batch = threads
         cp.embeddings = embed

@@ -8,22 +8,30 @@ and the longest name that exists wins. What is to be made is not narrowed: “ol
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import replace
+from itertools import combinations
 
 from nlsh.plan.errors import NlshError
 from nlsh.plan.plan import Call, Plan, Ref, Value
-from nlsh.plan.values import Files, Kind, Paths, ValueType
+from nlsh.plan.values import Files, Paths, ValueType
 from nlsh.planner.lexer import Word, lex
+from nlsh.planner.vocabulary import Catalogue
 from nlsh.world.places import absolute, bare_names, well_known
 
 _IN, _WITHIN = ("in", "under", "inside", "within", "在"), ("里", "中", "下", "内")
 REACH = 6  # words to each side: a Chinese character is a word
 MAKES = ("file.create", "file.template", "file.touch", "folder.create")  # what they name need not be here
 _TARGETS = ("to", "log")
+_COMPARED = ("file.compare", "file.diff")  # with what there is
+_ADDS = (  # what they are about stays as it is
+    "archive.create", "archive.extract", "document.", "file.copy", "file.join", "image.convert", "image.crop", "image.join", "image.resize", "media.", "pdf.",
+)  # fmt: skip
+_UNITS = ("/etc/systemd/system", "/run/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system")
 
 
 def ground(plan: Plan, request: str, *, cwd: str, home: str) -> Plan:
-    """Return the plan with each path that does not exist replaced by the widest span around it that does, where there is one."""
+    """Return the plan with each path that does not exist replaced by the nearest span that does, where there is one."""
     words = lex(request)
     return Plan(tuple(_call(c, request, words, cwd, home) for c in plan.calls))
 
@@ -42,41 +50,55 @@ def heard(plan: Plan, request: str) -> Plan:
 
 def must_exist(action: str, argument: str) -> bool:
     """Return whether the paths of an argument are of what is there, and not of what is made."""
-    return action not in MAKES and argument not in _TARGETS
+    return action not in MAKES and (argument not in _TARGETS or action in _COMPARED)
 
 
 def existing(plan: Plan, request: str, *, cwd: str, home: str) -> int:
     """Return how many of the request's names that the plan takes as paths are of something here: evidence for the reading.
 
-    A folder where only files can be meant counts against it.
+    A folder where only files can be meant counts against it. Services are here, too: is nginx one, or only a program?
     """
     from nlsh.plan.registry import get, names
 
     found = 0
     for call in plan.calls:
+        found += call.action.startswith("service.") and _is_service(call.args.get("name"))
         fields = get(call.action).Args.fields if call.action in names() else {}
         for name, value in call.args.items():
             if name in fields and isinstance(fields[name].type, Paths) and not isinstance(value, Ref):
                 items = _items(value)
                 # A name alone was said too where `located` put the folder before it.
-                said = [i for i in items if i in request or os.path.basename(i) in request]
+                said = [i for i in items if i in request or os.path.basename(i.rstrip("/")) in request]
                 here = [i for i in said if _is_here(i, cwd, home)]
                 wrong = [i for i in here if isinstance(fields[name].type, Files) and _is_folder(i, cwd, home)]
                 found += len(here) - 2 * len(wrong)
     return found
 
 
-def taken_twice(plan: Plan, request: str) -> int:
-    """Return how many kinds of file are words that the request says once, and that the same call takes for a part of a path, too: “the logs folder”."""
-    from nlsh.plan.registry import get, names
+def _is_service(name: Value | None) -> bool:
+    """Return whether a service that is called so is installed. No manager of services is asked: that would take longer than to plan."""
+    from nlsh.world.services import unit_name
 
+    try:
+        unit = unit_name(name) if isinstance(name, str) else ""
+    except NlshError:
+        return False
+    before, at, _ = unit.partition("@")
+    return bool(unit) and any(os.path.lexists(os.path.join(folder, one)) for folder in _UNITS for one in (unit, *((f"{before}@.service",) if at else ())))
+
+
+def taken_twice(plan: Plan, request: str, actions: Catalogue) -> int:
+    """Return how many pairs of a call's values share words that the request says once: “find the logs folder” is not about logs in the logs folder.
+
+    `actions` say which values are fixed, and need not be said. At most two.
+    """
     found = 0
     for call in plan.calls:
-        fields = get(call.action).Args.fields if call.action in names() else {}
-        kinds = [v for k, v in call.args.items() if k in fields and isinstance(fields[k].type, Kind) and isinstance(v, str) and request.count(v) == 1]
-        paths = [i for k, v in call.args.items() if k in fields and isinstance(fields[k].type, Paths) and not isinstance(v, Ref) for i in _items(v)]
-        found += sum(kind in path for kind in kinds for path in paths)
-    return found
+        fixed = {slot.name: slot.fixed for slot in actions.get(call.action, ())}
+        values = [i for k, v in call.args.items() if not isinstance(v, Ref | bool) for i in _items(v) if i not in fixed.get(k, ()) and len(i) > 1]
+        for one, other in combinations(sorted(values, key=len), 2):
+            found += one in other and request.count(one) == 1
+    return min(2, found)
 
 
 def places_left(plan: Plan, request: str, *, cwd: str, home: str) -> int:
@@ -225,28 +247,29 @@ def _call(call: Call, request: str, words: list[Word], cwd: str, home: str) -> C
 
     if call.action not in names():
         return call
-    fields = get(call.action).Args.fields
+    action = get(call.action)
+    fields = action.Args.fields
+    # Never what is to be removed, moved or changed: “delete old notes.txt” is not about notes.txt, nor is “delete all but notes.txt”.
+    narrows = action.reads_only() or call.action.startswith(_ADDS)
     args: dict[str, Value] = {}
     for name, value in call.args.items():
         if not isinstance(fields[name].type, Paths):
             args[name] = value
             continue
-        there = must_exist(call.action, name)
-        if isinstance(value, tuple):
-            args[name] = tuple(_nearest(v, request, words, cwd, home, there) for v in value)
-        else:
-            args[name] = _nearest(value, request, words, cwd, home, there) if isinstance(value, str) else value
+        items = _items(value) if not isinstance(value, Ref | bool) else ()
+        nearest = [_wider(i, request, words, cwd, home) for i in items]
+        if narrows and must_exist(call.action, name):
+            narrower = [_narrower(i, request, words, cwd, home) if i == near else near for i, near in zip(items, nearest, strict=True)]
+            # Two names that end alike are not one file.
+            nearest = narrower if len(set(narrower)) == len(set(nearest)) else nearest
+        # The two halves of “1920x1080” are one name.
+        nearest = list(dict.fromkeys(nearest))
+        args[name] = value if not items else tuple(nearest) if len(nearest) > 1 else nearest[0]
     return replace(call, args=args)
 
 
-def _nearest(written: str, request: str, words: list[Word], cwd: str, home: str, there: bool) -> str:
-    """Return the name nearest to what is written that is of something here: a longer one, or, where it must be `there`, a part of it; else as it is."""
-    wider = _wider(written, request, words, cwd, home)
-    return _narrower(written, request, words, cwd, home) if there and wider == written else wider
-
-
 def _narrower(written: str, request: str, words: list[Word], cwd: str, home: str) -> str:
-    """Return the longest part of a span that is here, where the span as it stands is not, whatever its case."""
+    """Return the longest beginning or end of a span that is here, where the span as it stands is not, whatever its case."""
     if any(c in written for c in "*?[") or _is_here(written, cwd, home):
         return written
     start = request.find(written)
@@ -254,22 +277,26 @@ def _narrower(written: str, request: str, words: list[Word], cwd: str, home: str
     last = next((i for i, w in enumerate(words) if w.end == start + len(written)), None)
     if start < 0 or first is None or last is None or not first < last <= first + 3 * REACH:
         return written
-    spans = [(f, t) for f in range(first, last + 1) for t in range(f, last + 1) if (f, t) != (first, last)]
-    for f, t in sorted(spans, key=lambda s: words[s[0]].start - words[s[1]].end):
+    ends, beginnings = [(f, last) for f in range(first + 1, last + 1)], [(first, t) for t in range(first, last)]
+    for f, t in sorted(ends + beginnings, key=lambda s: words[s[0]].start - words[s[1]].end):
         text = request[words[f].start : words[t].end]
-        if len(text) > 1 and text != ".." and _exists(text, cwd, home):
+        if len(text) > 1 and _exists(text, cwd, home) and not _is_around(text, cwd, home):
             return written if _in_another_case(written, cwd, home) else text
     return written
 
 
-def _in_another_case(written: str, cwd: str, home: str) -> bool:
-    from nlsh.world.places import resolve
+def _is_around(text: str, cwd: str, home: str) -> bool:
+    """Return whether it is where one is, or at home, or a folder around these."""
+    places = [absolute(text, cwd=base, home=home).rstrip("/") + "/" for base in (cwd, home)]
+    return any(f"{here.rstrip('/')}/".startswith(place) for here in (cwd, home) for place in places)
 
-    try:
-        resolve(written, cwd=cwd, home=home)
-    except NlshError:
-        return False
-    return True
+
+def _in_another_case(written: str, cwd: str, home: str) -> bool:
+    for folder in dict.fromkeys((cwd, home)):
+        with suppress(OSError):
+            if any(name.lower() == written.lower() for name in os.listdir(folder)):
+                return True
+    return False
 
 
 def _wider(written: str, request: str, words: list[Word], cwd: str, home: str) -> str:
@@ -301,7 +328,10 @@ def _is_here(text: str, cwd: str, home: str) -> bool:
 def _is_folder(text: str, cwd: str, home: str) -> bool:
     from nlsh.world.places import resolve
 
-    return os.path.isdir(resolve(text, cwd=cwd, home=home, must_exist=False))
+    try:
+        return os.path.isdir(resolve(text, cwd=cwd, home=home, must_exist=False))
+    except NlshError:  # it may be one or another
+        return False
 
 
 def _items(value: Value) -> tuple[str, ...]:

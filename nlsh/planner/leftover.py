@@ -17,6 +17,11 @@ from nlsh.planner.lexer import Word, lex
 MOST = 3  # of each: more say no more
 _A_NAME = re.compile(r"[/~*\\_\d]|\w\.\w|^\.\w")
 _JOINS = ("/", "_", "-")
+_EXCEPTION = re.compile(
+    r"\b(?:except|all but|anything but|everything but|other than|apart from|aside from|besides|excluding|save for|but not|leave out)\b"
+    r"|除了|以外|之外|除外|不包括",
+    re.I,
+)
 _PATTERNS = ("kind", "named", "like")  # arguments that an ending may be: “.pdf文件”
 
 
@@ -64,6 +69,18 @@ def left_over(request: str, plan: Plan, ordinary: Ordinary) -> tuple[int, int, i
             else:
                 unknown += any(c.isalpha() for c in text)
     return min(named, MOST), min(unknown, MOST), min(cut, MOST)
+
+
+def excepted(request: str, plan: Plan) -> bool:
+    """Return whether the request keeps something from what a plan destroys: “delete all but notes.txt” is no plan to delete it."""
+    from nlsh.plan.registry import get, names
+
+    if not _EXCEPTION.search(request):
+        return False
+    actions = [get(c.action) for c in plan.calls if c.action in names() and not get(c.action).reads_only()]
+    return any(a.name == "package.remove" or not {"fs.delete", "proc.signal", "dev.format"}.isdisjoint(a.effects) for a in actions) and not any(
+        "without" in c.args for c in plan.calls
+    )
 
 
 def _values(plan: Plan) -> Iterator[tuple[str, str]]:

@@ -17,7 +17,7 @@ _CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uac00-\ud7af"
 _QUOTES = {'"': '"', "'": "'", "`": "`", "“": "”", "‘": "’", "「": "」", "『": "』", "《": "》"}
 _BEFORE = "([<{:>+="
 _AFTER = ",;:?!)]}>+"
-_SIZE = re.compile(r"(\d{1,5})([x×X*])(\d{1,5}(?:px)?)")  # 800x600: three words, since a plan points at the width and at the height
+_SIZE = re.compile(r"(?!0[xX])(\d{1,5})([x×X*])(\d{1,5}(?:px)?)")  # 800x600: three words, since a plan points at the width and at the height
 _ENDS = (".", "!", "?", "。", "！", "？")
 
 

@@ -23,7 +23,7 @@ from nlsh.plan.plan import STDIN, Plan
 from nlsh.planner import grammar, prompt
 from nlsh.planner.answer import REFUSALS, Answer, Context, Reading
 from nlsh.planner.ground import as_a_name, existing, for_folders, ground, heard, located, places_left, sense, taken_twice
-from nlsh.planner.leftover import Ordinary, left_over
+from nlsh.planner.leftover import Ordinary, excepted, left_over
 from nlsh.planner.lexer import lex
 from nlsh.planner.roles import Roles, astray
 from nlsh.planner.vocabulary import REFUSAL, Catalogue, aliases_for, cached_catalogue, decode, renamed, skeleton
@@ -40,9 +40,10 @@ MAX_REQUEST_CHARACTERS = 2_000
 BEAMS, READINGS, CHOICES = 4, 5, 3  # beams are searched, sequences read, readings offered
 CONTEXT_TOKENS = 1024
 MOST_DROPPED = 0.5  # of what the decoder says counts for the rest where it cannot be: a model that is mostly wrong is not made sure
-TWICE = 2.0  # taken off the log-probability for a word that a plan takes twice
+TWICE = 4.0  # taken off the log-probability for a word that a plan takes twice
 MOST_HERE = 2  # more names that are here say no more
 SKELETONS = 5  # of how many of the nearest meanings a reading is written, likely or not
+MOST_EXAMPLES = 12  # of an action are read again for the states of their words, the newest: 8 ms each
 LESS_SURE = 0.5
 # What the follow-ups of the corpus come after.
 FOLLOWED = ("file.find", "file.list", "process.list", "process.find")
@@ -144,7 +145,7 @@ class Planner:
         self.learned = learned
         self.stop: Callable[[], bool] | None = None  # says that what is being planned is not wanted any more: then Stopped is raised
         self.folder = folder or models_dir()  # with encoder/ and planner/ in it
-        self._shown: dict[tuple[str, ...], Mapping[str, by_example.State]] = {}
+        self._shown: dict[str, tuple[tuple[tuple[str, str], ...], Mapping[str, by_example.State]]] = {}
 
     @cached_property
     def actions(self) -> Catalogue:
@@ -257,8 +258,19 @@ class Planner:
                 known = {} if self._is_known(call.action) else self._prototypes(call.action, examples)
                 turned.append(by_example.turned(call, seen, known))
                 tagged.append(by_example.tagged(call, seen, known) or turned[-1])
-            placed += [(Plan(tuple(calls), plan.schedule), decoder - less, retrieval) for calls, less in ((turned, 0.0), (tagged, LESS_SURE))]
+            first, second = (Plan(tuple(calls), plan.schedule) for calls in (turned, tagged))
+            first = first if self._binds(first) else plan
+            placed.append((first, decoder, retrieval))
+            if second not in (first, plan) and self._binds(second):
+                placed.append((second, decoder - LESS_SURE, retrieval))
         return placed
+
+    def _binds(self, plan: Plan) -> bool:
+        try:
+            self._check(plan)
+        except NlshError:
+            return False
+        return True
 
     def _is_known(self, action: str) -> bool:
         """Whether the decoder knows the arguments of an action, and not only what they are called."""
@@ -268,17 +280,17 @@ class Planner:
         """Return what the words of each argument of an action look like in its examples."""
         from nlsh.planner import by_example
 
-        of = tuple(e for e in examples if action in e.actions)
-        key = (action, *(e.request for e in of))
-        if key not in self._shown:
+        of = [e for e in examples if action in e.actions][-MOST_EXAMPLES:]
+        key = tuple((e.request, e.plan) for e in of)
+        if self._shown.get(action, (None, {}))[0] != key:
             calls = []
             for example in of:
                 with suppress(NlshError):
                     read = self.encoder.read(example.request)
                     seen = by_example.seen_by(example.request, self._pieces(read), read.states)
                     calls += [(call, seen) for call in self._plan_of(example).calls if call.action == action]
-            self._shown[key] = by_example.prototypes(calls)
-        return self._shown[key]
+            self._shown[action] = key, by_example.prototypes(calls)
+        return self._shown[action][1]
 
     @staticmethod
     def _plan_of(example: Example) -> Plan:
@@ -304,7 +316,10 @@ class Planner:
             return []
         first, *rest = ranked
         of_its_shape = [self._shape(f[0]) == self._shape(first[0]) for f in rest]
-        other, variation = (next((f for f, same in zip(rest, of_its_shape, strict=True) if same is wanted), None) for wanted in (False, True))
+        # A refusal is nothing to choose.
+        may_be = [same or first[0].calls[0].action == REFUSAL or f[0].calls[0].action != REFUSAL for f, same in zip(rest, of_its_shape, strict=True)]
+        ways = list(zip(rest, of_its_shape, may_be, strict=True))
+        other, variation = (next((f for f, same, may in ways if same is wanted and may), None) for wanted in (False, True))
         chosen = [f for f in (other, variation) if f is not None]
         return [first, *chosen, *(f for f in rest if all(f is not c for c in chosen))]
 
@@ -316,12 +331,11 @@ class Planner:
         """Ground the plans; those that mean the same here are one, as likely as all of them together. Weigh what each leaves over. Best first."""
         by_sense: dict[object, tuple[Plan, float, float]] = {}
         here = {"cwd": context.cwd, "home": context.home}
-        every = list(found)
+        every = [(ground(plan, text, **here), decoder, retrieval) for plan, decoder, retrieval in found]
         for other in (as_a_name, for_folders):  # what is meant may be both: the name of a folder, and what is done to folders
-            every += [(p, d, r) for plan, d, r in every if (p := other(ground(plan, text, **here), **here)) is not None]
-        for plan, decoder, retrieval in every:
-            grounded = ground(plan, text, **here)
-            decoder -= TWICE * taken_twice(grounded, text)
+            every += [(p, d, r) for plan, d, r in every if (p := other(plan, **here)) is not None]
+        for grounded, decoder, retrieval in every:
+            decoder -= TWICE * taken_twice(grounded, text, self.actions)
             key = sense(grounded, **here)
             if key in by_sense:
                 first, log_p, near = by_sense[key]
@@ -344,6 +358,7 @@ class Planner:
         if plan.calls[0].action == REFUSAL:
             return Evidence(decoder, retrieval, astray=wrong, refuses=1)
         named, unknown, cut = left_over(text, plan, self.ordinary)
+        named += excepted(text, plan)
         at = {"cwd": context.cwd, "home": context.home}
         # A reading whose paths are here is likelier than the models, which see no files, can know.
         here = max(-MOST_HERE, min(MOST_HERE, existing(means, text, **at)))

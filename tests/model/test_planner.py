@@ -181,6 +181,28 @@ def test_values_of_an_added_action_go_where_its_examples_have_them(tmp_path: Pat
     assert sum(best == plan for best, plan in found) >= len(wanted) - 1, [p for p, _ in found]
 
 
+def test_a_request_of_many_names_is_read_as_a_whole(planner: Planner) -> None:
+    names = " ".join(f"IMG_20240201_1234{n:02}.jpg" for n in range(75))
+    answer = planner.plan(f"delete {names}", HERE)
+    assert len(names) < MAX_REQUEST_CHARACTERS and answer.kind in ("plan", "choose", "question")
+
+
+def test_nothing_is_sure_where_something_is_to_be_kept(planner: Planner, tmp_path: Path) -> None:
+    for name in ("notes.txt", "b.txt", "keys.txt", "报告.pdf"):
+        (tmp_path / name).touch()
+    here = Context(str(tmp_path), str(tmp_path))
+    for request in (
+        "delete everything except notes.txt",
+        "permanently delete all but notes.txt",
+        "shred old keys.txt",
+        "删除报告.pdf以外的文件",
+        "删除旧报告.pdf",
+    ):
+        answer = planner.plan(request, here)
+        assert answer.kind != "plan", (request, answer.readings[0])
+    assert planner.plan("delete notes.txt", here).kind == "plan"
+
+
 @pytest.mark.parametrize("request_", ["throw away the old logs in src", "把 src 里的旧日志删掉", "is nginx alright"])
 def test_each_of_the_nearest_meanings_has_a_reading(planner: Planner, request_: str) -> None:
     known = planner.meanings.nearest(planner.encoder.read(request_).vector, follow_up=False)

@@ -31,7 +31,7 @@ class Merge(Action):
         sources = _chosen.files(args.paths, world)
         if len(sources) < 2:
             raise Refused(f"{sources[0]} is the only file: there is nothing to join it with.", hint="Nothing was changed. Name two or more.")
-        target = _chosen.new_pdf(args.to, world, "joined.pdf") if args.to else _looking.joined(sources[0], world)
+        target = _chosen.new_pdf(args.to, world, "joined.pdf") if args.to else _looking.joined(sources[0], world, ".pdf")
         fields = [fresh(path, target, world) for path in sources]
         return MergePdfs(**fields[0], others=tuple((f["source"], f["identity"]) for f in fields[1:]))
 

@@ -31,7 +31,7 @@ class Merge(Action):
     class Args(BaseArgs):
         path = arg(Path(), "The CSV file whose rows stay, in their order.", required=True)
         other = arg(Path(), "The CSV file whose columns are added.", required=True)
-        to = arg(Path(), "The new file; left out: joined.csv, beside the first.")
+        to = arg(Path(), "The new file; left out: joined and the ending of the first, beside it.")
         on = arg(Name(), "The column by which rows belong together; left out: the one that both have.")
         keep = arg(Choice("matching", "left", "all"), "Rows that both have, all of the first file, or all of both.", default="matching")
 

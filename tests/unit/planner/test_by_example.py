@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from array import array
+
 import pytest
 
-from nlsh.plan.plan import Call
-from nlsh.planner.by_example import Seen, prototypes, seen_by, tagged, turned
+from nlsh.plan.plan import Call, Plan
+from nlsh.planner.by_example import Seen, State, prototypes, seen_by, tagged, turned
+from nlsh.planner.engine import Embedded
 from nlsh.planner.lexer import lex
+from nlsh.planner.planner import Planner
+from nlsh.settings import Settings
 
 # What a word is to its sentence, as a made-up encoder has it.
 KEPT, PLACE, OTHER = (1.0, 0.0, 0.1), (0.0, 1.0, 0.1), (0.0, 0.1, 1.0)
@@ -52,3 +57,30 @@ def test_words_have_the_mean_state_of_their_pieces(states: list[float]) -> None:
     found = seen_by("keep it", ["[CLS]", "\u2581keep", "\u2581it", "[SEP]"], states)
     assert [w.text for w in found.words] == ["keep", "it"]
     assert found.states == ([[1.0, 0.0]] * 2 if states else [None, None])
+
+
+class Knows(Planner):
+    """A planner that has met no action but the refusal, with made-up words for what an example's arguments look like."""
+
+    def _is_known(self, action: str) -> bool:
+        return False
+
+    def _prototypes(self, action: str, examples: object) -> dict[str, State]:
+        return {"paths": KEPT, "width": PLACE, "": OTHER}
+
+    def _pieces(self, read: object) -> list[str]:
+        return ["\u2581most", "\u2581640", "\u2581b"]
+
+
+def test_what_does_not_bind_stays_as_the_decoder_has_it_and_what_is_the_same_counts_once() -> None:
+    plan = Plan((Call("image.resize", {"paths": "640", "width": "b"}),))
+    right = Plan((Call("image.resize", {"paths": "b", "width": "640"}),))
+    planner = Knows(Settings())
+    # Both look like a width: neither order is better, and “most 640” is none.
+    read = Embedded([], [], array("f", [*PLACE, *PLACE, *KEPT]))
+    found = planner._as_in_examples([(plan, -1.0, -0.5)], "most 640 b", read, [])
+    assert [p for p, _, _ in found] == [right]
+    odd = Plan((Call("image.resize", {"paths": "b", "width": "most"}),))
+    read = Embedded([], [], array("f", [*KEPT, *PLACE, *PLACE]))
+    first, *_ = planner._as_in_examples([(odd, -1.0, -0.5)], "most 640 b", read, [])
+    assert first[0] == odd

@@ -57,6 +57,9 @@ def test_three_to_choose_from_differ() -> None:
     said = ['file.read("a")', 'file.read("b")', 'file.read("c")', 'file.trash("a")', 'none.refuse(reason="chat")', 'none.refuse(reason="outside")']
     found = [(parse_plan(text, lambda _: "paths"), Evidence(-float(n), 0.0)) for n, text in enumerate(said)]
     assert [said[-int(e.decoder)] for _, e in Weighs(Settings()).ordered(reversed(found))] == [said[n] for n in (0, 3, 1, 2, 4, 5)]
+    # A refusal is nothing to choose: it does not take the place of another plan.
+    beside = [*found[:3], (found[4][0], Evidence(-2.5, 0.0)), (found[3][0], Evidence(-9.0, 0.0))]
+    assert [plan.calls[0].action for plan, _ in Weighs(Settings()).ordered(beside)[:3]] == ["file.read", "file.trash", "file.read"]
     refused = Weighs(Settings()).ordered(found[4:])
     assert [plan.calls[0].args["reason"] for plan, _ in refused] == ["chat", "outside"]
     assert Weighs(Settings()).ordered([]) == []

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from nlsh.plan.registry import format, parse
+from nlsh.planner import ground as module
 from nlsh.planner.ground import as_a_name, existing, for_folders, ground, heard, located, places_left, sense, taken_twice
+from nlsh.planner.vocabulary import catalogue
 
 
 @pytest.mark.parametrize(
@@ -23,6 +25,13 @@ from nlsh.planner.ground import as_a_name, existing, for_folders, ground, heard,
         (["练习题.pdf"], "清样练习题.pdf共几页", 'pdf.info("清样练习题.pdf")', 'pdf.info("练习题.pdf")'),
         (["trip.mkv"], "can u convrt trip.mkv too MP3", 'media.convert("convrt trip.mkv", to="MP3")', 'media.convert("trip.mkv", to="MP3")'),
         (["Taxes/"], "how big is the scanned Taxes", 'folder.size("scanned Taxes")', 'folder.size("Taxes")'),
+        # What is to be removed, moved or changed keeps the name that was said; two names are two files, and two halves of one are one.
+        (["notes.txt"], "delete all but notes.txt", 'file.trash("all but notes.txt")', 'file.trash("all but notes.txt")'),
+        (["keys.txt"], "shred old keys.txt", 'file.shred("old keys.txt")', 'file.shred("old keys.txt")'),
+        (["照片/"], "删除照片备份", 'file.trash("照片备份")', 'file.trash("照片备份")'),
+        (["a.pdf"], "merge old a.pdf and new a.pdf", 'pdf.merge(["old a.pdf", "new a.pdf"])', 'pdf.merge(["old a.pdf", "new a.pdf"])'),
+        (["1920x1080/"], "pack 1920x1080", 'archive.create(["1920", "1080"])', 'archive.create("1920x1080")'),
+        ([], "how big is ~/ old stuff", 'folder.size("~/ old stuff")', 'folder.size("~/ old stuff")'),
         # What is made is called as it is said, and what is here in another case is no part of another name.
         (["a.txt", "notes.txt"], "rename a.txt to old notes.txt", 'file.rename("a.txt", to="old notes.txt")', 'file.rename("a.txt", to="old notes.txt")'),
         (["notes/"], "make a folder old notes", 'folder.create("old notes")', 'folder.create("old notes")'),
@@ -120,16 +129,35 @@ def test_what_is_done_to_files_is_done_to_folders_by_another_action(home: Path) 
     assert existing(parse('archive.compress("a.txt")'), "compress a.txt", **here) == 1
 
 
+def test_a_service_that_is_installed_is_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "kiln.service").touch()
+    monkeypatch.setattr(module, "_UNITS", (str(tmp_path),))
+    here = {"cwd": str(tmp_path), "home": str(tmp_path)}
+    counts = {
+        p: existing(parse(p), "is kiln up", **here)
+        for p in ('service.status("kiln")', 'service.status("oven")', 'service.status("no unit!")', 'process.find(name="kiln")')
+    }
+    assert list(counts.values()) == [1, 0, 0, 0]
+    (tmp_path / "getty@.service").touch()
+    assert existing(parse('service.status("getty@tty1")'), "getty@tty1?", **here) == 1
+
+
 @pytest.mark.parametrize(
     "request_, plan, times",
     [
         ("find the logs folder", 'file.find("the logs folder", kind="logs")', 1),
         ("find pngs in pngs", 'file.find("pngs", kind="pngs")', 0),
         ("find pngs in Pictures", 'file.find("Pictures", kind="pngs")', 0),
+        ("merge a.pdf and b.pdf", 'pdf.merge(["a.pdf", "b.pdf"], to="b.pdf")', 1),
+        ("merge a.pdf and b.pdf into b.pdf", 'pdf.merge(["a.pdf", "b.pdf"], to="b.pdf")', 0),
+        ("videos over 500 MB", 'file.find("500 MB", kind="videos", larger="500 MB")', 1),
+        ("show the newest in newest", 'file.find("newest", sort="newest")', 0),
+        ("back up a.txt as a.txt.bak", 'file.copy("a.txt", to="a.txt.bak")', 0),
+        ("move the pngs", 'a = file.find(kind="pngs"); file.move(a, to="pngs")', 0),
     ],
 )
-def test_a_word_is_not_both_a_kind_and_a_part_of_a_path(request_: str, plan: str, times: int) -> None:
-    assert taken_twice(parse(plan), request_) == times
+def test_a_word_that_is_said_once_is_not_two_values_of_a_call(request_: str, plan: str, times: int) -> None:
+    assert taken_twice(parse(plan.replace("; ", "\n")), request_, catalogue()) == times
 
 
 @pytest.mark.parametrize(
@@ -155,3 +183,18 @@ def test_what_is_said_to_be_in_a_folder_is_looked_for_there(home: Path, request_
         # From within, what the folder holds is here.
         if cwd == home or "plan.txt" not in plan:
             assert format(located(parse(plan), request_, cwd=str(cwd), home=str(home))) == format(parse(said))
+
+
+def test_several_folders_that_differ_in_case_are_no_error(home: Path) -> None:
+    for name in ("Logs", "LOGS"):
+        (home / name).mkdir()
+    assert existing(parse('archive.compress("logs")'), "compress logs", cwd=str(home), home=str(home)) == 0
+
+
+def test_a_large_folder_is_not_read_for_every_span(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (home / "report.pdf").touch()
+    looks: list[str] = []
+    monkeypatch.setattr(module.os, "listdir", lambda folder: looks.append(folder) or [])
+    request = "how many pages has the very long one that I wrote last spring about the old barn report.pdf"
+    ground(parse('pdf.info("the very long one that I wrote last spring about the old barn report.pdf")'), request, cwd=str(home), home=str(home))
+    assert len(looks) <= 2

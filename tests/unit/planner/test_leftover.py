@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from nlsh.plan import registry
-from nlsh.planner.leftover import Ordinary, left_over
+from nlsh.plan.registry import parse
+from nlsh.planner.leftover import Ordinary, excepted, left_over
 from nlsh.planner.planner import Calibration, Evidence
 
 WORDS = "rename\nthe\nfolder\nto\nzip\nfind\nfiles\nin\nover\n有多\n多大\n个文\n文件\n件夹\n这个\n"
@@ -50,3 +51,20 @@ def test_what_is_left_over_speaks_against_a_reading() -> None:
     whole = Evidence(-0.1, -0.1)
     for less in (Evidence(-0.1, -0.1, named=1), Evidence(-0.1, -0.1, unknown=1), Evidence(-0.1, -0.1, cut=1)):
         assert calibration.confidences([less]) < calibration.confidences([whole])
+
+
+@pytest.mark.parametrize(
+    ("request_", "plan", "times"),
+    [
+        ("delete everything except notes.txt", 'file.trash("notes.txt")', True),
+        ("shred all but a.txt", 'file.shred("a.txt")', True),
+        ("删除报告.pdf以外的文件", 'file.trash("报告.pdf")', True),
+        ("kill everything other than bash", 'process.kill(name="bash")', True),
+        ("remove all packages but not vim", 'package.remove("vim")', True),
+        ("show everything except notes.txt", 'file.read("notes.txt")', False),
+        ("make notes.txt private, nobody except me", 'file.chmod("notes.txt", mode="private")', False),
+        ("delete notes.txt", 'file.trash("notes.txt")', False),
+    ],
+)
+def test_what_is_to_be_kept_speaks_against_destroying(request_: str, plan: str, times: bool) -> None:
+    assert excepted(request_, parse(plan)) is times

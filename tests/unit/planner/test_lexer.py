@@ -25,7 +25,7 @@ def words(request: str) -> list[str]:
         ("“报告 终稿.docx”移走", ["报告 终稿.docx", "移", "走"]),
         ("100MB+ files", ["100MB", "+", "files"]),
         ("make it 800x600, not 1024×768px", ["make", "it", "800", "x", "600", ",", "not", "1024", "×", "768px"]),
-        ("read 2x4.txt at 0x1f", ["read", "2x4.txt", "at", "0x1f"]),
+        ("read 2x4.txt at 0x1f and 0x10", ["read", "2x4.txt", "at", "0x1f", "and", "0x10"]),
         ("", []),
     ],
 )
