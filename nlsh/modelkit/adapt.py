@@ -27,6 +27,7 @@ from nlsh.plan.plan import Plan, Ref
 from nlsh.plan.registry import parse
 from nlsh.planner import metadata, prompt
 from nlsh.planner.lexer import Word, find_span, lex
+from nlsh.planner.simplified import simplified
 from nlsh.planner.vocabulary import encode
 
 if TYPE_CHECKING:
@@ -132,7 +133,7 @@ def _sentences(planner: Planner, corpus: Corpus, rng: random.Random, count: int)
     found: list[_Pair] = []
     for _ in range(20 * count):
         sentence = corpus.sample(rng)
-        near = planner.meanings.nearest(planner.encoder.embed(sentence.request), follow_up=sentence.previous is not None)
+        near = planner.meanings.nearest(planner.encoder.embed(simplified(sentence.request)), follow_up=sentence.previous is not None)
         try:
             plan = encode(sentence.calls, planner.actions, {f"{{{slot}}}": span for slot, span in sentence.spans.items()})
         except KeyError:
@@ -153,7 +154,7 @@ def _own(planner: Planner, example: Example) -> list[_Pair]:
         tokens = encode(plan.calls, planner.actions, _spans(plan, example.request, words))
     except (NlshError, KeyError):
         return []
-    near = [k.skeleton for k in planner.meanings.nearest(planner.encoder.embed(example.request), follow_up=False)]
+    near = [k.skeleton for k in planner.meanings.nearest(planner.encoder.embed(simplified(example.request)), follow_up=False)]
     pairs = (_pair(planner, words, offered, tokens, None) for offered in (near, [example.skeleton, *(s for s in near if s != example.skeleton)]))
     return [p for p in pairs if p is not None]
 

@@ -25,6 +25,7 @@ from torch import nn
 
 from nlsh.modelkit.corpus import Corpus, Phrasing, Sentence
 from nlsh.modelkit.imagined import Imagined
+from nlsh.planner.simplified import simplified
 
 HIDDEN, HEADS, LAYERS, FEED_FORWARD, EPS, SCALE, MAX_TOKENS = 384, 12, 6, 1536, 1e-12, 20.0, 64
 FIRST_WORD = 999  # in BERT's uncased vocabulary, ids below are special and unused tokens
@@ -163,7 +164,7 @@ class Trained:
 
     def encoded(self, texts: list[str]) -> tuple[list[Encoding], torch.Tensor, torch.Tensor]:
         """Return the tokens of texts, their ids and which of them count ([texts, tokens])."""
-        encoded = self.tokenizer.encode_batch(texts)
+        encoded = self.tokenizer.encode_batch(list(map(simplified, texts)))
         return encoded, torch.tensor([e.ids for e in encoded]), torch.tensor([e.attention_mask for e in encoded])
 
     def embed(self, texts: list[str]) -> torch.Tensor:
@@ -252,7 +253,8 @@ def train(
         data = json.loads(tokenizer_file.read_text(encoding="utf-8"))
     with_characters(
         data,
-        [p.text for p in [*corpus.phrasings, *(imagined.phrasings if imagined else [])]] + [(corpus.folder / "slots/names-zh.txt").read_text(encoding="utf-8")],
+        [simplified(p.text) for p in [*corpus.phrasings, *(imagined.phrasings if imagined else [])]]
+        + [simplified((corpus.folder / "slots/names-zh.txt").read_text(encoding="utf-8"))],
     )
     new = learned_characters(data)
     fresh = weights["embeddings.word_embeddings.weight"].clone()

@@ -8,6 +8,7 @@ from pathlib import Path
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from nlsh.modelkit.corpus import Corpus
+from nlsh.planner.simplified import simplified
 
 
 def of(model: models.BPE) -> Tokenizer:
@@ -27,7 +28,8 @@ def build(corpus: Corpus, control: list[str], size: int, out: Path, *, sentences
     trainer = trainers.BpeTrainer(
         vocab_size=size, special_tokens=control, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False, min_frequency=2
     )
-    tokenizer.train_from_iterator((" " + w.text if w.spaced else w.text for _ in range(sentences) for w in corpus.sample(rng, chinese=0.3).words), trainer)
+    words = (w for _ in range(sentences) for w in corpus.sample(rng, chinese=0.3).words)
+    tokenizer.train_from_iterator((simplified(f" {w.text}" if w.spaced else w.text) for w in words), trainer)
     tokenizer.save(str(out))
     return tokenizer
 

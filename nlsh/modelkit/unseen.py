@@ -80,7 +80,7 @@ class WithAdded(Planner):
         for item in self.added:
             words = tuple(skeleton(item.meaning.plan.calls, self.actions))
             for s in item.examples:
-                found.append(Example(s.request, format_plan(plan_of(s)), 0.0, "", array("f", self.encoder.embed(s.request)), words, item.meaning.actions))
+                found.append(Example(s.request, format_plan(plan_of(s)), 0.0, "", array("f", self._embed(s.request)), words, item.meaning.actions))
         return found
 
     def _examples(self) -> list[Example]:

@@ -26,6 +26,7 @@ from nlsh.planner.ground import as_a_name, existing, for_folders, ground, heard,
 from nlsh.planner.leftover import Ordinary, excepted, left_over
 from nlsh.planner.lexer import lex
 from nlsh.planner.roles import Roles, astray
+from nlsh.planner.simplified import simplified
 from nlsh.planner.vocabulary import REFUSAL, Catalogue, aliases_for, cached_catalogue, decode, renamed, skeleton
 from nlsh.shipped import models_dir
 
@@ -228,7 +229,7 @@ class Planner:
         """Return the answer with every valid plan, refusals included, best first, and each one's evidence."""
         text = checked_request(request)
         follows = bool(context.last_action and context.last_records)
-        read = self.encoder.read(text)
+        read = self.encoder.read(simplified(text))
         examples = self._examples()
         known = self.meanings.nearest(read.vector, follow_up=follows, also=self._own(examples))
         inside = self.roles.inside(text, self._pieces(read), read.states)
@@ -286,7 +287,7 @@ class Planner:
             calls = []
             for example in of:
                 with suppress(NlshError):
-                    read = self.encoder.read(example.request)
+                    read = self.encoder.read(simplified(example.request))
                     seen = by_example.seen_by(example.request, self._pieces(read), read.states)
                     calls += [(call, seen) for call in self._plan_of(example).calls if call.action == action]
             self._shown[action] = key, by_example.prototypes(calls)
@@ -371,7 +372,10 @@ class Planner:
         return f"{status.st_size}-{status.st_mtime_ns}"
 
     def _examples(self) -> list[Example]:
-        return [] if self.learned is None else self.learned.made_by(self.encoder_id, self.encoder.embed)
+        return [] if self.learned is None else self.learned.made_by(self.encoder_id, self._embed)
+
+    def _embed(self, text: str) -> list[float]:
+        return self.encoder.embed(simplified(text))
 
     def _own(self, examples: Sequence[Example]) -> list[Own]:
         from nlsh.planner.retrieve import Own
@@ -402,7 +406,7 @@ class Planner:
             return
         text = checked_request(request)
         words = skeleton(plan.calls, self.actions)
-        self.learned.add(text, registry.format(plan), self.encoder_id, self.encoder.embed(text), words, [c.action for c in plan.calls])
+        self.learned.add(text, registry.format(plan), self.encoder_id, self._embed(text), words, [c.action for c in plan.calls])
 
     def _answer(self, readings: list[Reading], trace: tuple[str, ...]) -> Answer:
         if not readings:

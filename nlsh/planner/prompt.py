@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from nlsh.planner.lexer import Word
+from nlsh.planner.simplified import simplified
 from nlsh.planner.vocabulary import WORDS, said
 
 CANDIDATES = 3
@@ -35,7 +36,8 @@ def build(
         ids += [control("<prev>"), control(f"<{previous}>")]
     ids.append(control("<usr>"))
     for index, word in enumerate(words):
-        pieces = text(f" {word.text}" if word.spaced else word.text)
+        shown = simplified(word.text)
+        pieces = text(f" {shown}" if word.spaced else shown)
         if len(pieces) > MAX_WORD_TOKENS:
             pieces = pieces[: MAX_WORD_TOKENS - 3] + pieces[-3:]
         ids.append(control(WORDS[index]))

@@ -18,6 +18,7 @@ from nlsh.plan.errors import ModelError
 from nlsh.plan.plan import Plan, Ref
 from nlsh.planner.lexer import lex
 from nlsh.planner.products import products
+from nlsh.planner.simplified import simplified
 from nlsh.planner.vocabulary import Catalogue
 
 SURELY = 0.8  # how sure the encoder must be of a word for a reading that says otherwise to count as astray
@@ -96,7 +97,7 @@ def astray(plan: Plan, request: str, inside: Sequence[float | None], actions: Ca
 def piece_starts(request: str, pieces: Sequence[str]) -> list[int]:
     """Return where each piece of BERT's uncased vocabulary starts in the request; -1 for what is no part of it."""
     letters: list[tuple[str, int]] = []
-    for place, character in enumerate(request):
+    for place, character in enumerate(simplified(request)):
         plain = "".join(c for c in unicodedata.normalize("NFD", character) if unicodedata.category(c) != "Mn")
         letters += [(c, place) for c in plain.lower()]
     text = "".join(c for c, _ in letters)
