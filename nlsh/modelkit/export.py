@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from nlsh.modelkit import encoder as encoding
 from nlsh.modelkit.corpus import SLOT, Corpus, Meaning
 from nlsh.modelkit.model import Block, Decoder
+from nlsh.planner.leftover import A_NAME
 from nlsh.planner.lexer import lex
 from nlsh.planner.vocabulary import Catalogue, skeleton
 
@@ -189,12 +190,15 @@ def export_roles(trained: encoding.Trained, out: Path) -> None:
 
 
 def export_ordinary(corpus: Corpus, out: Path) -> None:
-    """Write the words that at least three training phrasings have outside their slots, and the pairs of Chinese characters that two have, one a line."""
+    """Write the words that at least three training phrasings have outside their slots, and the pairs of Chinese characters that two have, one a line.
+
+    What is refused names its files and numbers itself: these are no words of its own.
+    """
     words: Counter[str] = Counter()
     pairs: Counter[str] = Counter()
     for phrasing in corpus.train:
         text = SLOT.sub(" ", phrasing.text).lower()
-        words.update({w.text for w in lex(text)})
+        words.update({w.text for w in lex(text) if not (phrasing.meaning.refuses and A_NAME.search(w.text))})
         pairs.update({a + b for run in re.findall(r"[\u3040-\u30ff\u3400-\u9fff]+", text) for a, b in pairwise(run)})
     kept = [w for w, n in words.items() if n >= 3] + [p for p, n in pairs.items() if n >= 2]
     out.write_text("\n".join(sorted(kept)) + "\n", encoding="utf-8")

@@ -61,6 +61,10 @@ _ENDING_IN = later(
 _LISTED = later(r"\s*(?:,\s*(?:and|or)\b|,|、|，|\band\b|\bor\b|&|和|或者?|与|及|还有)\s*")
 
 
+# “多少张图片”: a span may take the measure word along.
+_MEASURE = re.compile(r"^(?:[张張个個份部首段条條篇幅种種些])(?=.)")
+
+
 def kind_extensions(written: str) -> tuple[str, ...]:
     """Return the lower-case extensions, without dots, that a file kind in anybody's words means.
 
@@ -75,6 +79,8 @@ def kind_extensions(written: str) -> tuple[str, ...]:
     try:
         return _one_kind(text)
     except ValueError:
+        if (counted := _MEASURE.sub("", text)) != text:
+            return kind_extensions(counted)
         parts = [p for p in _LISTED.split(text)]
         noun = " files" if re.search(r"[a-z] files?$", text) else "文件" if text.endswith("文件") else ""
         if len(parts) < 2 or not all(parts):

@@ -401,7 +401,8 @@ class Pixels(ValueType):
     example = "800"
 
     def parse(self, written: Any) -> int:
-        value = number(re.sub(r"\s*(px|p|pixels?|像素)( (wide|high|tall|宽|高))?$", "", tidy(str(written))))
+        # Of “800 x 600” a span may take the sign along.
+        value = number(re.sub(r"\s*(?:(px|p|pixels?|像素)( (wide|high|tall|宽|高))?|[x×*])$", "", tidy(str(written))))
         if value != int(value) or not 1 <= value <= 65_535:
             raise ValueError(f"“{written}” is not a number of pixels from 1 to 65535")
         return int(value)

@@ -15,7 +15,7 @@ from nlsh.plan.plan import Plan, Ref
 from nlsh.planner.lexer import Word, lex
 
 MOST = 3  # of each: more say no more
-_A_NAME = re.compile(r"[/~*\\_\d]|\w\.\w|^\.\w")
+A_NAME = re.compile(r"[/~*\\_\d]|\w\.\w|^\.\w")
 _JOINS = ("/", "_", "-")
 _EXCEPTION = re.compile(
     r"\b(?:except|all but|anything but|everything but|other than|apart from|aside from|besides|excluding|save for|but not|leave out)\b"
@@ -64,7 +64,7 @@ def left_over(request: str, plan: Plan, ordinary: Ordinary) -> tuple[int, int, i
         elif len(text) > 2 and text[0] == text[-1] and text[0] in "\"'`":
             named += 1
         elif not ordinary.knows(text):
-            if _A_NAME.search(text):
+            if A_NAME.search(text):
                 named += 1
             else:
                 unknown += any(c.isalpha() for c in text)

@@ -118,7 +118,7 @@ def test_urls_are_of_the_web() -> None:
 
 def test_names_pixels_and_results() -> None:
     assert Names().parse("htop") == ("htop",) and Names().parse(["a", "b"]) == ("a", "b")
-    assert Pixels().parse("800px") == 800 and Pixels().parse("1024 pixels wide") == 1024
+    assert Pixels().parse("800px") == 800 and Pixels().parse("1024 pixels wide") == 1024 and Pixels().parse("800 x") == 800 and Pixels().parse("800×") == 800
     for wrong in ("0", "70000", "1.5"):
         with pytest.raises(ValueError, match="pixels"):
             Pixels().parse(wrong)

@@ -98,6 +98,12 @@ def test_kinds(written: str, endings: set[str]) -> None:
     assert set(Kind().parse(written)) == endings
 
 
+def test_a_measure_word_is_no_part_of_a_kind() -> None:
+    assert Kind().parse("张图片") == Kind().parse("图片") and Kind().parse("个压缩包") == Kind().parse("压缩包")
+    with pytest.raises(ValueError):
+        Kind().parse("张个")
+
+
 def test_kind_of_images_in_two_languages_is_the_same() -> None:
     assert Kind().parse("照片") == Kind().parse("photos")
 
