@@ -334,7 +334,7 @@ def test_whatever_dies_everything_ends(place: Path) -> None:
 
 
 def test_a_wish_to_stop_reaches_the_command(zygote: Zygote, place: Path) -> None:
-    running = zygote.run(job_of(RunCommand("trap 'exit 42' INT; echo > up; while :; do sleep 1000; done", str(place))), (0, 1, 2))
+    running = zygote.run(job_of(RunCommand("trap 'exit 42' INT; echo > up; while :; do sleep 0.1; done", str(place))), (0, 1, 2))
     next(running)
     assert eventually(lambda: (place / "up").exists())
     zygote.cancel()

@@ -426,7 +426,7 @@ def test_cancelling_stops_between_steps(zygote: Zygote, home: Path) -> None:
 
 def test_cancelling_interrupts_a_command(zygote: Zygote, home: Path) -> None:
     out = os.open(home / "out", os.O_RDWR | os.O_CREAT)
-    running = zygote.run(job_of(ReadCommand("trap 'exit 42' INT; echo ready; while :; do sleep 1000; done", str(home))), (0, out, out))
+    running = zygote.run(job_of(ReadCommand("trap 'exit 42' INT; echo ready; while :; do sleep 0.1; done", str(home))), (0, out, out))
     messages = [next(running)]
     assert eventually(lambda: os.pread(out, 10, 0) == b"ready\n")
     zygote.cancel()
