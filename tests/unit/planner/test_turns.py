@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import threading
 import time
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from nlsh.kernel import scheduler
 from nlsh.planner import turns, writing
 from nlsh.planner.engine import Engine, Stopped, Written, _decode
 from nlsh.planner.turns import Turns
@@ -41,7 +44,11 @@ def waiting(order: Turns, count: int) -> None:
         time.sleep(0.001)
 
 
-def test_texts_that_interrupt_one_another_are_the_same_to_the_last_bit(engine: Engine) -> None:
+def test_texts_that_interrupt_one_another_are_the_same_to_the_last_bit(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    # A slice is over at each look at the clock: how often a text is interrupted is not for the machine's speed to say.
+    monkeypatch.setattr(scheduler, "_LONGEST_SLICE", 1)
+    looks = itertools.count()
+    monkeypatch.setattr(turns, "time", SimpleNamespace(monotonic=lambda: next(looks) / 1000))
     alone = [text(engine, number) for number in range(3)]
     assert len({tuple(w.tokens for w in found) for found in alone}) == 3
     order = Turns(quantum=0.001)
